@@ -1,0 +1,160 @@
+"""Runs whose end event never comes: cancelled, abandoned, forgotten. None vanishes, none is kept for ever.
+
+No thread of our own: the end of a parent, the event loop, the next event and the interpreter's exit are the occasions.
+"""
+
+import atexit
+import weakref
+from asyncio import Task, _get_running_loop
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from otel_callbacks import _end
+from otel_callbacks._pipeline import Destination, Pipeline
+from otel_callbacks._records import Ending
+from otel_callbacks._runs import OpenRun, RunId
+from otel_callbacks.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CANCELLED = Ending("cancelled")
+_ABANDONED = Ending("abandoned")
+_SWEEPS_PER_TTL = 8
+_MAX_SWEEP_INTERVAL_NS = 60_000_000_000
+
+
+class Closing:
+    """Closes runs of one handler's destinations without an end event of their own."""
+
+    def __init__(self, config: Config, destination: Destination) -> None:
+        self._config = config
+        self._destination = destination
+        self._ttl_ns = int(config.run_ttl_s * 1e9)
+        self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
+
+    def when_due(self, pipeline: Pipeline) -> None:
+        """Called at every start: close what has waited long enough. Next to free when nothing has."""
+        table = pipeline.table
+        now = perf_counter_ns()
+        if table.orphans and table.orphans[0][0] <= now:
+            self._close_orphans(pipeline, now)
+        if now >= table.next_sweep_ns:
+            self._close_idle(pipeline, now)
+        if len(table.open) > self._config.max_open_runs:
+            self._close_oldest(pipeline)
+
+    def when_grace_is_over(self, pipeline: Pipeline) -> None:
+        """Come back once the grace of orphans has passed, where there is a loop to ask."""
+        loop = _get_running_loop()
+        if loop is not None:
+            loop.call_later(_end.GRACE_NS / 1e9, self._close_orphans, pipeline)
+
+    def _close_orphans(self, pipeline: Pipeline, now: int | None = None) -> None:
+        now = perf_counter_ns() if now is None else now
+        orphans = pipeline.table.orphans
+        while orphans and orphans[0][0] <= now:
+            _, run = orphans.popleft()
+            if run.parent_end is None or pipeline.table.open.get(run.id.key) is not run:
+                continue
+            end_ns, parent_outcome = run.parent_end
+            if parent_outcome in {"cancelled", "error"}:
+                close(pipeline, run, _CANCELLED, end_ns)
+            elif run.id() is None:
+                close(pipeline, run, _ABANDONED, end_ns)
+
+    def on_collected(self, run_id: "RunId | Any") -> None:
+        """LangChain dropped the run's id, so the body is over without an end event.
+
+        Runs inside the garbage collector, wherever that struck: it may only retire the span in the context and leave
+        the rest to the loop.
+        """
+        run = self._find(run_id.key)
+        if run is None:
+            return
+        if run.healing is not None:
+            run.healing.retire()
+        try:
+            run_id.loop.call_soon_threadsafe(self._close_cancelled, run_id.key, perf_counter_ns())
+        except RuntimeError:  # the loop is closed: the sweep or the exit closes the run
+            run.tree.idle_since = 0
+
+    def on_task_done(self, key: int, task: "Task[Any]") -> None:
+        """The task a root run started in is over; only a cancelled one says that the run is over too."""
+        if task.cancelled():
+            self._close_cancelled(key, perf_counter_ns())
+
+    def _close_cancelled(self, key: int, end_ns: int) -> None:
+        for pipeline in self._destination.all():
+            run = pipeline.table.open.get(key)
+            if run is not None:
+                close(pipeline, run, _CANCELLED, end_ns)
+
+    def _find(self, key: int) -> OpenRun | None:
+        runs = (pipeline.table.open.get(key) for pipeline in self._destination.all())
+        return next((run for run in runs if run is not None), None)
+
+    def _close_idle(self, pipeline: Pipeline, now: int) -> None:
+        table = pipeline.table
+        table.next_sweep_ns = now + self._sweep_interval_ns
+        runs = list(table.open.values())
+        for run in runs:
+            if run.active:
+                run.active = False
+                run.tree.idle_since = now
+        self._evict(pipeline, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
+
+    def _close_oldest(self, pipeline: Pipeline) -> None:
+        """Down to nine tenths of the bound, so that the cost is shared by many starts; leaves only."""
+        table = pipeline.table
+        bound = self._config.max_open_runs
+        surplus = len(table.open) - bound + bound // 10
+        leaves = [run for run in list(table.open.values()) if not run.children]
+        self._evict(pipeline, leaves[:surplus])
+
+    def _evict(self, pipeline: Pipeline, runs: "Iterable[OpenRun]") -> None:
+        for run in runs:
+            pipeline.instruments.counts.errors["evicted"] += 1
+            close(pipeline, run, _ABANDONED)
+
+    def close_all(self) -> None:
+        """End what this handler has open."""
+        for pipeline in self._destination.all():
+            for run in reversed(list(pipeline.table.open.values())):
+                if run.recorder.closing is self:
+                    close(pipeline, run, _ABANDONED)
+
+
+def close(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
+    """End a run without its own end event; a late one is then known as such."""
+    if leave_table(pipeline, run):
+        pipeline.table.remember_closed(run.id.key)
+        if not run.dropped:
+            _end.finish(pipeline, run, ending, end_ns=end_ns)
+
+
+def leave_table(pipeline: Pipeline, run: OpenRun) -> bool:
+    """Take the run out of the table; false where somebody else did already, so that each run ends once."""
+    if pipeline.table.open.pop(run.id.key, None) is None:
+        return False
+    if run.parent is not None:
+        run.parent.children.pop(run.id.key, None)
+    return True
+
+
+_at_exit: "weakref.WeakSet[Closing]" = weakref.WeakSet()
+
+
+def close_at_exit(closing: Closing) -> None:
+    """End open runs when the interpreter exits.
+
+    Registered anew with each destination, so that it runs before the shutdown of the providers that were made earlier.
+    """
+    _at_exit.add(closing)
+    atexit.unregister(_close_everything)
+    atexit.register(_close_everything)
+
+
+def _close_everything() -> None:
+    for closing in list(_at_exit):
+        closing.close_all()

@@ -1,0 +1,159 @@
+"""Which OpenTelemetry context a run starts in, and which it leaves behind.
+
+LangChain runs many end callbacks in a copy of the caller's context, where nothing can be restored. So the span that is
+made current heals itself: once the run has ended it stands for whatever was current before. No detach token is ever
+kept, hence none can fail.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from otel_callbacks._runs import OpenRun
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class SelfHealingSpan(trace.Span):
+    """Stands for a run's span while the run is open, afterwards for what was current before it.
+
+    Everything OpenTelemetry does with the current span goes through `get_span_context()`, so new spans, outgoing
+    headers and log records follow.
+    """
+
+    def __init__(self, span: trace.Span, outer: trace.Span, enclosing: "SelfHealingSpan | None", run: "OpenRun") -> None:
+        self._span: trace.Span | None = span
+        self.outer = outer
+        self.enclosing = enclosing
+        """The span of the run in whose body this run started; `outer` may be one of the application's own."""
+        self.run: OpenRun | None = run
+
+    def retire(self) -> None:
+        """The run is over: let go of it."""
+        self._span = None
+        self.run = None
+
+    @property
+    def is_live(self) -> bool:
+        return self._span is not None
+
+    def _target(self) -> trace.Span:
+        span: trace.Span = self
+        while isinstance(span, SelfHealingSpan):
+            if span._span is not None:
+                return span._span
+            span = span.outer
+        return span
+
+    def get_span_context(self) -> trace.SpanContext:
+        span = self._span
+        return (span or self._target()).get_span_context()
+
+    def is_recording(self) -> bool:
+        return self._target().is_recording()
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._target().set_attribute(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self._target().set_attributes(attributes)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        self._target().add_event(name, attributes, timestamp)
+
+    def add_link(self, context: trace.SpanContext, attributes: Any = None) -> None:
+        self._target().add_link(context, attributes)
+
+    def update_name(self, name: str) -> None:
+        self._target().update_name(name)
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self._target().set_status(status, description)
+
+    def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
+        self._target().record_exception(exception, *args, **kwargs)
+
+    def end(self, end_time: int | None = None) -> None:
+        """The run ends its span, not the code that runs inside it."""
+
+    def __getattr__(self, name: str) -> Any:
+        """What else a span of the SDK has (`name`, `attributes`, `parent`), for code that reads it."""
+        return getattr(self._target(), name)
+
+
+def live(span: trace.Span) -> trace.Span:
+    """`span`, or what a healed one stands for: never a span of a run that is over."""
+    while isinstance(span, SelfHealingSpan) and not span.is_live:
+        span = span.outer
+    return span
+
+
+def enclosing_run_span(current: Context, key: str) -> SelfHealingSpan | None:
+    """The span of the innermost open run in whose body we are, whatever else is current."""
+    span = current.get(key)
+    while isinstance(span, SelfHealingSpan) and not span.is_live:
+        span = span.enclosing
+    return span if isinstance(span, SelfHealingSpan) else None
+
+
+def outside_runs(current: Context) -> Context:
+    """`current` without the spans of runs: the application's own span is current, or none."""
+    span = trace.get_current_span(current)
+    if not isinstance(span, SelfHealingSpan):
+        return current
+    while isinstance(span, SelfHealingSpan):
+        span = span.outer
+    return trace.set_span_in_context(span, current)
+
+
+def below(parent: SelfHealingSpan | trace.Span, current: Context, key: str) -> Context:
+    """The context in which a child of `parent` starts.
+
+    A span the application opened inside the parent's body stays in between.
+    """
+    span = trace.get_current_span(current)
+    if span is parent:
+        return current
+    inside = not isinstance(span, SelfHealingSpan) and span.is_recording()
+    if inside and enclosing_run_span(current, key) is parent:
+        return current
+    return trace.set_span_in_context(parent, current)
+
+
+def enter(span: trace.Span, run: "OpenRun", current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
+    """Make `span` current for the body of `run`."""
+    outer = live(trace.get_current_span(current))
+    healing = SelfHealingSpan(span, outer, enclosing_run_span(current, key), run)
+    entered = trace.set_span_in_context(healing, context_api.set_value(key, healing, current))
+    context_api.attach(entered)
+    return healing, entered
+
+
+def leave(healing: SelfHealingSpan, before: Context) -> None:
+    """Restore what was current, where this is still possible; the span is retired already."""
+    if trace.get_current_span() is healing:
+        previous = trace.get_current_span(before)
+        alive = live(previous)
+        context_api.attach(before if alive is previous else trace.set_span_in_context(alive, before))
+
+
+def remote_context(traceparent: Any) -> Context | None:
+    """The context a W3C ``traceparent`` names, or ``None`` where it is not valid."""
+    span_context = remote_span_context(traceparent)
+    if span_context is None:
+        return None
+    return trace.set_span_in_context(trace.NonRecordingSpan(span_context))
+
+
+def remote_span_context(traceparent: Any) -> trace.SpanContext | None:
+    """The span a W3C ``traceparent`` names, or ``None`` where it is not valid."""
+    if not isinstance(traceparent, str):
+        return None
+    extracted = _PROPAGATOR.extract({"traceparent": traceparent})
+    span_context = trace.get_current_span(extracted).get_span_context()
+    return span_context if span_context.is_valid else None

@@ -1,0 +1,215 @@
+"""Ending a run: what its span still gets, what is measured, and the context that is left behind."""
+
+from collections.abc import Mapping
+from time import perf_counter_ns
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Status, StatusCode
+
+from otel_callbacks import _context, _links, _mapping, semconv
+from otel_callbacks._mapping import error as errors
+from otel_callbacks._mapping import model
+from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._mapping.usage import usage as usage_of
+from otel_callbacks._pipeline import Pipeline
+from otel_callbacks._records import Ending
+from otel_callbacks._runs import OpenRun
+from otel_callbacks._start import collect
+
+GRACE_NS = 250_000_000
+"""How long a run may outlive its parent and still be taken for its last breath: streams end outside in."""
+
+_UNMARKED = frozenset({"ok", "error"})
+"""Outcomes that duration metrics do not spell out: `error.type` tells them apart."""
+
+
+def finish(
+    pipeline: Pipeline,
+    run: OpenRun,
+    ending: Ending,
+    result: Any = None,
+    error: BaseException | None = None,
+    end_ns: int | None = None,
+) -> None:
+    """End a run that has left the table. `end_ns`: monotonic; now by default."""
+    now = perf_counter_ns()
+    end_ns = _end_time(run, now) if end_ns is None else end_ns
+    run.tree.idle_since = now
+    pipeline.instruments.counts.runs[run.run_type, ending.outcome] += 1
+    try:
+        _describe(pipeline, run, ending, result, error, end_ns)
+    except Exception as failure:  # noqa: BLE001 - a hostile value must not keep the span open
+        pipeline.failed("end", failure)
+    finally:
+        _close_span(pipeline, run, end_ns)
+        _orphan_children(pipeline, run, ending, end_ns, now)
+
+
+def _end_time(run: OpenRun, now: int) -> int:
+    """A run that ends just after its parent ended with it."""
+    if run.parent_end is not None and now - run.parent_end[0] < GRACE_NS:
+        return run.parent_end[0]
+    return now
+
+
+def _describe(
+    pipeline: Pipeline, run: OpenRun, ending: Ending, result: Any, error: BaseException | None, end_ns: int
+) -> None:
+    is_model = run.operation in _mapping.MODEL_OPERATIONS
+    recording = run.span is not None and run.span.is_recording()
+    usage = usage_of(result) if is_model and result is not None else None
+    response: dict[str, Any] = {}
+    if result is not None and (recording or is_model):
+        collect(pipeline, _mapping.RESPONSE.get(run.run_type), result, response)
+    _label(run, ending, response)
+    context = _measured_context(run)
+    if recording and run.span is not None:
+        _complete_span(run, run.span, ending, response, usage, result)
+    if error is not None:
+        _tell_ancestors(run, ending, error)
+    _measure(pipeline, run, ending, response, usage, end_ns, context, is_model=is_model)
+
+
+def _label(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:
+    """Complete the attributes that metrics take their dimensions from."""
+    attributes = run.attributes
+    if semconv.RESPONSE_MODEL in response:
+        attributes[semconv.RESPONSE_MODEL] = response[semconv.RESPONSE_MODEL]
+    if ending.error_type is not None:
+        attributes[semconv.ERROR_TYPE] = ending.error_type
+    if ending.outcome not in _UNMARKED:
+        attributes[semconv.OUTCOME] = ending.outcome
+
+
+def _measured_context(run: OpenRun) -> Context | None:
+    """The context whose span a measurement's exemplar names."""
+    visible = run.visible
+    if visible is None or visible.span is None:
+        return None
+    if visible.healing is None or visible.healing.is_live:
+        return visible.context
+    return trace.set_span_in_context(visible.span)
+
+
+def _complete_span(
+    run: OpenRun, span: Span, ending: Ending, response: dict[str, Any], usage: Usage | None, result: Any
+) -> None:
+    attributes = run.details
+    attributes.update(response)
+    attributes.update(ending.attributes)
+    attributes[semconv.OUTCOME] = ending.outcome
+    if run.retries:
+        attributes[semconv.RETRY_COUNT] = run.retries
+    if run.streamed:
+        attributes[semconv.REQUEST_STREAM] = True
+        if run.first_chunk_ns:
+            attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (run.first_chunk_ns - run.start_ns) / 1e9
+        if ending.outcome != "ok" and result is not None:
+            attributes[semconv.STREAM_PARTIAL_LENGTH] = model.text_length(result)
+    if usage is not None:
+        if usage.from_cache:
+            attributes[semconv.CACHE_HIT] = True
+        else:
+            attributes.update(usage.counts)
+    if ending.error_type is not None:
+        attributes[semconv.ERROR_TYPE] = ending.error_type
+        span.set_status(Status(StatusCode.ERROR, ending.error_type))
+    span.set_attributes(attributes)
+
+
+def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
+    """Record the exception once, where it happened; runs it passes through on its way up only get the status."""
+    parent = run.parent
+    mark = id(error)
+    if ending.error_type is not None and run.error_mark != mark:
+        visible = run.visible.span if run.visible else None
+        if visible is not None and visible.is_recording():
+            visible.add_event(semconv.EVENT_EXCEPTION, _exception(error, ending.error_type))
+    if parent is not None:
+        parent.error_mark = mark
+        if ending.outcome == "interrupted":
+            parent.paused = True
+    if ending.outcome == "interrupted":
+        _remember_pause(run)
+
+
+def _exception(error: BaseException, error_type: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        semconv.EXCEPTION_TYPE: error_type,
+        semconv.EXCEPTION_STACKTRACE: errors.stack(error),
+    }
+    status = errors.status_code(error)
+    if status is not None:
+        attributes[semconv.HTTP_STATUS_CODE] = status
+    return attributes
+
+
+def _remember_pause(run: OpenRun) -> None:
+    """The node that paused is what a resume links to."""
+    visible = run.visible.span if run.visible else None
+    if run.operation == "node" and visible is not None and run.inherit.conversation_id is not None:
+        _links.remember_interrupted(run.inherit.conversation_id, visible.get_span_context())
+
+
+def _measure(
+    pipeline: Pipeline,
+    run: OpenRun,
+    ending: Ending,
+    response: Mapping[str, Any],
+    usage: Usage | None,
+    end_ns: int,
+    context: Context | None,
+    *,
+    is_model: bool,
+) -> None:
+    instruments = pipeline.instruments
+    attributes = run.attributes
+    instruments.duration(run.operation, (end_ns - run.start_ns) / 1e9, attributes, context)
+    agent = run.agent
+    if is_model:
+        if agent is not None:
+            agent.inference_calls += 1
+        if run.first_chunk_ns:
+            instruments.first_chunk((run.first_chunk_ns - run.start_ns) / 1e9, attributes, context)
+        if usage is None:
+            if ending.outcome == "ok" and run.single:
+                instruments.usage_missing(attributes)
+        elif not usage.from_cache:
+            instruments.usage(usage, attributes, context)
+        reasons = response.get(semconv.RESPONSE_FINISH_REASONS)
+        if reasons:
+            instruments.finish_reasons(reasons, attributes)
+    elif run.operation == semconv.EXECUTE_TOOL and agent is not None:
+        agent.tool_calls += 1
+    elif agent is run:
+        instruments.agent_calls(run.inference_calls, run.tool_calls, attributes, context)
+
+
+def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
+    if run.span is not None:
+        try:
+            run.span.end(end_ns + run.tree.clock_offset)
+        except Exception as error:  # noqa: BLE001 - a span processor of the application
+            pipeline.failed("end_span", error)
+    if run.healing is not None and run.before is not None:
+        run.healing.retire()
+        try:
+            _context.leave(run.healing, run.before)
+        except Exception as error:  # noqa: BLE001 - a runtime context of the application
+            pipeline.failed("context", error)
+    if run.watched_task is not None:
+        task, callback = run.watched_task
+        task.remove_done_callback(callback)
+
+
+def _orphan_children(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int, now: int) -> None:
+    """Open descendants get a moment to end by themselves; streams end from the outside in."""
+    if not run.children:
+        return
+    for child in run.descendants():
+        if child.parent_end is None:
+            child.parent_end = end_ns, ending.outcome
+            pipeline.table.orphans.append((now + GRACE_NS, child))
+    run.recorder.closing.when_grace_is_over(pipeline)

@@ -1,0 +1,85 @@
+"""What a run becomes: pure functions from records to attributes.
+
+The tables are the whole architecture of this layer: a run type's plan at its start, the attributes it gets beside
+those, and the attributes its result gives.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from otel_callbacks import semconv
+from otel_callbacks._mapping import chain, model, retriever, tool
+from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
+from otel_callbacks.config import Detail
+
+Extractor = Callable[[Any, dict[str, Any]], None]
+"""Writes attributes of a start record or a result into a dictionary; what it wrote before it failed stays."""
+
+REQUEST: Mapping[RunType, Extractor] = {
+    "chat": model.request,
+    "llm": model.request,
+    "tool": tool.request,
+    "retriever": retriever.request,
+}
+RESPONSE: Mapping[RunType, Extractor] = {
+    "chat": model.response,
+    "llm": model.response,
+    "tool": tool.response,
+    "retriever": retriever.response,
+}
+
+_PLANS: Mapping[RunType, Callable[[RunStart, Inherited], SpanPlan]] = {
+    "chat": model.plan,
+    "llm": model.plan,
+    "tool": tool.plan,
+    "retriever": retriever.plan,
+}
+_BARE_OPERATIONS: Mapping[RunType, str] = {
+    "chat": semconv.CHAT,
+    "llm": semconv.TEXT_COMPLETION,
+    "tool": semconv.EXECUTE_TOOL,
+    "retriever": semconv.RETRIEVAL,
+}
+
+_OPERATIONS = frozenset(
+    {
+        semconv.CHAT,
+        semconv.TEXT_COMPLETION,
+        semconv.EXECUTE_TOOL,
+        semconv.RETRIEVAL,
+        semconv.INVOKE_AGENT,
+        semconv.INVOKE_WORKFLOW,
+    }
+)
+_STEPS = _OPERATIONS | {"node", "graph", "chain"}
+VISIBLE: Mapping[Detail, frozenset[str]] = {
+    "operations": _OPERATIONS,
+    "steps": _STEPS,
+    "all": _STEPS | {"prompt", "parser", "plumbing"},
+}
+MODEL_OPERATIONS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
+CLIENT_OPERATIONS = MODEL_OPERATIONS | {semconv.RETRIEVAL}
+
+
+def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, *, is_root: bool) -> SpanPlan:
+    """Decide what a run becomes when it starts."""
+    run_type = start.run_type
+    if run_type in _PLANS:
+        return _PLANS[run_type](start, inherited)
+    return chain.plan(start, inherited, dialect.workflow_name, is_root=is_root)
+
+
+def bare_plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+    """A plan that reads nothing but the run type, for runs whose own data cannot be read."""
+    operation = _BARE_OPERATIONS.get(start.run_type, "chain")
+    attributes = {semconv.OPERATION_NAME: operation} if operation in _OPERATIONS else {}
+    return SpanPlan(operation, operation, attributes, inherited)
+
+
+def conversation_id(metadata: Mapping[str, Any]) -> str | None:
+    """The conversation a run belongs to, from the metadata keys that applications and LangGraph use."""
+    for key in ("thread_id", "session_id", "conversation_id"):
+        value = metadata.get(key)
+        if value is not None and isinstance(value, (str, int)) and str(value):
+            return str(value)
+    return None

@@ -1,0 +1,82 @@
+"""What an exception means: failure, cancellation or control flow; its type, status code and stack."""
+
+from types import TracebackType
+from typing import Any
+
+from otel_callbacks import semconv
+from otel_callbacks._records import Ending, OutcomeName
+
+_MAX_FRAMES = 64
+
+
+def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
+    """Outcome and `error.type` of a run that ended with `error`."""
+    outcome = _outcome(type(error))
+    attributes: dict[str, Any] = {}
+    if outcome == "handed_off":
+        _put_target(error, attributes)
+    if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
+        return Ending("error" if outcome == "error" else "cancelled", error_type(type(error)), attributes)
+    return Ending(outcome, None, attributes)
+
+
+def _outcome(kind: type[BaseException]) -> OutcomeName:
+    """LangGraph's control flow is told by class and module, so that a user's class of the same name stays an error."""
+    for base in kind.__mro__:
+        module, name = base.__module__, base.__name__
+        if module.startswith("langgraph."):
+            if name == "ParentCommand":
+                return "handed_off"
+            if name == "GraphBubbleUp":
+                return "interrupted"
+        elif (module, name) in _CANCELLATIONS:
+            return "cancelled"
+    return "error"
+
+
+_CANCELLATIONS = frozenset(
+    {
+        ("asyncio.exceptions", "CancelledError"),
+        ("builtins", "GeneratorExit"),
+        ("concurrent.futures._base", "CancelledError"),
+        ("builtins", "KeyboardInterrupt"),
+    }
+)
+
+
+def _put_target(error: BaseException, out: dict[str, Any]) -> None:
+    """``ParentCommand`` carries the command; a list of targets or ``Send`` objects is joined."""
+    command = error.args[0] if error.args else None
+    goto = getattr(command, "goto", None)
+    targets = goto if isinstance(goto, (list, tuple)) else (goto,)
+    names = [name for name in (getattr(target, "node", target) for target in targets) if isinstance(name, str)]
+    if names:
+        out[semconv.GRAPH_HANDOFF_TARGET] = ",".join(names)
+
+
+def error_type(kind: type[BaseException]) -> str:
+    """The first class of the MRO outside LangChain, with its module: a provider's own class where there is one."""
+    named = next((base for base in kind.__mro__ if not base.__module__.startswith("langchain")), kind)
+    if named in {Exception, BaseException}:
+        named = kind
+    return named.__qualname__ if named.__module__ == "builtins" else f"{named.__module__}.{named.__qualname__}"
+
+
+def status_code(error: BaseException) -> int | None:
+    """The HTTP status a provider's client put on the exception."""
+    code = getattr(error, "status_code", None)
+    return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599 else None  # noqa: PLR2004
+
+
+def stack(error: BaseException) -> str:
+    """The traceback as ``file:line:function`` lines, innermost last; neither messages nor source lines."""
+    lines: list[str] = []
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        lines.append(f"{code.co_filename}:{traceback.tb_lineno}:{code.co_name}")
+        traceback = traceback.tb_next
+    if len(lines) > _MAX_FRAMES:
+        half = _MAX_FRAMES // 2
+        lines[half:-half] = [f"... {len(lines) - _MAX_FRAMES} frames ..."]
+    return "\n".join(lines)

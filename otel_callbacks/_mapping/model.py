@@ -1,0 +1,213 @@
+"""Model runs (``on_chat_model_start``, ``on_llm_start``): names, request and response attributes."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from otel_callbacks import semconv
+from otel_callbacks._mapping.provider import provider
+from otel_callbacks._mapping.result import first_message, generations, mapping
+from otel_callbacks._records import Inherited, RunStart, SpanPlan
+
+_MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
+_ENDPOINT_KEYS = (
+    "openai_api_base", "anthropic_api_url", "azure_endpoint", "base_url", "api_base", "endpoint_url", "endpoint",
+    "mistral_api_url", "groq_api_base", "ollama_base_url",
+)  # fmt: skip
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+    """Operation, provider, request model and server: what samplers and metrics need."""
+    operation = semconv.CHAT if start.run_type == "chat" else semconv.TEXT_COMPLETION
+    attributes: dict[str, Any] = {
+        semconv.OPERATION_NAME: operation,
+        semconv.PROVIDER_NAME: provider(start),
+    }
+    model = request_model(start)
+    if model:
+        attributes[semconv.REQUEST_MODEL] = model
+    endpoint = _endpoint(start.serialized)
+    if endpoint:
+        attributes[semconv.SERVER_ADDRESS], attributes[semconv.SERVER_PORT] = endpoint
+    return SpanPlan(operation, f"{operation} {model}" if model else operation, attributes, inherited)
+
+
+def request_model(start: RunStart) -> str | None:
+    """The model asked for: among the invocation parameters, then metadata ``ls_model_name``."""
+    for key in _MODEL_KEYS:
+        model = start.params.get(key)
+        if isinstance(model, str) and model:
+            return model
+    model = start.metadata.get("ls_model_name")
+    return model if isinstance(model, str) and model else None
+
+
+def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
+    kwargs = serialized.get("kwargs")
+    if isinstance(kwargs, Mapping):
+        for key in _ENDPOINT_KEYS:
+            url = kwargs.get(key)
+            if isinstance(url, str) and url:
+                return _host_and_port(url)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _host_and_port(url: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname and port else None
+
+
+_NUMBERS = (
+    (semconv.REQUEST_TEMPERATURE, ("temperature",), float),
+    (semconv.REQUEST_TOP_P, ("top_p",), float),
+    (semconv.REQUEST_TOP_K, ("top_k",), int),
+    (semconv.REQUEST_MAX_TOKENS, ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"), int),
+    (semconv.REQUEST_FREQUENCY_PENALTY, ("frequency_penalty",), float),
+    (semconv.REQUEST_PRESENCE_PENALTY, ("presence_penalty",), float),
+    (semconv.REQUEST_SEED, ("seed",), int),
+)
+
+
+def request(start: RunStart, out: dict[str, Any]) -> None:
+    """Write the request parameters into `out`."""
+    params = start.params
+    for key, names, kind in _NUMBERS:
+        value = next((params[name] for name in names if params.get(name) is not None), None)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _fits(value, kind):
+            out[key] = kind(value)
+    _request_from_metadata(start.metadata, out)
+    stop = params.get("stop") or start.options.get("stop")
+    sequences = [stop] if isinstance(stop, str) else [entry for entry in stop or () if isinstance(entry, str)]
+    if sequences:
+        out[semconv.REQUEST_STOP_SEQUENCES] = sequences
+    choices = params.get("n")
+    if isinstance(choices, int) and choices > 1:
+        out[semconv.REQUEST_CHOICE_COUNT] = choices
+    if params.get("stream") is True or params.get("streaming") is True:
+        out[semconv.REQUEST_STREAM] = True
+    for key, value in _request_words(start):
+        if isinstance(value, str) and value:
+            out[key] = value
+
+
+def _fits(value: float, kind: type) -> bool:
+    return value == value and (kind is float or abs(value) < 2**63)  # noqa: PLR0124 - NaN differs from itself
+
+
+def _request_from_metadata(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
+    for key, name, kind in (
+        (semconv.REQUEST_TEMPERATURE, "ls_temperature", float),
+        (semconv.REQUEST_MAX_TOKENS, "ls_max_tokens", int),
+    ):
+        value = metadata.get(name)
+        if key not in out and isinstance(value, (int, float)) and not isinstance(value, bool):
+            out[key] = kind(value)
+
+
+def _request_words(start: RunStart) -> Iterator[tuple[str, Any]]:
+    params = start.params
+    reasoning = params.get("reasoning")
+    effort = params.get("reasoning_effort")
+    yield semconv.REQUEST_REASONING_LEVEL, reasoning.get("effort") if isinstance(reasoning, Mapping) else effort
+    yield semconv.REQUEST_PREVIOUS_RESPONSE_ID, params.get("previous_response_id")
+    yield semconv.OUTPUT_TYPE, _output_type(start)
+    if start.metadata.get("ls_provider") == "openai":
+        yield semconv.OPENAI_REQUEST_SERVICE_TIER, params.get("service_tier")
+
+
+def _output_type(start: RunStart) -> str | None:
+    if start.options.get("ls_structured_output_format"):
+        return semconv.OUTPUT_TYPE_JSON
+    asked = mapping(start.params.get("response_format")).get("type")
+    if asked in {"json_object", "json_schema"}:
+        return semconv.OUTPUT_TYPE_JSON
+    return semconv.OUTPUT_TYPE_TEXT if asked == "text" else None
+
+
+def response(result: Any, out: dict[str, Any]) -> None:
+    """Write response model, id and finish reasons of an ``LLMResult`` into `out`."""
+    message = first_message(result)
+    metadata = mapping(getattr(message, "response_metadata", None))
+    output = mapping(getattr(result, "llm_output", None))
+    model = _first_text((metadata, "model_name"), (metadata, "model"), (output, "model_name"), (output, "model"))
+    if model:
+        out[semconv.RESPONSE_MODEL] = model
+    identity = _first_text((metadata, "id"), (output, "id")) or _provider_message_id(message)
+    if identity:
+        out[semconv.RESPONSE_ID] = identity
+    if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
+        _openai_response(metadata, out)
+    reasons = finish_reasons(result)
+    if reasons:
+        out[semconv.RESPONSE_FINISH_REASONS] = reasons
+
+
+def _openai_response(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
+    for key, name in (
+        (semconv.OPENAI_RESPONSE_SERVICE_TIER, "service_tier"),
+        (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, "system_fingerprint"),
+    ):
+        value = metadata.get(name)
+        if isinstance(value, str) and value:
+            out[key] = value
+
+
+def _first_text(*places: tuple[Mapping[str, Any], str]) -> str | None:
+    values = (place.get(key) for place, key in places)
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def _provider_message_id(message: Any) -> str | None:
+    """A message's id is the provider's unless LangChain made it from the run's id."""
+    identity = getattr(message, "id", None)
+    if isinstance(identity, str) and identity and not identity.startswith(("lc_", "run-")):
+        return identity
+    return None
+
+
+def finish_reasons(result: Any) -> list[str]:
+    """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
+    reasons = (_finish_reason(generation) for generation in generations(result))
+    return [reason for reason in reasons if reason]
+
+
+def _finish_reason(generation: Any) -> str | None:
+    info = mapping(getattr(generation, "generation_info", None))
+    metadata = mapping(getattr(getattr(generation, "message", None), "response_metadata", None))
+    reason = _first_text(
+        (info, "finish_reason"), (metadata, "finish_reason"), (metadata, "stop_reason"), (metadata, "stopReason"),
+        (metadata, "done_reason"), (info, "done_reason"),
+    )  # fmt: skip
+    if reason:
+        return reason
+    incomplete = mapping(metadata.get("incomplete_details"))
+    status = metadata.get("status")
+    return _first_text((incomplete, "reason")) or (status if isinstance(status, str) else None)
+
+
+def text_length(result: Any) -> int:
+    """Characters of text in the first choice; lists of content blocks count their text blocks."""
+    choices = generations(result)
+    text = getattr(choices[0], "text", "") if choices else ""
+    return len(text) if isinstance(text, str) else 0
+
+
+def has_content(token: Any, chunk: Any) -> bool:
+    """Whether a streamed chunk carries anything generated: text, a tool call, reasoning, any content block.
+
+    Role announcements and end markers carry nothing (``on_llm_new_token`` fires for both).
+    """
+    if token:
+        return True
+    message = getattr(chunk, "message", None)
+    if message is None:
+        return False
+    extra = mapping(getattr(message, "additional_kwargs", None))
+    return bool(getattr(message, "content", None) or getattr(message, "tool_call_chunks", None) or extra.get("reasoning_content"))

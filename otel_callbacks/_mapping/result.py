@@ -1,0 +1,23 @@
+"""Reading an ``LLMResult`` without knowing its class."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def generations(result: Any) -> Sequence[Any]:
+    """The choices of the run's one prompt; chat and text runs each get a result of one prompt."""
+    by_prompt = getattr(result, "generations", None)
+    if isinstance(by_prompt, (list, tuple)) and by_prompt and isinstance(by_prompt[0], (list, tuple)):
+        return by_prompt[0]
+    return ()
+
+
+def first_message(result: Any) -> Any:
+    """The message of the first choice, or ``None`` for text models."""
+    choices = generations(result)
+    return getattr(choices[0], "message", None) if choices else None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}

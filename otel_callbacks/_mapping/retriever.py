@@ -1,0 +1,33 @@
+"""Retriever runs (``on_retriever_start`` / ``_end`` / ``_error``)."""
+
+from typing import Any
+
+from otel_callbacks import semconv
+from otel_callbacks._mapping.provider import GENAI_PROVIDERS, convention_name
+from otel_callbacks._records import Inherited, RunStart, SpanPlan
+
+
+def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+    """The convention names the span after the data source only, which LangChain does not tell."""
+    attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.RETRIEVAL, semconv.RUN_NAME: start.name}
+    provider = start.metadata.get("ls_retriever_provider") or start.metadata.get("ls_vector_store_provider")
+    if isinstance(provider, str) and convention_name(provider) in GENAI_PROVIDERS:
+        attributes[semconv.PROVIDER_NAME] = convention_name(provider)
+    return SpanPlan(semconv.RETRIEVAL, semconv.RETRIEVAL, attributes, inherited)
+
+
+def request(start: RunStart, out: dict[str, Any]) -> None:
+    """Write vector store and embedding names into `out`."""
+    for key, name in (
+        (semconv.RETRIEVER_VECTOR_STORE, "ls_vector_store_provider"),
+        (semconv.RETRIEVER_EMBEDDING, "ls_embedding_provider"),
+    ):
+        value = start.metadata.get(name)
+        if isinstance(value, str) and value:
+            out[key] = value
+
+
+def response(documents: Any, out: dict[str, Any]) -> None:
+    """Write the number of documents into `out`."""
+    if isinstance(documents, (list, tuple)):
+        out[semconv.RETRIEVER_DOCUMENT_COUNT] = len(documents)

@@ -1,0 +1,42 @@
+"""Tool runs (``on_tool_start`` / ``_end`` / ``_error``)."""
+
+from typing import Any
+
+from otel_callbacks import semconv
+from otel_callbacks._records import Inherited, RunStart, SpanPlan
+
+UNNAMED = "tool"
+
+
+def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+    """Name and executing agent; both are metric dimensions."""
+    name = start.name or UNNAMED
+    attributes: dict[str, Any] = {
+        semconv.OPERATION_NAME: semconv.EXECUTE_TOOL,
+        semconv.TOOL_NAME: name,
+        semconv.TOOL_TYPE: "function",
+    }
+    if inherited.agent_name:
+        attributes[semconv.AGENT_NAME] = inherited.agent_name
+    return SpanPlan(semconv.EXECUTE_TOOL, f"{semconv.EXECUTE_TOOL} {name}", attributes, inherited)
+
+
+def request(start: RunStart, out: dict[str, Any]) -> None:
+    """Write the call's id and the tool's description into `out`."""
+    _put_text(out, semconv.TOOL_CALL_ID, start.params.get("tool_call_id"))
+    _put_text(out, semconv.TOOL_DESCRIPTION, start.serialized.get("description"))
+
+
+def response(output: Any, out: dict[str, Any]) -> None:
+    """LangChain before 1.1 tells the call's id only with the result."""
+    _put_text(out, semconv.TOOL_CALL_ID, getattr(output, "tool_call_id", None))
+
+
+def failed(output: Any) -> bool:
+    """A failure the tool turned into an error message (``handle_tool_error``) instead of raising."""
+    return getattr(output, "status", None) == "error" and hasattr(output, "tool_call_id")
+
+
+def _put_text(out: dict[str, Any], key: str, value: Any) -> None:
+    if isinstance(value, str) and value:
+        out[key] = value

@@ -1,0 +1,222 @@
+"""Instruments and what is measured on them. Dimensions are an allow-list taken from span attributes."""
+
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from opentelemetry import metrics
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from otel_callbacks import semconv
+from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._runs import RunTable
+from otel_callbacks.semconv import Dialect, Instrument
+
+MAX_VALUES_PER_DIMENSION = 200
+_MAX_CACHED_SETS = 4096
+
+_MODEL = (
+    semconv.OPERATION_NAME,
+    semconv.PROVIDER_NAME,
+    semconv.REQUEST_MODEL,
+    semconv.RESPONSE_MODEL,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+)
+_REQUEST = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
+_DURATION_ONLY = (semconv.ERROR_TYPE, semconv.OUTCOME)
+_OPEN_ENDED = frozenset(
+    {
+        semconv.PROVIDER_NAME,
+        semconv.REQUEST_MODEL,
+        semconv.RESPONSE_MODEL,
+        semconv.SERVER_ADDRESS,
+        semconv.TOOL_NAME,
+        semconv.AGENT_NAME,
+        semconv.WORKFLOW_NAME,
+        semconv.GRAPH_NODE,
+        semconv.ERROR_TYPE,
+        semconv.FINISH_REASON,
+    }
+)
+"""Dimensions whose values come from outside; their number is capped."""
+
+Labels = dict[str, Any]
+
+
+class Dimensions:
+    """Projects attributes onto allow-listed dimensions; few distinct sets, so each is built once."""
+
+    def __init__(self) -> None:
+        self._sets: dict[tuple[Any, ...], Labels] = {}
+        self._seen: dict[str, set[Any]] = {key: set() for key in _OPEN_ENDED}
+
+    def of(self, attributes: Mapping[str, Any], keys: tuple[str, ...]) -> Labels:
+        """The labels `keys` give; absent attributes give none, values above the cap read ``_OTHER``."""
+        identity = (keys, *map(attributes.get, keys))
+        labels = self._sets.get(identity)
+        if labels is None:
+            labels = {key: self._capped(key, attributes[key]) for key in keys if attributes.get(key) is not None}
+            if len(self._sets) < _MAX_CACHED_SETS:
+                self._sets[identity] = labels
+        return labels
+
+    def _capped(self, key: str, value: Any) -> Any:
+        seen = self._seen.get(key)
+        if seen is None or value in seen:
+            return value
+        if len(seen) >= MAX_VALUES_PER_DIMENSION:
+            return semconv.OTHER
+        seen.add(value)
+        return value
+
+
+class Counts:
+    """Plain integers behind the observable instruments; incremented on the hot path, read at collection."""
+
+    def __init__(self) -> None:
+        self.runs: Counter[tuple[str, str]] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.tables: weakref.WeakSet[RunTable] = weakref.WeakSet()
+
+    def observe_runs(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [
+            Observation(count, {semconv.RUN_TYPE: run_type, semconv.OUTCOME: outcome})
+            for (run_type, outcome), count in list(self.runs.items())
+        ]
+
+    def observe_errors(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(count, {semconv.ERROR_KIND: kind}) for kind, count in list(self.errors.items())]
+
+    def observe_open(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(sum(len(table.open) for table in list(self.tables)))]
+
+
+class Instruments:
+    """All instruments of one meter in one dialect."""
+
+    def __init__(self, meter: Meter, dialect: Dialect) -> None:
+        self._dimensions = Dimensions()
+        self._dialect = dialect
+        self.counts = Counts()
+        self._durations = _durations(meter, dialect)
+        self._first_chunk = _histogram(meter, dialect.time_to_first_chunk)
+        self._per_chunk = _histogram(meter, dialect.time_per_output_chunk)
+        self._inference_calls = _histogram(meter, semconv.AGENT_INFERENCE_CALLS)
+        self._tool_calls = _histogram(meter, semconv.AGENT_TOOL_CALLS)
+        self._finish_reasons = _counter(meter, semconv.FINISH_REASONS)
+        self._usage_missing = _counter(meter, semconv.USAGE_MISSING)
+        self._token_usage = _histogram(meter, dialect.token_usage) if dialect.token_usage else None
+        self._token_histograms = [
+            (key, _histogram(meter, instrument))
+            for key, instrument in (
+                (semconv.USAGE_INPUT, dialect.input_tokens),
+                (semconv.USAGE_OUTPUT, dialect.output_tokens),
+            )
+            if instrument
+        ]
+        self._usage_counters = {key: _counter(meter, instrument) for key, instrument in dialect.usage_counters.items()}
+        _observe(meter.create_observable_counter, semconv.RUNS, self.counts.observe_runs)
+        _observe(meter.create_observable_counter, semconv.ERRORS, self.counts.observe_errors)
+        _observe(meter.create_observable_up_down_counter, semconv.RUNS_OPEN, self.counts.observe_open)
+
+    def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+        """Record how long an operation took; steps other than graph nodes have no duration metric."""
+        known = self._durations.get(operation)
+        if known:
+            histogram, keys = known
+            histogram.record(seconds, self._dimensions.of(attributes, keys), context)
+
+    def first_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+        self._first_chunk.record(seconds, self._dimensions.of(attributes, _MODEL), context)
+
+    def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+        self._per_chunk.record(seconds, self._dimensions.of(attributes, _MODEL), context)
+
+    def usage(self, usage: Usage, attributes: Mapping[str, Any], context: Context) -> None:
+        """Record the tokens of one model run; input and output are totals, the other counts parts of them."""
+        labels = self._dimensions.of(attributes, _MODEL)
+        counts = usage.counts
+        if self._token_usage is not None:
+            for key, token_type in ((semconv.USAGE_INPUT, "input"), (semconv.USAGE_OUTPUT, "output")):
+                if key in counts:
+                    self._token_usage.record(counts[key], {**labels, semconv.TOKEN_TYPE: token_type}, context)
+        for key, histogram in self._token_histograms:
+            if key in counts:
+                histogram.record(counts[key], labels, context)
+        for key, counter in self._usage_counters.items():
+            for modality, count in _by_modality(key, counts):
+                counter.add(count, {**labels, semconv.TOKEN_MODALITY: modality}, context)
+
+    def usage_missing(self, attributes: Mapping[str, Any]) -> None:
+        self._usage_missing.add(1, self._dimensions.of(attributes, _REQUEST))
+
+    def finish_reasons(self, reasons: Iterable[str], attributes: Mapping[str, Any]) -> None:
+        for reason in reasons:
+            with_reason = {**attributes, semconv.FINISH_REASON: reason}
+            self._finish_reasons.add(1, self._dimensions.of(with_reason, (*_REQUEST, semconv.FINISH_REASON)))
+
+    def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context) -> None:
+        labels = self._dimensions.of(attributes, (semconv.AGENT_NAME,))
+        self._inference_calls.record(inference, labels, context)
+        self._tool_calls.record(tool, labels, context)
+
+
+def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histogram, tuple[str, ...]]]:
+    """Operation -> its duration histogram and dimensions; operations that share a metric share the instrument."""
+    tool = (semconv.TOOL_NAME, semconv.TOOL_TYPE, semconv.AGENT_NAME)
+    table: dict[str, tuple[Instrument, tuple[str, ...]]] = {
+        semconv.CHAT: (dialect.inference_duration, _MODEL),
+        semconv.TEXT_COMPLETION: (dialect.inference_duration, _MODEL),
+        semconv.RETRIEVAL: (semconv.OPERATION_DURATION, _REQUEST),
+        semconv.EXECUTE_TOOL: (semconv.TOOL_DURATION, tool),
+        semconv.INVOKE_AGENT: (semconv.AGENT_DURATION, (semconv.AGENT_NAME,)),
+        semconv.INVOKE_WORKFLOW: (dialect.workflow_duration, (dialect.workflow_name,)),
+        "node": (semconv.STEP_DURATION, (semconv.GRAPH_NODE,)),
+    }
+    histograms = {instrument.name: _histogram(meter, instrument) for instrument, _ in table.values()}
+    operation = (semconv.OPERATION_NAME,)
+    return {
+        name: (
+            histograms[instrument.name],
+            tuple(dict.fromkeys((operation if name in dialect.duration_has_operation else ()) + keys + _DURATION_ONLY)),
+        )
+        for name, (instrument, keys) in table.items()
+    }
+
+
+def _by_modality(key: str, counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+    """Split a count into modalities where the provider told them; the rest, or all, is "unknown"."""
+    total = counts.get(key)
+    if total is None:
+        return
+    modalities = {
+        semconv.USAGE_INPUT: semconv.USAGE_INPUT_BY_MODALITY,
+        semconv.USAGE_OUTPUT: semconv.USAGE_OUTPUT_BY_MODALITY,
+    }.get(key, {})
+    for modality, modality_key in modalities.items():
+        part = min(counts.get(modality_key, 0), total)
+        if part:
+            total -= part
+            yield modality, part
+    if total:
+        yield "unknown", total
+
+
+def _histogram(meter: Meter, instrument: Instrument) -> metrics.Histogram:
+    return meter.create_histogram(
+        instrument.name,
+        instrument.unit,
+        instrument.description,
+        explicit_bucket_boundaries_advisory=instrument.buckets,
+    )
+
+
+def _counter(meter: Meter, instrument: Instrument) -> metrics.Counter:
+    return meter.create_counter(instrument.name, instrument.unit, instrument.description)
+
+
+def _observe(create: Any, instrument: Instrument, callback: Any) -> None:
+    create(instrument.name, [callback], instrument.unit, instrument.description)

@@ -1,0 +1,84 @@
+"""Where telemetry goes: tracer, open runs and instruments of a pair of providers, shared by all handlers on them."""
+
+import logging
+import weakref
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+from opentelemetry import metrics, trace
+
+from otel_callbacks import semconv
+from otel_callbacks._metrics import Instruments
+from otel_callbacks._runs import RunTable, table_of
+
+logger = logging.getLogger("otel_callbacks")
+
+SCOPE = "otel_callbacks"
+try:
+    VERSION = version("otel-callbacks")
+except PackageNotFoundError:  # running from a source tree that was never installed
+    VERSION = "0"
+
+
+class Pipeline(NamedTuple):
+    """One destination of runs."""
+
+    tracer_provider: trace.TracerProvider
+    meter_provider: metrics.MeterProvider
+    tracer: trace.Tracer
+    table: RunTable
+    instruments: Instruments
+    dialect: semconv.Dialect
+
+    def failed(self, kind: str, error: BaseException) -> None:
+        """Count a failure of the tracer itself; log the first of each kind, without the message (it may be content)."""
+        errors = self.instruments.counts.errors
+        errors[kind] += 1
+        if errors[kind] == 1:
+            logger.warning("otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name)
+
+
+_instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()
+
+
+def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect) -> Instruments:
+    """One set per provider: a second one would register the observable instruments twice."""
+    by_dialect = _instruments.setdefault(provider, {})
+    known = by_dialect.get(dialect.name)
+    if known is None:
+        meter = provider.get_meter(SCOPE, VERSION, dialect.schema_url)
+        known = by_dialect.setdefault(dialect.name, Instruments(meter, dialect))
+    return known
+
+
+class Destination:
+    """The providers a handler was given, or the global ones: also those set after the handler was made."""
+
+    def __init__(self, tracer_provider: Any, meter_provider: Any, dialect: semconv.Dialect) -> None:
+        self.tracer_provider: trace.TracerProvider | None = tracer_provider
+        self.meter_provider: metrics.MeterProvider | None = meter_provider
+        self._dialect = dialect
+        self._pipelines: list[Pipeline] = []
+
+    def current(self) -> Pipeline:
+        """The pipeline a run that starts now belongs to."""
+        tracer_provider = self.tracer_provider or trace.get_tracer_provider()
+        meter_provider = self.meter_provider or metrics.get_meter_provider()
+        if self._pipelines:
+            newest = self._pipelines[-1]
+            if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
+                return newest
+        return self._open(tracer_provider, meter_provider)
+
+    def all(self) -> list[Pipeline]:
+        """Every pipeline used so far, newest first: runs opened before a global provider was set end in their own."""
+        return self._pipelines[::-1]
+
+    def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Pipeline:
+        table = table_of(tracer_provider)
+        instruments = _instruments_of(meter_provider, self._dialect)
+        instruments.counts.tables.add(table)
+        tracer = tracer_provider.get_tracer(SCOPE, VERSION, schema_url=self._dialect.schema_url)
+        pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self._dialect)
+        self._pipelines.append(pipeline)
+        return pipeline

@@ -1,0 +1,154 @@
+"""Feeds runs from events: start, chunks, events, end. One per handler."""
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import Link
+
+from otel_callbacks import _end, _links, _start, semconv
+from otel_callbacks._closing import Closing, close_at_exit, leave_table
+from otel_callbacks._mapping import error as errors
+from otel_callbacks._mapping import model, tool
+from otel_callbacks._pipeline import Destination, Pipeline
+from otel_callbacks._records import Ending, RunStart
+from otel_callbacks._runs import OpenRun
+from otel_callbacks.config import Config
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_OK = Ending("ok")
+_INTERRUPTED = Ending("interrupted")
+_TOOL_FAILED = Ending("error", semconv.TOOL_ERROR)
+
+
+class Recorder:
+    """Turns the events of one handler into telemetry."""
+
+    def __init__(self, config: Config, destination: Destination) -> None:
+        self._config = config
+        self._destination = destination
+        self.closing = Closing(config, destination)
+        self._newest: Pipeline | None = None
+
+    def failed(self, kind: str, error: BaseException) -> None:
+        """Count a failure that kept an event from being recorded."""
+        self._destination.current().failed(kind, error)
+
+    @property
+    def open_runs(self) -> int:
+        """Number of runs on this handler's destinations that have not ended."""
+        return sum(len(pipeline.table.open) for pipeline in self._destination.all())
+
+    def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, *, suppressed: bool) -> None:
+        """A run starts; the start of a run that is open already (the handler attached twice) is ignored."""
+        pipeline = self._destination.current()
+        if pipeline is not self._newest:
+            self._newest = pipeline
+            close_at_exit(self.closing)
+        if run_id.int in pipeline.table.open:
+            return
+        self.closing.when_due(pipeline)
+        run = _start.open_run(pipeline, self, run_id, parent_run_id, start)
+        if suppressed or run.dropped:
+            run.dropped = True
+            return
+        _start.begin(pipeline, self._config, run, start)
+        _start.watch_task(run, self)
+
+    def end(self, run_id: "UUID", result: Any) -> None:
+        """A run ends well, or so LangChain says."""
+        found = self._take(run_id)
+        if found is None:
+            return
+        pipeline, run = found
+        ending = _OK
+        if run.paused:
+            ending = _INTERRUPTED
+        elif run.run_type == "tool" and tool.failed(result):
+            ending = _TOOL_FAILED
+        _end.finish(pipeline, run, ending, result)
+
+    def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
+        """A run ends with an exception. `partial`: what a model had answered until then, an ``LLMResult``."""
+        found = self._take(run_id)
+        if found is not None:
+            pipeline, run = found
+            ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
+            _end.finish(pipeline, run, ending, partial, error)
+
+    def _take(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
+        key = run_id.int
+        for pipeline in self._destination.all():
+            run = pipeline.table.open.get(key)
+            if run is not None and leave_table(pipeline, run):
+                return None if run.dropped else (pipeline, run)
+            if pipeline.table.forget_closed(key):
+                pipeline.instruments.counts.errors["late_end"] += 1
+        return None
+
+    def _open(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
+        """The open run, where this handler is the one that records it."""
+        for pipeline in self._destination.all():
+            run = pipeline.table.open.get(run_id.int)
+            if run is not None:
+                return (pipeline, run) if run.recorder is self and not run.dropped else None
+        return None
+
+    def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
+        """A model streams; after the first chunk with content this costs a look-up and a test."""
+        found = self._open(run_id)
+        if found is None:
+            return
+        pipeline, run = found
+        run.active = True
+        run.streamed = True
+        if run.first_chunk_ns and not self._config.chunk_metrics:
+            return
+        if not model.has_content(token, chunk):
+            return
+        now = perf_counter_ns()
+        if not run.first_chunk_ns:
+            run.first_chunk_ns = now
+        elif chunk is None or chunk is not run.last_chunk:
+            pipeline.instruments.output_chunk((now - run.last_chunk_ns) / 1e9, run.attributes, run.context)
+        run.last_chunk, run.last_chunk_ns = chunk, now
+
+    def retried(self, run_id: "UUID") -> None:
+        """A provider's client tries again inside the run (``on_retry``)."""
+        found = self._open(run_id)
+        if found is not None:
+            found[1].retries += 1
+
+    def custom_event(self, run_id: "UUID", name: str, data: Any) -> None:
+        """Application code reports something (``dispatch_custom_event``); the data is content."""
+        found = self._open(run_id)
+        span = found[1].visible.span if found is not None and found[1].visible is not None else None
+        if span is not None and span.is_recording():
+            attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: name}
+            if hasattr(data, "__len__"):
+                attributes[semconv.CUSTOM_EVENT_SIZE] = len(data)
+            span.add_event(semconv.EVENT_CUSTOM, attributes)
+
+    def interrupted(self, run_id: "UUID", interrupts: Any, checkpoint_id: Any) -> None:
+        """A graph pauses for a human (LangGraph's ``on_interrupt``)."""
+        found = self._open(run_id)
+        if found is None:
+            return
+        _, run = found
+        run.paused = True
+        identities = [identity for identity in (getattr(entry, "id", None) for entry in interrupts) if identity]
+        run.details[semconv.GRAPH_INTERRUPT_IDS] = [str(identity) for identity in identities]
+        run.details[semconv.GRAPH_CHECKPOINT_ID] = str(checkpoint_id)
+        thread_id = run.inherit.conversation_id
+        if run.span is not None and thread_id is not None and not interrupts:
+            _links.remember_interrupted(thread_id, run.span.get_span_context())
+
+    def resumed(self, run_id: "UUID") -> None:
+        """A graph goes on where it had paused (LangGraph's ``on_resume``); links not given at the start are added."""
+        found = self._open(run_id)
+        if found is None or found[1].span is None or found[1].inherit.conversation_id is None:
+            return
+        run = found[1]
+        for span_context in _links.take_interrupted(str(run.inherit.conversation_id)):
+            run.span.add_link(span_context, {semconv.LINK_KIND: "resume"})

@@ -1,0 +1,70 @@
+"""The values that travel between layers. No behaviour, no imports of OpenTelemetry or LangChain."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+RunType = Literal["chat", "llm", "chain", "prompt", "parser", "tool", "retriever"]
+OutcomeName = Literal["ok", "error", "cancelled", "interrupted", "handed_off", "abandoned"]
+
+
+class RunInfo(NamedTuple):
+    """What a callable in the configuration is told about a run.
+
+    Attributes:
+        name: the run's name, as LangChain reports it; "" when it has none.
+        run_type: "chat", "llm", "chain", "prompt", "parser", "tool" or "retriever".
+        tags: the run's tags, inherited ones included.
+        metadata: the run's metadata, inherited entries included. Read only.
+    """
+
+    name: str
+    run_type: RunType
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+
+class RunStart(NamedTuple):
+    """A start event, normalised: the last place that knew LangChain's keyword arguments."""
+
+    run_type: RunType
+    name: str
+    serialized: Mapping[str, Any]
+    """What LangChain knows of the object that runs; empty for Runnables and graphs."""
+    inputs: Any
+    """Chat: messages. LLM: prompts. Tool: arguments. Retriever: query. Chain: anything."""
+    tags: Sequence[str]
+    metadata: Mapping[str, Any]
+    params: Mapping[str, Any]
+    """Models: invocation parameters. Tools: the call's id."""
+    options: Mapping[str, Any]
+    single: bool
+    """False for one of several prompts that a model got in one call."""
+
+
+class Inherited(NamedTuple):
+    """What a child run takes over from its parent, by value, when it starts."""
+
+    agent_name: str | None = None
+    agent_marker: str | None = None
+    """Metadata by which the enclosing agent was recognised; LangChain repeats it on every descendant."""
+    conversation_id: str | None = None
+
+
+class SpanPlan(NamedTuple):
+    """What is to become of a run, decided when it starts."""
+
+    operation: str
+    """A GenAI operation, or the kind of step: "node", "graph", "chain", "prompt", "parser", "plumbing"."""
+    name: str
+    """The span's name."""
+    attributes: dict[str, Any]
+    """Given at span creation, so that samplers see them; metrics take their dimensions from here."""
+    inherit: Inherited
+
+
+class Ending(NamedTuple):
+    """How a run ended, decided when it ended."""
+
+    outcome: OutcomeName
+    error_type: str | None = None
+    attributes: Mapping[str, Any] = {}

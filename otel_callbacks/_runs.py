@@ -1,0 +1,209 @@
+"""Open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
+
+import os
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context, create_key
+from opentelemetry.trace import Span, TracerProvider
+
+from otel_callbacks._records import Inherited, OutcomeName, RunStart, RunType, SpanPlan
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from uuid import UUID
+
+    from otel_callbacks._context import SelfHealingSpan
+    from otel_callbacks._recorder import Recorder
+
+_REMEMBERED_CLOSED = 4096
+
+
+class RunId(weakref.ref["UUID"]):
+    """A weak reference to LangChain's id object of a run.
+
+    The run's callback manager owns that object: once it is gone, no end event can come any more.
+    """
+
+    __slots__ = ("key", "loop")
+
+    def __new__(cls, run_id: "UUID", callback: Any = None) -> "RunId":
+        self = super().__new__(cls, run_id, callback)
+        self.key = run_id.int
+        self.loop: AbstractEventLoop | None = None
+        return self
+
+    def __init__(self, run_id: "UUID", callback: Any = None) -> None:
+        super().__init__(run_id, callback)
+
+
+class Tree:
+    """What all runs below one root share."""
+
+    __slots__ = ("clock_offset", "idle_since")
+
+    def __init__(self, clock_offset: int, now: int) -> None:
+        self.clock_offset = clock_offset
+        """Nanoseconds from the monotonic clock to Unix time, read once, so that times within a trace agree."""
+        self.idle_since = now
+        """Monotonic time of the last sweep, start or end that saw the tree alive."""
+
+
+class OpenRun:
+    """A run between its start and its end, hidden ones included."""
+
+    __slots__ = (
+        "active",
+        "agent",
+        "attributes",
+        "before",
+        "children",
+        "context",
+        "deferred_inputs",
+        "details",
+        "dropped",
+        "error_mark",
+        "first_chunk_ns",
+        "healing",
+        "id",
+        "inference_calls",
+        "inherit",
+        "last_chunk",
+        "last_chunk_ns",
+        "name",
+        "operation",
+        "parent",
+        "parent_end",
+        "paused",
+        "recorder",
+        "retries",
+        "run_type",
+        "single",
+        "span",
+        "start_ns",
+        "streamed",
+        "title",
+        "tool_calls",
+        "tree",
+        "visible",
+        "watched_task",
+    )
+
+    def __init__(self, id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder") -> None:
+        self.id = id
+        self.run_type: RunType = start.run_type
+        self.name = start.name
+        self.parent = parent
+        self.tree = tree
+        self.recorder = recorder
+        """Who records this run; the same events reaching another handler on the provider are ignored."""
+        self.start_ns = 0
+        """Monotonic, like all times here; the tree knows the offset to Unix time."""
+        self.active = True
+        """Set by every event, cleared by every sweep."""
+        self.dropped = False
+        """Suppressed, with all that runs below: neither span nor measurement."""
+        self.children: dict[int, OpenRun] = {}
+        self.operation = ""
+        self.title = ""
+        """The span's name."""
+        self.attributes: dict[str, Any] = {}
+        """What metrics take their dimensions from."""
+        self.details: dict[str, Any] = {}
+        """Attributes that wait for the end, to be set in one call."""
+        self.inherit = Inherited()
+        self.agent: OpenRun | None = parent.agent if parent else None
+        """The nearest agent run, this one included."""
+        self.inference_calls = 0
+        self.tool_calls = 0
+
+        self.span: Span | None = None
+        """The run's own span; ``None`` where the run is hidden."""
+        self.visible: OpenRun | None = None
+        """The run whose span children hang on: this one, or the nearest visible ancestor."""
+        self.healing: SelfHealingSpan | None = None
+        self.context: Context | None = None
+        """The context with the run's span."""
+        self.before: Context | None = None
+        """The context to restore."""
+
+        self.streamed = False
+        self.first_chunk_ns = 0
+        self.last_chunk_ns = 0
+        self.last_chunk: Any = None
+        self.deferred_inputs = False
+        """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
+        self.single = True
+        """False for one of several prompts that started together: their bodies are not nested."""
+
+        self.error_mark = 0
+        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
+        self.retries = 0
+        self.paused = False
+        """A node below asked for a human: LangGraph ends the graph well nevertheless."""
+        self.watched_task: Any = None
+        self.parent_end: tuple[int, OutcomeName] | None = None
+        """When and how a parent ended that this run outlives."""
+
+    def take(self, plan: SpanPlan) -> None:
+        """Become what the plan says."""
+        self.operation = plan.operation
+        self.title = plan.name
+        self.attributes = plan.attributes
+        self.inherit = plan.inherit
+
+    def descendants(self) -> list["OpenRun"]:
+        """All open runs below this one, leaves first."""
+        found = list(self.children.values())
+        for run in found:
+            found.extend(run.children.values())
+        return found[::-1]
+
+
+class RunTable:
+    """Open runs of one tracer provider, by the integer of their id."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, OpenRun] = {}
+        self.context_key = create_key("otel_callbacks.run")
+        self.orphans: deque[tuple[int, OpenRun]] = deque()
+        """Runs whose parent has ended, with the time until which their own end is awaited."""
+        self.next_sweep_ns = 0
+        self._closed: dict[int, None] = {}
+
+    def remember_closed(self, key: int) -> None:
+        """Note that a run was closed without its own end event, so that a late one is known as such."""
+        self._closed[key] = None
+        if len(self._closed) > _REMEMBERED_CLOSED:
+            del self._closed[next(iter(self._closed))]
+
+    def forget_closed(self, key: int) -> bool:
+        """Whether the run had been closed without its own end event."""
+        return self._closed.pop(key, False) is None
+
+    def renew(self) -> None:
+        """Forget everything: this process is a fork, the runs belong to its parent."""
+        self.open.clear()
+        self.orphans.clear()
+        self._closed.clear()
+
+
+_tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()
+
+
+def table_of(provider: TracerProvider) -> RunTable:
+    """The one table of `provider`."""
+    table = _tables.get(provider)
+    if table is None:
+        table = _tables.setdefault(provider, RunTable())
+    return table
+
+
+def _renew_tables() -> None:
+    for table in list(_tables.values()):
+        table.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_tables)

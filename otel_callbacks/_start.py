@@ -1,0 +1,252 @@
+"""Opening a run: its parent, its plan, its span, and the context its body runs in."""
+
+import asyncio
+from asyncio import _get_running_loop
+from collections.abc import Mapping
+from time import perf_counter_ns, time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind
+
+from otel_callbacks import _context, _links, _mapping, semconv
+from otel_callbacks._langchain import child_config
+from otel_callbacks._mapping import chain
+from otel_callbacks._pipeline import Pipeline
+from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
+from otel_callbacks._runs import OpenRun, RunId, RunTable, Tree
+from otel_callbacks.config import Config
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from otel_callbacks._recorder import Recorder
+
+RESUME_KEY = "otel_callbacks.resume"
+TRACEPARENT_KEY = "traceparent"
+
+_ROOT = Inherited()
+_LOSE_THEIR_END = frozenset({"chat", "retriever", "tool"})
+"""Run types that LangChain leaves without an end event when they are cancelled in async code."""
+_CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
+"""Run types whose body may call models without passing on that they are the parent."""
+_MAY_BE_GRAPH = frozenset({"chain", "plumbing", "graph", semconv.INVOKE_WORKFLOW})
+_STREAMING_INPUTS = {"input": ""}
+"""What LangChain reports as inputs of a step whose inputs are still to come."""
+
+
+def open_run(
+    pipeline: Pipeline, recorder: "Recorder", run_id: "UUID", parent_run_id: "UUID | None", start: RunStart
+) -> OpenRun:
+    """Enter a new run into the table, below its parent."""
+    table = pipeline.table
+    config = child_config()
+    parent = _parent(table, parent_run_id, config) or _implicit_parent(table)
+    now = perf_counter_ns()
+    tree = parent.tree if parent else Tree(time_ns() - now, now)
+    run = OpenRun(_watched(run_id, start, recorder), start, parent, tree, recorder)
+    run.start_ns = now
+    tree.idle_since = now
+    run.deferred_inputs = start.inputs == _STREAMING_INPUTS if type(start.inputs) is dict else False
+    run.single = start.single
+    run.inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config)
+    table.open[run_id.int] = run
+    if parent is not None:
+        parent.children[run_id.int] = run
+        run.dropped = parent.dropped
+    return run
+
+
+def _parent(table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None) -> OpenRun | None:
+    """The parent LangChain states, unless the run in whose body we are knows better.
+
+    ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent: they are recognised
+    by being called from the body of a child of that parent. Runs nobody announced are no parents.
+    """
+    stated = table.open.get(parent_run_id.int) if parent_run_id is not None else None
+    enclosing = _enclosing(table, config)
+    if stated is None:
+        return enclosing
+    if enclosing is not None and enclosing.parent is stated and not enclosing.deferred_inputs:
+        return enclosing
+    return stated
+
+
+def _enclosing(table: RunTable, config: Mapping[str, Any] | None) -> OpenRun | None:
+    """The open run whose body we are in, as LangChain's own context tells."""
+    if config is None:
+        return None
+    parent_run_id = getattr(config.get("callbacks"), "parent_run_id", None)
+    return table.open.get(parent_run_id.int) if parent_run_id is not None else None
+
+
+def _implicit_parent(table: RunTable) -> OpenRun | None:
+    """A model, tool or retriever whose body makes calls that state no parent.
+
+    Not one that is streaming (its consumer runs between the chunks), nor one of several that started together.
+    """
+    span = _context.enclosing_run_span(context_api.get_current(), table.context_key)
+    run = span.run if span is not None else None
+    if run is None or run.run_type not in _CALL_WITHOUT_PARENT or run.streamed or not run.single:
+        return None
+    return run if table.open.get(run.id.key) is run else None
+
+
+def _watched(run_id: "UUID", start: RunStart, recorder: "Recorder") -> RunId:
+    loop = _get_running_loop() if start.run_type in _LOSE_THEIR_END else None
+    if loop is None:
+        return RunId(run_id)
+    watched = RunId(run_id, recorder.closing.on_collected)
+    watched.loop = loop
+    return watched
+
+
+def _with_conversation(inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None) -> Inherited:
+    """Message histories keep the conversation in the configurable part, which only child runs can see."""
+    if inherited.conversation_id is not None:
+        return inherited
+    found = _mapping.conversation_id(start.metadata)
+    if found is None and config is not None:
+        configurable = config.get("configurable")
+        found = _mapping.conversation_id(configurable) if isinstance(configurable, Mapping) else None
+    return inherited if found is None else inherited._replace(conversation_id=found)
+
+
+def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> None:
+    """Decide what the run becomes and, where it is visible, start its span."""
+    parent = run.parent
+    plan = _plan(pipeline, run, start)
+    run.take(plan)
+    if plan.operation == semconv.INVOKE_AGENT:
+        run.agent = run
+    if parent is not None:
+        run.visible = parent.visible
+        if plan.operation == "node":
+            _recognise_graph(parent, start)
+    if run.visible is None or _shows(pipeline, config, run, start):
+        _start_span(pipeline, config, run, start)
+
+
+def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
+    try:
+        return _mapping.plan(start, run.inherit, pipeline.dialect, is_root=run.parent is None)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the run must be recorded
+        pipeline.failed("plan", error)
+        return _mapping.bare_plan(start, run.inherit)
+
+
+def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> bool:
+    if run.operation not in _mapping.VISIBLE[config.detail]:
+        return False
+    if config.filter is None:
+        return True
+    try:
+        return bool(config.filter(RunInfo(start.name, start.run_type, tuple(start.tags), start.metadata)))
+    except Exception as error:  # noqa: BLE001 - a user's callable never breaks a run
+        pipeline.failed("filter", error)
+        return True
+
+
+def _recognise_graph(graph: OpenRun, node: RunStart) -> None:
+    """The first node below a run tells that the run is a graph, and perhaps an agent."""
+    if graph.operation not in _MAY_BE_GRAPH:
+        return
+    plan = chain.as_graph(graph.operation, graph.name, graph.inherit, node)
+    if plan is None:
+        return
+    graph.take(plan)
+    if plan.operation == semconv.INVOKE_AGENT:
+        graph.agent = graph
+    if graph.span is not None:
+        graph.span.update_name(plan.name)
+        graph.span.set_attributes(plan.attributes)
+
+
+def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> None:
+    current = context_api.get_current()
+    key = pipeline.table.context_key
+    visible_parent = run.visible
+    try:
+        span = pipeline.tracer.start_span(
+            run.title,
+            context=_parent_context(config, visible_parent, start, current, key),
+            kind=SpanKind.CLIENT if run.operation in _mapping.CLIENT_OPERATIONS else SpanKind.INTERNAL,
+            attributes=_attributes(config, run, start),
+            links=_links_of(run, start),
+            start_time=run.start_ns + run.tree.clock_offset,
+        )
+    except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
+        pipeline.failed("start_span", error)
+        span = trace.INVALID_SPAN
+    run.span = span
+    run.visible = run
+    if config.propagate:
+        run.before = current
+        run.healing, run.context = _context.enter(span, run, current, key)
+    else:
+        run.context = trace.set_span_in_context(span, current)
+    if span.is_recording():
+        collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
+
+
+def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
+    attributes = dict(run.attributes)
+    if run.inherit.conversation_id is not None:
+        attributes[semconv.CONVERSATION_ID] = run.inherit.conversation_id
+    if start.tags:
+        attributes[semconv.TAGS] = tuple(start.tags)
+        attempt = chain.retry_attempt(start.tags)
+        if attempt is not None:
+            attributes[semconv.RETRY_ATTEMPT] = attempt
+    for key in config.metadata_keys:
+        value = start.metadata.get(key)
+        if isinstance(value, (str, bool, int, float)):
+            attributes[semconv.METADATA_PREFIX + key] = value
+    return attributes
+
+
+def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:
+    if parent is not None:
+        if parent.healing is not None:
+            return _context.below(parent.healing, current, key)
+        return parent.context or current
+    if config.remote_parent:
+        remote = _context.remote_context(start.metadata.get(TRACEPARENT_KEY))
+        if remote is not None:
+            return remote
+    return _context.outside_runs(current)
+
+
+def _links_of(run: OpenRun, start: RunStart) -> list[Link] | None:
+    """A resumed graph links to where it paused: found in this process, or named by the caller for another one."""
+    if run.parent is not None or start.run_type != "chain":
+        return None
+    named = _context.remote_span_context(start.metadata.get(RESUME_KEY))
+    paused = [named] if named else []
+    thread_id = start.metadata.get("thread_id")
+    if thread_id is not None and getattr(start.inputs, "resume", None) is not None:
+        paused += _links.take_interrupted(str(thread_id))
+    return [Link(span_context, {semconv.LINK_KIND: "resume"}) for span_context in paused] or None
+
+
+def watch_task(run: OpenRun, recorder: "Recorder") -> None:
+    """Have a root run closed when its task is cancelled: nothing else may tell of it."""
+    if run.parent is not None or run.id.loop is None:
+        return
+    task = asyncio.current_task(run.id.loop)
+    if task is not None:
+        key = run.id.key
+        run.watched_task = task, lambda done: recorder.closing.on_task_done(key, done)
+        task.add_done_callback(run.watched_task[1])
+
+
+def collect(pipeline: Pipeline, extract: Any, source: Any, out: dict[str, Any]) -> None:
+    """The one guard around extractors: a failing one loses only the keys it had not written."""
+    if extract is None:
+        return
+    try:
+        extract(source, out)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
+        pipeline.failed("mapping", error)

@@ -1,0 +1,60 @@
+"""Command line ``otel-callbacks``: finds the command and turns how it ends into an exit code.
+
+One module per command, each with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``; what a command
+needs is imported when it runs.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from otel_callbacks._version import __version__
+from otel_callbacks.cli import demo
+from otel_callbacks.cli._exit import BROKEN_PIPE, INTERRUPTED, Stop
+
+_COMMANDS = (demo,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name. Default: ``sys.argv[1:]``.
+
+    Returns:
+        Exit code: 0 good, 1 a finding, 2 wrong use, 130 stopped by Ctrl-C, 141 nobody reads the output.
+    """
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as parsed:  # help, version and wrong arguments
+        return int(parsed.code or 0)
+    try:
+        return _run(args)
+    except Stop as stop:
+        print(f"otel-callbacks {args.command}: {stop}", file=sys.stderr)
+        return stop.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="otel-callbacks", description="OpenTelemetry for LangChain and LangGraph.")
+    parser.add_argument("--version", action="version", version=f"otel-callbacks {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        subparser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more at exit; let that succeed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code

@@ -1,0 +1,62 @@
+"""The models the programs call: real `langchain-openai` clients of the loopback server, or a real provider's."""
+
+from typing import Any, Final
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from openai import DefaultHttpxClient
+
+from otel_callbacks.cli._exit import Stop
+
+CHAT_MODEL: Final = "gpt-4o-mini"
+EMBEDDING_MODEL: Final = "text-embedding-3-small"
+
+
+class Models:
+    """Makes models.
+
+    Args:
+        server: Address of the loopback server, without a path.
+        real: ``provider:name`` of a real model to chat with, as LangChain's `init_chat_model` takes it.
+
+    Raises:
+        Stop: the real model's package or key is missing, or its name is not known.
+    """
+
+    def __init__(self, server: str, real: str | None = None) -> None:
+        self._server = server
+        self._real = _real_model(real) if real else None
+
+    def chat(self) -> BaseChatModel:
+        """Give the model that answers."""
+        return self._real or ChatOpenAI(model=CHAT_MODEL, stream_usage=True, **self._client("/v1"))
+
+    def failing(self, status: int) -> BaseChatModel:
+        """Give a model of the loopback server that answers every call with this HTTP status."""
+        return ChatOpenAI(model=CHAT_MODEL, **self._client(f"/status/{status}/v1"))
+
+    def embeddings(self) -> Embeddings:
+        """Give the loopback server's embeddings. Token counting is off: it would download a vocabulary."""
+        return OpenAIEmbeddings(model=EMBEDDING_MODEL, check_embedding_ctx_length=False, **self._client("/v1"))
+
+    def _client(self, path: str) -> dict[str, Any]:
+        return {
+            "base_url": self._server + path,
+            "api_key": "demo",
+            "max_retries": 0,
+            "timeout": 30,
+            # Whatever proxy this machine is set up for, loopback is reached directly.
+            "openai_proxy": "",
+            "http_client": DefaultHttpxClient(trust_env=False),
+        }
+
+
+def _real_model(name: str) -> BaseChatModel:
+    try:
+        from langchain.chat_models import init_chat_model
+
+        return init_chat_model(name)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise Stop(f"--model {name}: {reason or type(error).__name__}") from error

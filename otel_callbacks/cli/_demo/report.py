@@ -1,0 +1,73 @@
+"""What one run of the demo did and sent: as text for people, as one JSON document for programs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_callbacks.cli._demo import summary
+from otel_callbacks.cli._demo.telemetry import SERVICE, Batch
+from otel_callbacks.cli._demo.truth import GroundTruth
+
+OK: Final = "ok"
+
+_NEXT: Final = """\
+Next
+  in your app   from otel_callbacks import OTelCallbackHandler
+                chain.invoke(question, config={"callbacks": [OTelCallbackHandler()]})
+  see it        docker compose up -d && otel-callbacks demo --otlp http://localhost:4318
+  real model    otel-callbacks demo --model openai:gpt-4o-mini"""
+
+
+class Report(NamedTuple):
+    """Everything there is to say about one run of the demo."""
+
+    semconv: str
+    model: str
+    programs: Mapping[str, str]
+    """"ok", or the error, by program; programs that Ctrl-C left out are missing."""
+    truth: GroundTruth
+    batch: Batch
+    folder: Path
+    refused: Mapping[str, Sequence[str]]
+    """Signals that were not taken, by destination."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The written files by signal."""
+        return {path.name.partition(".")[0]: str(path) for path in sorted(self.folder.glob("*.jsonl"))}
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each thing that did not go as it should."""
+        failed = [f"{name} failed: {result}" for name, result in self.programs.items() if result != OK]
+        return failed + [f"{place} did not take {' and '.join(signals)}" for place, signals in self.refused.items()]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Give the ground truth and what was sent, as a JSON object."""
+    return {
+        "service": SERVICE,
+        "semconv": report.semconv,
+        "model": report.model,
+        "programs": dict(report.programs),
+        "runs": dict(report.truth.runs),
+        "errors": dict(report.truth.errors),
+        "tokens": dict(report.truth.tokens),
+        "spans": dict(Counter(span.name.partition(" ")[0] for span in report.batch.spans)),
+        "metrics": summary.names(report.batch.metrics),
+        "files": report.files,
+        "problems": report.problems,
+    }
+
+
+def as_text(report: Report) -> str:
+    """Lay out the table, the files, the problems, and what to do next."""
+    parts = [summary.table(summary.rows(report.batch.metrics)), "\n".join(["Files", *_listed(report.files.values())])]
+    if report.problems:
+        parts.append("\n".join(["Problems", *_listed(report.problems)]))
+    return "\n" + "\n\n".join([*parts, _NEXT])
+
+
+def _listed(lines: Any) -> list[str]:
+    return [f"  {line}" for line in lines]

@@ -1,0 +1,95 @@
+"""The demo's own OpenTelemetry: providers that keep everything in memory, and where it is sent in the end."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, LogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExporter, MetricsData
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from otel_callbacks import files
+
+SERVICE: Final = "otel-callbacks-demo"
+
+
+class Batch(NamedTuple):
+    """All signals collected at one moment."""
+
+    spans: Sequence[ReadableSpan]
+    metrics: MetricsData | None
+    logs: Sequence[Any]
+
+
+class Telemetry:
+    """Providers of the demo, in no way global.
+
+    Args:
+        view: A span processor that shows the spans while they end.
+    """
+
+    def __init__(self, view: SpanProcessor | None = None) -> None:
+        resource = Resource.create({SERVICE_NAME: SERVICE})
+        self._spans = InMemorySpanExporter()
+        self._metrics = InMemoryMetricReader()
+        self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+        self.tracer_provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        if view:
+            self.tracer_provider.add_span_processor(view)
+        self.meter_provider = MeterProvider([self._metrics], resource=resource, shutdown_on_exit=False)
+        self.logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+
+    def take(self) -> Batch:
+        """Give the spans and log records since the last call, and the metrics since the start."""
+        batch = Batch(
+            self._spans.get_finished_spans(), self._metrics.get_metrics_data(), self._logs.get_finished_logs()
+        )
+        self._spans.clear()
+        self._logs.clear()
+        return batch
+
+
+class Destination(NamedTuple):
+    """One place to send all signals to."""
+
+    spans: SpanExporter
+    metrics: MetricExporter
+    logs: LogRecordExporter
+
+    def send(self, batch: Batch) -> list[str]:
+        """Send what there is and give the signals that were not taken, such as ``["metrics"]``."""
+        results: dict[str, Any] = {}
+        if batch.spans:
+            results["traces"] = self.spans.export(batch.spans)
+        if batch.metrics:
+            results["metrics"] = self.metrics.export(batch.metrics)
+        if batch.logs:
+            results["logs"] = self.logs.export(batch.logs)
+        return [signal for signal, result in results.items() if result.name != "SUCCESS"]
+
+
+def folder_destination(folder: Path) -> Destination:
+    """Write OTLP JSON lines into a folder."""
+    return Destination(files.span_exporter(folder), files.metric_exporter(folder), files.log_exporter(folder))
+
+
+def otlp_destination(url: str) -> Destination:
+    """Send OTLP over HTTP to a collector's base address; the path of one signal at its end is cut off."""
+    base = re.sub(r"(/v1/(traces|metrics|logs))?/*$", "", url)
+    return Destination(
+        OTLPSpanExporter(f"{base}/v1/traces"),
+        OTLPMetricExporter(f"{base}/v1/metrics"),
+        OTLPLogExporter(f"{base}/v1/logs"),
+    )

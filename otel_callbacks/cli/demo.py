@@ -1,0 +1,38 @@
+"""``otel-callbacks demo``: real LangChain programs against a model server on loopback, traced, shown and exported."""
+
+import argparse
+from pathlib import Path
+from typing import Final, get_args
+
+from otel_callbacks.cli._exit import Stop
+from otel_callbacks.config import Capture, Detail, Semconv, sdk_disabled
+
+NAME: Final = "demo"
+HELP: Final = "Run example programs against a model server on this machine, and show their traces and metrics."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the OTLP files (default: a new one here)")
+    parser.add_argument("--otlp", metavar="URL", help="also send by OTLP/HTTP, such as http://localhost:4318")
+    parser.add_argument("--model", metavar="PROVIDER:NAME", help="chat with a real model; its key is read as usual")
+    parser.add_argument("--semconv", choices=get_args(Semconv), help="release of the GenAI conventions")
+    parser.add_argument("--detail", choices=get_args(Detail), help="which runs get a span")
+    parser.add_argument("--capture", choices=get_args(Capture), help="whether and where messages are recorded")
+    parser.add_argument("--json", action="store_true", help="print only one JSON document: what was done and sent")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo.
+
+    Raises:
+        Stop: an option cannot be followed, or the extra ``demo`` is not installed.
+    """
+    if sdk_disabled():
+        raise Stop("OTEL_SDK_DISABLED is set, so there is nothing to show: unset it for the demo")
+    try:
+        from otel_callbacks.cli._demo import session
+    except ModuleNotFoundError as missing:
+        install = "otel-callbacks demo needs: pip install 'otel-callbacks[demo]'"
+        raise Stop(f"{install} (no module {missing.name})") from missing
+    return session.run(args)

@@ -1,0 +1,204 @@
+"""Every option and every environment variable of the package, named here and nowhere else."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import Any, Literal, get_args
+
+from otel_callbacks import semconv
+from otel_callbacks._records import RunInfo
+
+logger = logging.getLogger("otel_callbacks")
+
+Capture = Literal["no_content", "span_only", "event_only", "span_and_event"]
+Detail = Literal["operations", "steps", "all"]
+Semconv = Literal["py-1.3", "0.1.0"]
+
+PREFIX = "OTEL_CALLBACKS_"
+CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
+LATEST_OPT_IN = "gen_ai_latest_experimental"
+DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How runs become telemetry. Immutable; `Config(...)` reads no environment, `Config.from_env()` does.
+
+    Every option is also an environment variable ``OTEL_CALLBACKS_<OPTION>``, callables apart.
+
+    Raises:
+        ValueError: a value is not one of the good ones; the message names those.
+    """
+
+    detail: Detail = "steps"
+    """Which runs get a span. "operations": models, tools, retrievers, agents, workflows. "steps": also LangGraph
+    nodes, sub-graphs, lambdas and named chains. "all": also prompts, parsers and plumbing."""
+
+    semconv: Semconv = "py-1.3"
+    """Release of the GenAI conventions to speak. "py-1.3": what OpenTelemetry's own Python packages emit.
+    "0.1.0": the first release of the separate GenAI conventions, also chosen by
+    ``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``."""
+
+    capture: Capture = "no_content"
+    """Where prompts, answers, tool arguments and results, documents and exception messages go. Also
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``."""
+
+    metadata_keys: tuple[str, ...] = ()
+    """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma separated."""
+
+    propagate: bool = True
+    """Make each run's span current while its body runs, so that HTTP, database and own spans nest under it."""
+
+    remote_parent: bool = False
+    """Let a root run join the trace named by ``metadata={"traceparent": ...}`` (W3C Trace Context)."""
+
+    chunk_metrics: bool = False
+    """Record the time between streamed chunks; one measurement per chunk."""
+
+    cancel_is_error: bool = False
+    """Give cancelled runs status ERROR and ``error.type``."""
+
+    run_ttl_s: float = 3600.0
+    """A tree of runs without any event for this long, in seconds, is closed as abandoned."""
+
+    max_open_runs: int = 10_000
+    """More open runs than this, and the oldest leaves are closed as abandoned."""
+
+    filter: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
+    """False hides a run: no span of its own, its children move up to the next visible run. Roots are never hidden."""
+
+    def __post_init__(self) -> None:
+        for name, good in _CHOICES.items():
+            _require_choice(name, getattr(self, name), good)
+        for name in _SWITCHES:
+            _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "True or False")
+        _require(_is_positive(self.run_ttl_s), "run_ttl_s", self.run_ttl_s, "seconds above 0")
+        whole = isinstance(self.max_open_runs, int) and _is_positive(self.max_open_runs)
+        _require(whole, "max_open_runs", self.max_open_runs, "a whole number above 0")
+        if isinstance(self.metadata_keys, str) or not all(isinstance(key, str) for key in self.metadata_keys):
+            _require(False, "metadata_keys", self.metadata_keys, "a sequence of strings")
+        object.__setattr__(self, "metadata_keys", tuple(self.metadata_keys))
+        _require(self.filter is None or callable(self.filter), "filter", self.filter, "a callable, or None")
+
+    def without_callables(self) -> "Config":
+        """The same options, callables dropped: what can be pickled. Warns once where something was dropped."""
+        dropped = [option.name for option in fields(self) if callable(getattr(self, option.name))]
+        if dropped:
+            _warn_dropped(tuple(dropped))
+        return replace(self, **dict.fromkeys(dropped))
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> "Config":
+        """Read ``OTEL_CALLBACKS_<OPTION>`` and the standard variables; `overrides` win over both.
+
+        A wrong value in the environment costs one warning that names the good ones, and the default is used.
+
+        Raises:
+            ValueError: a wrong value in `overrides`.
+            TypeError: an unknown option in `overrides`.
+        """
+        values = _standard_variables(os.environ)
+        values |= _own_variables(os.environ)
+        return cls(**(values | overrides))
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "detail": get_args(Detail),
+    "semconv": get_args(Semconv),
+    "capture": get_args(Capture),
+}
+_SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "cancel_is_error")
+
+
+@cache
+def _warn_dropped(options: tuple[str, ...]) -> None:
+    logger.warning("pickling a handler leaves out its callables: %s", ", ".join(options))
+
+
+def sdk_disabled() -> bool:
+    """Whether ``OTEL_SDK_DISABLED`` is "true" (any case), as OpenTelemetry's specification has it."""
+    return os.environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
+
+
+def _require_choice(name: str, value: object, good: tuple[str, ...]) -> None:
+    _require(value in good, name, value, "one of " + ", ".join(good))
+
+
+def _require(holds: bool, name: str, value: object, good: str) -> None:
+    if not holds:
+        message = f"{name}={value!r}: must be {good}"
+        raise ValueError(message)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _standard_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    opt_ins = {entry.strip() for entry in environ.get(STABILITY_VARIABLE, "").split(",")}
+    if LATEST_OPT_IN in opt_ins:
+        values["semconv"] = semconv.LATEST_DIALECT
+    if CAPTURE_VARIABLE in environ:
+        _take(values, CAPTURE_VARIABLE, "capture", environ[CAPTURE_VARIABLE], _choice(_CHOICES["capture"]))
+    return values
+
+
+def _own_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for option in fields(Config):
+        variable = PREFIX + option.name.upper()
+        if variable in environ and option.metadata.get("env", True):
+            _take(values, variable, option.name, environ[variable], _parser(option.name))
+    return values
+
+
+def _take(values: dict[str, Any], variable: str, option: str, text: str, parse: Callable[[str], Any]) -> None:
+    """Put the parsed value into `values`, or warn and leave it out."""
+    try:
+        parsed = parse(text.strip())
+        Config(**{option: parsed})
+    except ValueError as error:
+        logger.warning("%s ignored: %s", variable, error)
+    else:
+        values[option] = parsed
+
+
+def _parser(option: str) -> Callable[[str], Any]:
+    if option in _CHOICES:
+        return _choice(_CHOICES[option])
+    if option in _SWITCHES:
+        return _switch
+    return _OTHER_PARSERS[option]
+
+
+def _choice(good: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        value = text.lower()
+        if value not in good:
+            message = f"{text!r} is not one of " + ", ".join(good)
+            raise ValueError(message)
+        return value
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    value = text.lower()
+    if value not in _TRUE | _FALSE:
+        message = f"{text!r} is not true or false"
+        raise ValueError(message)
+    return value in _TRUE
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in text.split(",") if key.strip())
+
+
+_OTHER_PARSERS: dict[str, Callable[[str], Any]] = {"metadata_keys": _keys, "run_ttl_s": float, "max_open_runs": int}

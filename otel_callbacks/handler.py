@@ -1,0 +1,325 @@
+"""The callback handler: one short method per LangChain hook."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from otel_callbacks import _flush
+from otel_callbacks._langgraph import graph_class
+from otel_callbacks._pipeline import Destination
+from otel_callbacks._records import RunStart, RunType
+from otel_callbacks._recorder import Recorder
+from otel_callbacks.config import Config, sdk_disabled
+from otel_callbacks.control import is_suppressed
+from otel_callbacks.semconv import DIALECTS
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+logger = logging.getLogger("otel_callbacks")
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class OTelCallbackHandler(BaseCallbackHandler):
+    """Turns the events of LangChain and LangGraph into OpenTelemetry GenAI spans and metrics.
+
+    Make one and attach it wherever LangChain takes callbacks; it serves all threads, tasks and requests::
+
+        handler = OTelCallbackHandler()
+        chain.invoke(question, config={"callbacks": [handler]})
+
+    No hook ever raises; what fails inside is counted in ``otel_callbacks.errors`` and logged once per kind.
+
+    Args:
+        tracer_provider: where spans go; the global provider by default, also one that is set later.
+        meter_provider: where measurements go; the global provider by default, likewise.
+        logger_provider: where events go; the global provider by default, likewise.
+        config: options; `Config.from_env()` by default.
+
+    Raises:
+        TypeError: `config` is not a `Config`.
+    """
+
+    run_inline = True
+    """Callbacks run where the event happens: the only way a span can be current in the body of an async run."""
+    raise_error = False
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: "TracerProvider | None" = None,
+        meter_provider: "MeterProvider | None" = None,
+        logger_provider: "LoggerProvider | None" = None,
+        config: Config | None = None,
+    ) -> None:
+        if config is not None and not isinstance(config, Config):
+            message = f"config={config!r}: must be a Config, or None to read the environment"
+            raise TypeError(message)
+        self.config = config if config is not None else Config.from_env()
+        self._providers = (tracer_provider, meter_provider, logger_provider)
+        self._ignored = sdk_disabled()
+        self._recorder = Recorder(self.config, Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv]))
+        self._become_graph_handler()
+
+    # What the application may ask
+
+    @property
+    def open_runs(self) -> int:
+        """Number of runs that have started and not ended, of all handlers on the same tracer provider."""
+        return self._recorder.open_runs
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Have the providers export what they hold; true only if everything left within `timeout_s` seconds."""
+        return _flush.flush(self._providers, timeout_s)
+
+    def close(self) -> None:
+        """End the runs that are open, as abandoned; later events are ignored. The providers stay as they are."""
+        self._ignored = True
+        self._recorder.closing.close_all()
+
+    def __enter__(self) -> "OTelCallbackHandler":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Copies: models and graphs are copied with the handlers attached to them
+
+    def __copy__(self) -> "OTelCallbackHandler":
+        return self
+
+    def __deepcopy__(self, _: Any) -> "OTelCallbackHandler":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a new handler with the same options on the other side's global providers."""
+        return _unpickle, (self.config.without_callables(),)
+
+    # Which events LangChain sends
+
+    @property
+    def ignore_llm(self) -> bool:
+        return self._ignored
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        return self._ignored
+
+    @property
+    def ignore_chain(self) -> bool:
+        return self._ignored
+
+    @property
+    def ignore_agent(self) -> bool:
+        """Tools, too."""
+        return self._ignored
+
+    @property
+    def ignore_retriever(self) -> bool:
+        return self._ignored
+
+    @property
+    def ignore_retry(self) -> bool:
+        return self._ignored
+
+    @property
+    def ignore_custom_event(self) -> bool:
+        return self._ignored
+
+    # Models
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+    ) -> None:
+        inputs = messages[0] if isinstance(messages, list) and messages else messages
+        self._start("chat", serialized, inputs, run_id, parent_run_id, kwargs)
+
+    def on_llm_start(
+        self, serialized: Any, prompts: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+    ) -> None:
+        self._start("llm", serialized, prompts, run_id, parent_run_id, kwargs)
+
+    def on_llm_new_token(self, token: Any = "", *, run_id: "UUID", chunk: Any = None, **_: Any) -> None:
+        try:
+            self._recorder.chunk(run_id, token, chunk)
+        except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
+            self._failed("chunk", error)
+
+    def on_stream_event(self, event: Any, *, run_id: "UUID", **_: Any) -> None:
+        try:
+            if event.get("event") == "content-block-delta":
+                self._recorder.chunk(run_id, event, None)
+        except Exception as error:  # noqa: BLE001
+            self._failed("chunk", error)
+
+    def on_llm_end(self, response: Any, *, run_id: "UUID", **_: Any) -> None:
+        self._end(run_id, response)
+
+    def on_llm_error(self, error: BaseException, *, run_id: "UUID", **kwargs: Any) -> None:
+        self._fail(run_id, error, kwargs.get("response"))
+
+    # Chains
+
+    def on_chain_start(
+        self, serialized: Any, inputs: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+    ) -> None:
+        run_type = kwargs.get("run_type")
+        kind: RunType = run_type if run_type in {"prompt", "parser"} else "chain"
+        self._start(kind, serialized, inputs, run_id, parent_run_id, kwargs)
+
+    def on_chain_end(self, outputs: Any, *, run_id: "UUID", **_: Any) -> None:
+        self._end(run_id, outputs)
+
+    def on_chain_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+        self._fail(run_id, error)
+
+    # Tools
+
+    def on_tool_start(
+        self, serialized: Any, input_str: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+    ) -> None:
+        inputs = kwargs.get("inputs")
+        self._start("tool", serialized, input_str if inputs is None else inputs, run_id, parent_run_id, kwargs)
+
+    def on_tool_end(self, output: Any, *, run_id: "UUID", **_: Any) -> None:
+        self._end(run_id, output)
+
+    def on_tool_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+        self._fail(run_id, error)
+
+    # Retrievers
+
+    def on_retriever_start(
+        self, serialized: Any, query: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+    ) -> None:
+        self._start("retriever", serialized, query, run_id, parent_run_id, kwargs)
+
+    def on_retriever_end(self, documents: Any, *, run_id: "UUID", **_: Any) -> None:
+        self._end(run_id, documents)
+
+    def on_retriever_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+        self._fail(run_id, error)
+
+    # Everything else
+
+    def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:
+        try:
+            self._recorder.retried(run_id)
+        except Exception as error:  # noqa: BLE001
+            self._failed("retry", error)
+
+    def on_custom_event(self, name: str, data: Any, *, run_id: "UUID", **_: Any) -> None:
+        try:
+            self._recorder.custom_event(run_id, str(name), data)
+        except Exception as error:  # noqa: BLE001
+            self._failed("custom_event", error)
+
+    def on_interrupt(self, event: Any) -> None:
+        """LangGraph's ``GraphCallbackHandler.on_interrupt``: a graph pauses for a human."""
+        try:
+            self._recorder.interrupted(event.run_id, event.interrupts, event.checkpoint_id)
+        except Exception as error:  # noqa: BLE001
+            self._failed("interrupt", error)
+
+    def on_resume(self, event: Any) -> None:
+        """LangGraph's ``GraphCallbackHandler.on_resume``: a graph goes on from where it paused."""
+        try:
+            self._recorder.resumed(event.run_id)
+        except Exception as error:  # noqa: BLE001
+            self._failed("resume", error)
+
+    # The guard around every event
+
+    def _start(
+        self,
+        run_type: RunType,
+        serialized: Any,
+        inputs: Any,
+        run_id: "UUID",
+        parent_run_id: "UUID | None",
+        kwargs: dict[str, Any],
+    ) -> None:
+        if self._ignored:
+            return
+        try:
+            start = _normalise(run_type, serialized, inputs, kwargs)
+            self._recorder.start(run_id, parent_run_id, start, suppressed=is_suppressed())
+            self._become_graph_handler()
+        except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
+            self._failed("start", error)
+
+    def _end(self, run_id: "UUID", result: Any) -> None:
+        try:
+            self._recorder.end(run_id, result)
+        except Exception as error:  # noqa: BLE001
+            self._failed("end", error)
+
+    def _fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
+        try:
+            self._recorder.fail(run_id, error, partial)
+        except Exception as failure:  # noqa: BLE001
+            self._failed("end", failure)
+
+    def _failed(self, kind: str, error: BaseException) -> None:
+        try:
+            self._recorder.failed(kind, error)
+        except Exception:  # noqa: BLE001 - not even the providers work
+            logger.debug("otel_callbacks failed in %s", kind)
+
+    def _become_graph_handler(self) -> None:
+        if not isinstance(self, tuple(_graph_handler_classes)):
+            made = graph_class(type(self))
+            if made is not None:
+                _graph_handler_classes.add(made)
+                self.__class__ = made
+
+
+_graph_handler_classes: set[type] = set()
+
+
+def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str, Any]) -> RunStart:
+    """LangChain's keyword arguments as plain values of known types; nothing below knows the former."""
+    known = serialized if isinstance(serialized, dict) else _NOTHING
+    params = kwargs.get("invocation_params") if run_type in {"chat", "llm"} else kwargs
+    return RunStart(
+        run_type,
+        _name(kwargs.get("name"), known),
+        known,
+        inputs,
+        _tags(kwargs.get("tags")),
+        _mapping(kwargs.get("metadata")),
+        _mapping(params),
+        _mapping(kwargs.get("options")),
+        kwargs.get("batch_size") in {None, 1},
+    )
+
+
+def _name(given: Any, serialized: Mapping[str, Any]) -> str:
+    if isinstance(given, str) and given:
+        return given
+    name = serialized.get("name")
+    if isinstance(name, str) and name:
+        return name
+    path = serialized.get("id")
+    return str(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
+
+
+def _tags(tags: Any) -> Sequence[str]:
+    if not tags or not isinstance(tags, (list, tuple)):
+        return ()
+    return [tag for tag in tags if isinstance(tag, str)]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def _unpickle(config: Config) -> OTelCallbackHandler:
+    return OTelCallbackHandler(config=config)
