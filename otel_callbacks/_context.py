@@ -13,21 +13,28 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from otel_callbacks._body import Body
+
 if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
 
+_SPAN_KEY = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+"""The key the API keeps the current span under; it has no public name."""
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class SelfHealingSpan(trace.Span):
-    """Stands for a run's span while the run is open, afterwards for what was current before it.
+    """Stands for a run's span inside the run's body, elsewhere for what was current before it.
 
     Everything OpenTelemetry does with the current span goes through `get_span_context()`, so new spans, outgoing
     headers and log records follow.
     """
 
-    def __init__(self, span: trace.Span, outer: trace.Span, enclosing: "SelfHealingSpan | None", run: "OpenRun") -> None:
+    def __init__(
+        self, span: trace.Span, outer: trace.Span, enclosing: "SelfHealingSpan | None", run: "OpenRun", body: Body
+    ) -> None:
         self._span: trace.Span | None = span
+        self._body = body
         self.outer = outer
         self.enclosing = enclosing
         """The span of the run in whose body this run started; `outer` may be one of the application's own."""
@@ -40,19 +47,23 @@ class SelfHealingSpan(trace.Span):
 
     @property
     def is_live(self) -> bool:
+        """Whether the run is open, wherever the caller is."""
         return self._span is not None
+
+    def holds_here(self) -> bool:
+        """Whether the run is open and the caller is inside its body."""
+        return self._span is not None and not self._body.is_left()
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
         while isinstance(span, SelfHealingSpan):
-            if span._span is not None:
+            if span._span is not None and not span._body.is_left():
                 return span._span
             span = span.outer
         return span
 
     def get_span_context(self) -> trace.SpanContext:
-        span = self._span
-        return (span or self._target()).get_span_context()
+        return self._target().get_span_context()
 
     def is_recording(self) -> bool:
         return self._target().is_recording()
@@ -96,7 +107,7 @@ def live(span: trace.Span) -> trace.Span:
 def enclosing_run_span(current: Context, key: str) -> SelfHealingSpan | None:
     """The span of the innermost open run in whose body we are, whatever else is current."""
     span = current.get(key)
-    while isinstance(span, SelfHealingSpan) and not span.is_live:
+    while isinstance(span, SelfHealingSpan) and not span.holds_here():
         span = span.enclosing
     return span if isinstance(span, SelfHealingSpan) else None
 
@@ -111,27 +122,34 @@ def outside_runs(current: Context) -> Context:
     return trace.set_span_in_context(span, current)
 
 
-def below(parent: SelfHealingSpan | trace.Span, current: Context, key: str) -> Context:
+def below(parent: "OpenRun", current: Context, key: str) -> Context:
     """The context in which a child of `parent` starts.
 
     A span the application opened inside the parent's body stays in between.
     """
+    if current is parent.entered and parent.context is not None:
+        return parent.context
     span = trace.get_current_span(current)
-    if span is parent:
-        return current
-    inside = not isinstance(span, SelfHealingSpan) and span.is_recording()
-    if inside and enclosing_run_span(current, key) is parent:
-        return current
-    return trace.set_span_in_context(parent, current)
+    if not isinstance(span, SelfHealingSpan) and span.is_recording():
+        enclosing = enclosing_run_span(current, key)
+        if enclosing is not None and enclosing is parent.healing:
+            return current
+    return trace.set_span_in_context(parent.span or trace.INVALID_SPAN, current)
 
 
-def enter(span: trace.Span, run: "OpenRun", current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
-    """Make `span` current for the body of `run`."""
+def enter(run: "OpenRun", span: trace.Span, plain: Context, current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
+    """Make `span` current for the body of `run`. `plain`: `current` with the span itself."""
     outer = live(trace.get_current_span(current))
-    healing = SelfHealingSpan(span, outer, enclosing_run_span(current, key), run)
-    entered = trace.set_span_in_context(healing, context_api.set_value(key, healing, current))
+    healing = SelfHealingSpan(span, outer, _live_run_span(current.get(key)), run, Body())
+    entered = Context({**plain, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
     return healing, entered
+
+
+def _live_run_span(span: Any) -> SelfHealingSpan | None:
+    while isinstance(span, SelfHealingSpan) and not span.is_live:
+        span = span.enclosing
+    return span if isinstance(span, SelfHealingSpan) else None
 
 
 def leave(healing: SelfHealingSpan, before: Context) -> None:

@@ -91,6 +91,18 @@ def line_of(span: "ReadableSpan") -> Line:
     )
 
 
+def duration_text(seconds: float) -> str:
+    """Write a duration as people read it: ``<1ms``, ``75ms``, ``1.94s``, ``2m05s``."""
+    if seconds < _MILLISECOND:
+        return "<1ms"
+    if seconds < _MILLISECONDS_BELOW:
+        return f"{seconds * 1e3:.0f}ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.2f}s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return f"{minutes}m{rest:02}s"
+
+
 def _number(span: "ReadableSpan", key: str) -> float | None:
     value = (span.attributes or {}).get(key)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
@@ -183,8 +195,8 @@ def _walk(lines: Mapping[int, Line], glyphs: Glyphs) -> Iterator[tuple[str, Line
 
 def _figures(line: Line, arrow: str) -> tuple[str, ...]:
     return (
-        f"{_OPEN if line.duration_s is None else _duration(line.duration_s):>7}",
-        "" if line.first_chunk_s is None else f"ttft {_duration(line.first_chunk_s)}",
+        f"{_OPEN if line.duration_s is None else duration_text(line.duration_s):>7}",
+        "" if line.first_chunk_s is None else f"ttft {duration_text(line.first_chunk_s)}",
         _tokens(line, arrow),
         "" if line.cost_usd is None else f"${line.cost_usd:.6f}",
         "" if line.outcome in _QUIET else f"{line.outcome} {line.error_type}".rstrip(),
@@ -196,17 +208,6 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     padded = [[f"  {cell:<{max(map(len, column))}}" for cell in column] for column in columns]
     return ["".join(cells) for cells in zip(*padded, strict=True)]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < _MILLISECOND:
-        return "<1ms"
-    if seconds < _MILLISECONDS_BELOW:
-        return f"{seconds * 1e3:.0f}ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.2f}s"
-    minutes, rest = divmod(round(seconds), _MINUTE)
-    return f"{minutes}m{rest:02}s"
 
 
 def _tokens(line: Line, arrow: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -64,7 +63,7 @@ def _describe(
     if result is not None and (recording or is_model):
         collect(pipeline, _mapping.RESPONSE.get(run.run_type), result, response)
     _label(run, ending, response)
-    context = _measured_context(run)
+    context = run.visible.context if run.visible is not None else None
     if recording and run.span is not None:
         _complete_span(run, run.span, ending, response, usage, result)
     if error is not None:
@@ -81,16 +80,6 @@ def _label(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:
         attributes[semconv.ERROR_TYPE] = ending.error_type
     if ending.outcome not in _UNMARKED:
         attributes[semconv.OUTCOME] = ending.outcome
-
-
-def _measured_context(run: OpenRun) -> Context | None:
-    """The context whose span a measurement's exemplar names."""
-    visible = run.visible
-    if visible is None or visible.span is None:
-        return None
-    if visible.healing is None or visible.healing.is_live:
-        return visible.context
-    return trace.set_span_in_context(visible.span)
 
 
 def _complete_span(

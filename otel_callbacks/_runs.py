@@ -63,6 +63,7 @@ class OpenRun:
         "deferred_inputs",
         "details",
         "dropped",
+        "entered",
         "error_mark",
         "first_chunk_ns",
         "healing",
@@ -124,7 +125,9 @@ class OpenRun:
         """The run whose span children hang on: this one, or the nearest visible ancestor."""
         self.healing: SelfHealingSpan | None = None
         self.context: Context | None = None
-        """The context with the run's span."""
+        """A context with the run's span, for children and measurements."""
+        self.entered: Context | None = None
+        """The context the body runs in; its span heals itself."""
         self.before: Context | None = None
         """The context to restore."""
 

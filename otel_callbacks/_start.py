@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Link, Span, SpanKind
 
 from otel_callbacks import _context, _links, _mapping, semconv
 from otel_callbacks._langchain import child_config
@@ -85,11 +85,11 @@ def _enclosing(table: RunTable, config: Mapping[str, Any] | None) -> OpenRun | N
 def _implicit_parent(table: RunTable) -> OpenRun | None:
     """A model, tool or retriever whose body makes calls that state no parent.
 
-    Not one that is streaming (its consumer runs between the chunks), nor one of several that started together.
+    Not one of several that started together: they are not in each other's body.
     """
     span = _context.enclosing_run_span(context_api.get_current(), table.context_key)
     run = span.run if span is not None else None
-    if run is None or run.run_type not in _CALL_WITHOUT_PARENT or run.streamed or not run.single:
+    if run is None or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
         return None
     return run if table.open.get(run.id.key) is run else None
 
@@ -182,13 +182,19 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
         span = trace.INVALID_SPAN
     run.span = span
     run.visible = run
+    run.context = trace.set_span_in_context(span, current)
     if config.propagate:
-        run.before = current
-        run.healing, run.context = _context.enter(span, run, current, key)
-    else:
-        run.context = trace.set_span_in_context(span, current)
+        _enter(pipeline, run, span, current)
     if span.is_recording():
         collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
+
+
+def _enter(pipeline: Pipeline, run: OpenRun, span: Span, current: Context) -> None:
+    try:
+        run.healing, run.entered = _context.enter(run, span, run.context, current, pipeline.table.context_key)
+        run.before = current
+    except Exception as error:  # noqa: BLE001 - a runtime context of the application
+        pipeline.failed("context", error)
 
 
 def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
@@ -209,9 +215,7 @@ def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]
 
 def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:
     if parent is not None:
-        if parent.healing is not None:
-            return _context.below(parent.healing, current, key)
-        return parent.context or current
+        return _context.below(parent, current, key)
     if config.remote_parent:
         remote = _context.remote_context(start.metadata.get(TRACEPARENT_KEY))
         if remote is not None:

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(args)
     except Stop as stop:
-        print(f"otel-callbacks {args.command}: {stop}", file=sys.stderr)
+        print(stop, file=sys.stderr)
         return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED

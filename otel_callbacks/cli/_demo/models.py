@@ -27,6 +27,12 @@ class Models:
     def __init__(self, server: str, real: str | None = None) -> None:
         self._server = server
         self._real = _real_model(real) if real else None
+        # Whatever proxy this machine is set up for, loopback is reached directly.
+        self._http = DefaultHttpxClient(trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections to the loopback server."""
+        self._http.close()
 
     def chat(self) -> BaseChatModel:
         """Give the model that answers."""
@@ -46,9 +52,8 @@ class Models:
             "api_key": "demo",
             "max_retries": 0,
             "timeout": 30,
-            # Whatever proxy this machine is set up for, loopback is reached directly.
             "openai_proxy": "",
-            "http_client": DefaultHttpxClient(trust_env=False),
+            "http_client": self._http,
         }
 
 

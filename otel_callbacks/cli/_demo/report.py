@@ -31,6 +31,8 @@ class Report(NamedTuple):
     folder: Path
     refused: Mapping[str, Sequence[str]]
     """Signals that were not taken, by destination."""
+    otlp: str | None
+    """Where it was sent as well."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -57,17 +59,13 @@ def as_json(report: Report) -> dict[str, Any]:
         "spans": dict(Counter(span.name.partition(" ")[0] for span in report.batch.spans)),
         "metrics": summary.names(report.batch.metrics),
         "files": report.files,
+        "otlp": report.otlp,
         "problems": report.problems,
     }
 
 
 def as_text(report: Report) -> str:
     """Lay out the table, the files, the problems, and what to do next."""
-    parts = [summary.table(summary.rows(report.batch.metrics)), "\n".join(["Files", *_listed(report.files.values())])]
-    if report.problems:
-        parts.append("\n".join(["Problems", *_listed(report.problems)]))
-    return "\n" + "\n\n".join([*parts, _NEXT])
-
-
-def _listed(lines: Any) -> list[str]:
-    return [f"  {line}" for line in lines]
+    sections = {"Files": list(report.files.values()), "Sent to": [report.otlp or ""], "Problems": report.problems}
+    listed = ["\n  ".join([heading, *lines]) for heading, lines in sections.items() if any(lines)]
+    return "\n" + "\n\n".join([summary.table(summary.rows(report.batch.metrics)), *listed, _NEXT])

@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from otel_callbacks.cli._exit import FINDING, GOOD, INTERRUPTED, Stop
 from otel_callbacks.console import ConsoleTree
 
 _PROBE_TIMEOUT_S: Final = 2.0
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
         Stop: an option cannot be followed.
     """
     # Whatever tracing this machine is set up for, the demo's runs go nowhere but where its options say.
-    with tracing_context(enabled=False), serve() as server:
-        models = Models(server, args.model)
+    with tracing_context(enabled=False), serve() as server, closing(Models(server, args.model)) as models:
         config = _config(args)
         destinations = _destinations(args)
         telemetry = Telemetry(None if args.json else ConsoleTree(sys.stdout))
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         batch = telemetry.take()
         refused = {place: missed for place, to in destinations.items() if (missed := to.send(batch))}
     folder = Path(next(iter(destinations)))
-    done = Report(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused)
+    done = Report(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
     print(json.dumps(as_json(done), indent=2) if args.json else as_text(done))
     if len(results) < len(PROGRAMS):
         return INTERRUPTED
@@ -82,15 +83,23 @@ def _folder(wanted: Path | None) -> Path:
 
 def _reachable(url: str) -> Destination:
     """Give the OTLP destination if something listens there; the exporters would only find out much later."""
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
-    port = address.port or (443 if address.scheme == "https" else 80)
+    host, port = _host_and_port(url)
     try:
-        socket.create_connection((address.hostname, port), _PROBE_TIMEOUT_S).close()
+        socket.create_connection((host, port), _PROBE_TIMEOUT_S).close()
     except OSError as error:
         raise Stop(f"--otlp {url}: nothing answers at port {port} ({error.strerror or error})", FINDING) from error
     return otlp_destination(url)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        address = urlsplit(url)
+        port = address.port or _PORTS[address.scheme]
+    except (ValueError, KeyError):
+        port = 0
+    if not port or not address.hostname:
+        raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
+    return address.hostname, port
 
 
 def _run_programs(

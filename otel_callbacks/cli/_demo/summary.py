@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.sdk.metrics.export import Histogram, HistogramDataPoint, Metric, MetricsData
 
 from otel_callbacks import semconv
+from otel_callbacks._drawing import duration_text
 
 _SUBJECTS: Final = (
     semconv.TOOL_NAME,
@@ -103,4 +104,4 @@ def _percentiles(points: Sequence[HistogramDataPoint]) -> tuple[float, float]:
 
 
 def _value(number: float, unit: str) -> str:
-    return f"{number:.3f}s" if unit == "s" else f"{number:.0f}"
+    return duration_text(number) if unit == "s" else f"{number:.0f}"

@@ -46,11 +46,15 @@ class GroundTruth(BaseCallbackHandler):
 
     def on_llm_error(self, error: BaseException, **_kwargs: Any) -> None:
         """Count a failed model call."""
-        self._count(self.errors, type(error).__name__)
+        self._failed(error)
 
     def on_tool_error(self, error: BaseException, **_kwargs: Any) -> None:
         """Count a tool that raised."""
-        self._count(self.errors, type(error).__name__)
+        self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, Exception):  # the others cancel: Ctrl-C, tasks, generators
+            self._count(self.errors, type(error).__name__)
 
     def _count(self, counter: Counter[str], key: str, by: int = 1) -> None:
         with self._lock:

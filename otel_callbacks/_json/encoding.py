@@ -1,0 +1,33 @@
+"""JSON text of plain JSON types: `orjson` where it can be imported, else the standard library, with equal results."""
+
+import json
+from collections.abc import Callable
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+def _encode_slowly(tree: Json) -> bytes:
+    return json.dumps(tree, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+encode: Callable[[Json], bytes]
+"""UTF-8 JSON of a tree of exact JSON types: finite numbers of at most 64 bits, text without lone surrogates."""
+
+try:
+    import orjson
+except ImportError:
+    encode = _encode_slowly
+else:
+    encode = orjson.dumps
+
+
+def valid_text(text: str) -> str:
+    """`text`, lone surrogates replaced by U+FFFD: no UTF-8 form exists for those."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
