@@ -1,8 +1,8 @@
-"""Where the body of a run executes, to know when code is no longer part of it although no end event came.
+"""In whose body code executes, read off the Python stack.
 
-A cancelled model or retriever leaves its span current in its caller's task, and the consumer of a stream runs between
-two chunks with the stream's span current. Both run in the thread and task in which the run started, but not below the
-LangChain frame that started it.
+The context alone does not tell: a cancelled model leaves its span current in its caller's task, the consumer of a
+stream runs between two chunks with the stream's span current, and the steps of a streaming chain, which pull from one
+another, share one context. The stack does tell: the frame in which LangChain started a run encloses the run's body.
 """
 
 import asyncio
@@ -10,37 +10,51 @@ import sys
 import threading
 from asyncio import _get_running_loop
 from types import CodeType, FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otel_callbacks._runs import OpenRun
 
 _MANAGER = "langchain_core.callbacks.manager"
 _MAX_HOOK_FRAMES = 16
+_COMPREHENSIONS = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>"})
+"""Frames of their own before Python 3.12, gone before the body begins."""
 
 
 class Body:
-    """The thread, the task and the LangChain frame in which a run started.
+    """The thread, the task and the frame in which a run started.
 
-    Holds no frame, so nothing is kept alive: a frame's id can be used again only after the run's id object is gone,
-    and then the run is closed.
+    Holds no frame, so nothing is kept alive: a frame's id can be used again only after LangChain dropped the run's id
+    object, and then the run is closed.
     """
 
-    __slots__ = ("_code", "_frame", "_task", "_thread")
+    __slots__ = ("code", "frame", "task", "thread")
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
-        self._task = _current_task()
+        self.thread = threading.get_ident()
+        self.task = _current_task()
         frame = _caller_of_manager()
-        self._frame = id(frame)
-        self._code: CodeType | None = frame.f_code if frame is not None else None
+        self.frame = id(frame)
+        self.code: CodeType | None = frame.f_code if frame is not None else None
 
-    def is_left(self) -> bool:
-        """Whether the calling code is where the run started, but not inside its body."""
-        if self._code is None or threading.get_ident() != self._thread or _current_task() != self._task:
-            return False
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
-        while frame is not None:
-            if id(frame) == self._frame and frame.f_code is self._code:
-                return False
-            frame = frame.f_back
-        return True
+    def started_here(self) -> bool:
+        """Whether the calling code runs in the thread and task in which the run started, and its frame is known."""
+        return self.code is not None and threading.get_ident() == self.thread and _current_task() == self.task
+
+
+def innermost(bodies: "dict[int, OpenRun]") -> "OpenRun | None":
+    """The run, of those in `bodies` by frame id, whose body is executing the calling code.
+
+    A task never continues a run that started outside all tasks: such frames lie below a nested event loop.
+    """
+    in_task = _current_task() != 0
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
+    while frame is not None:
+        run = bodies.get(id(frame))
+        if run is not None and run.body is not None and run.body.code is frame.f_code:
+            return None if in_task and run.body.task == 0 else run
+        frame = frame.f_back
+    return None
 
 
 def _current_task() -> int:
@@ -58,7 +72,7 @@ def _caller_of_manager() -> FrameType | None:
             return None
         if frame.f_globals is globals_of_manager:
             inside = True
-        elif inside:
+        elif inside and frame.f_code.co_name not in _COMPREHENSIONS:
             return frame
         frame = frame.f_back
     return None

@@ -36,6 +36,8 @@ class Closing:
     def when_due(self, pipeline: Pipeline) -> None:
         """Called at every start: close what has waited long enough. Next to free when nothing has."""
         table = pipeline.table
+        if table.collected:
+            self._close_collected(pipeline)
         now = perf_counter_ns()
         if table.orphans and table.orphans[0][0] <= now:
             self._close_orphans(pipeline, now)
@@ -43,6 +45,11 @@ class Closing:
             self._close_idle(pipeline, now)
         if len(table.open) > self._config.max_open_runs:
             self._close_oldest(pipeline)
+
+    def tend(self) -> None:
+        """Close what is due on all destinations: when metrics are collected, and when the application asks."""
+        for pipeline in self._destination.all():
+            self.when_due(pipeline)
 
     def when_grace_is_over(self, pipeline: Pipeline) -> None:
         """Come back once the grace of orphans has passed, where there is a loop to ask."""
@@ -55,44 +62,42 @@ class Closing:
         orphans = pipeline.table.orphans
         while orphans and orphans[0][0] <= now:
             _, run = orphans.popleft()
-            if run.parent_end is None or pipeline.table.open.get(run.id.key) is not run:
-                continue
-            end_ns, parent_outcome = run.parent_end
-            if parent_outcome in {"cancelled", "error"}:
-                close(pipeline, run, _CANCELLED, end_ns)
-            elif run.id() is None:
-                close(pipeline, run, _ABANDONED, end_ns)
+            if run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
+                close(pipeline, run, _CANCELLED, run.parent_end[0])
 
     def on_collected(self, run_id: "RunId | Any") -> None:
         """LangChain dropped the run's id, so the body is over without an end event.
 
         Runs inside the garbage collector, wherever that struck: it may only retire the span in the context and leave
-        the rest to the loop.
+        the rest to the loop, or to the next occasion.
         """
-        run = self._find(run_id.key)
+        run = run_id.table.open.get(run_id.key)
         if run is None:
             return
         if run.healing is not None:
             run.healing.retire()
-        try:
-            run_id.loop.call_soon_threadsafe(self._close_cancelled, run_id.key, perf_counter_ns())
-        except RuntimeError:  # the loop is closed: the sweep or the exit closes the run
-            run.tree.idle_since = 0
+        run_id.table.collected.append((run_id.key, perf_counter_ns()))
+        if run_id.loop is not None:
+            try:
+                run_id.loop.call_soon_threadsafe(self.tend)
+            except RuntimeError:  # the loop is closed
+                return
+
+    def _close_collected(self, pipeline: Pipeline) -> None:
+        table = pipeline.table
+        while table.collected:
+            key, end_ns = table.collected.popleft()
+            run = table.open.get(key)
+            if run is not None and run.id() is None:
+                close(pipeline, run, _CANCELLED, end_ns)
 
     def on_task_done(self, key: int, task: "Task[Any]") -> None:
         """The task a root run started in is over; only a cancelled one says that the run is over too."""
         if task.cancelled():
-            self._close_cancelled(key, perf_counter_ns())
-
-    def _close_cancelled(self, key: int, end_ns: int) -> None:
-        for pipeline in self._destination.all():
-            run = pipeline.table.open.get(key)
-            if run is not None:
-                close(pipeline, run, _CANCELLED, end_ns)
-
-    def _find(self, key: int) -> OpenRun | None:
-        runs = (pipeline.table.open.get(key) for pipeline in self._destination.all())
-        return next((run for run in runs if run is not None), None)
+            for pipeline in self._destination.all():
+                run = pipeline.table.open.get(key)
+                if run is not None:
+                    close(pipeline, run, _CANCELLED)
 
     def _close_idle(self, pipeline: Pipeline, now: int) -> None:
         table = pipeline.table

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from otel_callbacks._body import Body
+from otel_callbacks._body import innermost
 
 if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
@@ -30,35 +30,36 @@ class SelfHealingSpan(trace.Span):
     headers and log records follow.
     """
 
-    def __init__(
-        self, span: trace.Span, outer: trace.Span, enclosing: "SelfHealingSpan | None", run: "OpenRun", body: Body
-    ) -> None:
-        self._span: trace.Span | None = span
-        self._body = body
+    def __init__(self, run: "OpenRun", outer: trace.Span, enclosing: "SelfHealingSpan | None") -> None:
+        self.run: OpenRun | None = run
         self.outer = outer
         self.enclosing = enclosing
         """The span of the run in whose body this run started; `outer` may be one of the application's own."""
-        self.run: OpenRun | None = run
 
     def retire(self) -> None:
         """The run is over: let go of it."""
-        self._span = None
         self.run = None
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the run is open, wherever the caller is."""
-        return self._span is not None
+    def executing_run(self) -> "OpenRun | None":
+        """The run this span stands for where the caller is: mostly its own.
 
-    def holds_here(self) -> bool:
-        """Whether the run is open and the caller is inside its body."""
-        return self._span is not None and not self._body.is_left()
+        In the thread and task where the run started it is the run whose body is executing, ``None`` outside of all;
+        elsewhere (a worker thread, a task made for the body) the context is trusted.
+        """
+        run = self.run
+        if run is None or run.body is None:
+            return run
+        inner = innermost(run.bodies)
+        if inner is not None:
+            return inner if inner.tree is run.tree else run
+        return None if run.body.started_here() else run
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
         while isinstance(span, SelfHealingSpan):
-            if span._span is not None and not span._body.is_left():
-                return span._span
+            run = span.executing_run()
+            if run is not None and run.span is not None:
+                return run.span
             span = span.outer
         return span
 
@@ -99,17 +100,20 @@ class SelfHealingSpan(trace.Span):
 
 def live(span: trace.Span) -> trace.Span:
     """`span`, or what a healed one stands for: never a span of a run that is over."""
-    while isinstance(span, SelfHealingSpan) and not span.is_live:
+    while isinstance(span, SelfHealingSpan) and span.run is None:
         span = span.outer
     return span
 
 
-def enclosing_run_span(current: Context, key: str) -> SelfHealingSpan | None:
-    """The span of the innermost open run in whose body we are, whatever else is current."""
+def enclosing_run(current: Context, key: str) -> "OpenRun | None":
+    """The innermost open run in whose body we are, whatever else is current."""
     span = current.get(key)
-    while isinstance(span, SelfHealingSpan) and not span.holds_here():
+    while isinstance(span, SelfHealingSpan):
+        run = span.executing_run()
+        if run is not None:
+            return run
         span = span.enclosing
-    return span if isinstance(span, SelfHealingSpan) else None
+    return None
 
 
 def outside_runs(current: Context) -> Context:
@@ -130,26 +134,22 @@ def below(parent: "OpenRun", current: Context, key: str) -> Context:
     if current is parent.entered and parent.context is not None:
         return parent.context
     span = trace.get_current_span(current)
-    if not isinstance(span, SelfHealingSpan) and span.is_recording():
-        enclosing = enclosing_run_span(current, key)
-        if enclosing is not None and enclosing is parent.healing:
-            return current
+    own = not isinstance(span, SelfHealingSpan) and span.is_recording()
+    if own and enclosing_run(current, key) is parent:
+        return current
     return trace.set_span_in_context(parent.span or trace.INVALID_SPAN, current)
 
 
-def enter(run: "OpenRun", span: trace.Span, plain: Context, current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
-    """Make `span` current for the body of `run`. `plain`: `current` with the span itself."""
+def enter(run: "OpenRun", plain: Context, current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
+    """Make the span of `run` current for its body. `plain`: `current` with the span itself."""
+    enclosing = current.get(key)
+    while isinstance(enclosing, SelfHealingSpan) and enclosing.run is None:
+        enclosing = enclosing.enclosing
     outer = live(trace.get_current_span(current))
-    healing = SelfHealingSpan(span, outer, _live_run_span(current.get(key)), run, Body())
+    healing = SelfHealingSpan(run, outer, enclosing if isinstance(enclosing, SelfHealingSpan) else None)
     entered = Context({**plain, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
     return healing, entered
-
-
-def _live_run_span(span: Any) -> SelfHealingSpan | None:
-    while isinstance(span, SelfHealingSpan) and not span.is_live:
-        span = span.enclosing
-    return span if isinstance(span, SelfHealingSpan) else None
 
 
 def leave(healing: SelfHealingSpan, before: Context) -> None:

@@ -3,8 +3,10 @@
 import math
 import time
 import unicodedata
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
@@ -68,7 +70,16 @@ class Style(NamedTuple):
 
     width: int
     has_colour: bool
-    glyphs: Glyphs
+    encoding: str
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The tree's characters as far as the encoding has them."""
+        return BOXES if self.encodable("".join(BOXES)) == "".join(BOXES) else ASCII
+
+    def encodable(self, text: str) -> str:
+        """Escape what the encoding lacks."""
+        return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
 
 def line_of(span: "ReadableSpan") -> Line:
@@ -155,14 +166,15 @@ def draw_footer(line: Line, style: Style) -> str:
 
 def _draw(entries: list[tuple[str, Line]], style: Style) -> str:
     """Draw lines, each with the branch that leads to its name, and their figures behind."""
-    labels = [branch + line.name for branch, line in entries]
+    glyphs = style.glyphs
+    labels = [branch + style.encodable(line.name) for branch, line in entries]
     figures, label_width = _layout(
-        labels, [_figures(line, style.glyphs.arrow) for _, line in entries], style.width - len(_MARGIN)
+        labels, [_figures(line, glyphs.arrow) for _, line in entries], style.width - len(_MARGIN)
     )
     margins = [_clock(entries[0][1].start_s)] + [_MARGIN] * (len(entries) - 1)
     return "".join(
         _paint(margin, _DIM, style)
-        + _paint((_fit(label, label_width, style.glyphs.cut) + cells).rstrip(), _colour(line), style)
+        + _paint((_fit(label, label_width, glyphs.cut) + cells).rstrip(), _colour(line), style)
         + "\n"
         for margin, label, cells, (_, line) in zip(margins, labels, figures, entries, strict=True)
     )
@@ -222,19 +234,20 @@ def _clock(epoch_s: float) -> str:
 
 
 def _columns(text: str) -> int:
-    """Count what the text takes on a terminal: East Asian wide characters take two columns, combining ones none."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return len(text) if text.isascii() else sum(map(_column_count, text))
+
+
+def _column_count(character: str) -> int:
+    """Count what a terminal gives a character: East Asian wide ones take two columns, combining ones none."""
+    return 0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
 
 
 def _fit(text: str, width: int, cut: str) -> str:
     """Pad to the width, or cut and mark the cut."""
-    missing = width - _columns(text)
-    while missing < 0:
-        text = text.removesuffix(cut)[:-1] + cut
-        missing = width - _columns(text)
-    return text + " " * missing
+    if _columns(text) > width:
+        ends = list(accumulate(map(_column_count, text)))
+        text = text[: bisect_right(ends, width - len(cut))] + cut
+    return text + " " * (width - _columns(text))
 
 
 def _colour(line: Line) -> str:

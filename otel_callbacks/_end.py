@@ -172,8 +172,18 @@ def _measure(
             instruments.finish_reasons(reasons, attributes)
     elif run.operation == semconv.EXECUTE_TOOL and agent is not None:
         agent.tool_calls += 1
-    elif agent is run:
+    elif run.operation == semconv.INVOKE_AGENT:
         instruments.agent_calls(run.inference_calls, run.tool_calls, attributes, context)
+    elif agent is run:
+        _hand_on_calls(run)
+
+
+def _hand_on_calls(graph: OpenRun) -> None:
+    """A graph that did not turn out to be an agent: its calls are those of the agent around it."""
+    agent = graph.parent.agent if graph.parent is not None else None
+    if agent is not None:
+        agent.inference_calls += graph.inference_calls
+        agent.tool_calls += graph.tool_calls
 
 
 def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
@@ -182,6 +192,8 @@ def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
             run.span.end(end_ns + run.tree.clock_offset)
         except Exception as error:  # noqa: BLE001 - a span processor of the application
             pipeline.failed("end_span", error)
+    if run.body is not None and run.bodies.get(run.body.frame) is run:
+        del run.bodies[run.body.frame]
     if run.healing is not None and run.before is not None:
         run.healing.retire()
         try:

@@ -91,6 +91,9 @@ class Counts:
         return [Observation(count, {semconv.ERROR_KIND: kind}) for kind, count in list(self.errors.items())]
 
     def observe_open(self, _: CallbackOptions) -> Iterable[Observation]:
+        for table in list(self.tables):
+            for caretaker in list(table.caretakers):
+                caretaker.tend()
         return [Observation(sum(len(table.open) for table in list(self.tables)))]
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Link
 
-from otel_callbacks import _end, _links, _start, semconv
+from otel_callbacks import _end, _links, _recognition, _start, semconv
 from otel_callbacks._closing import Closing, close_at_exit, leave_table
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tool
@@ -38,6 +38,7 @@ class Recorder:
     @property
     def open_runs(self) -> int:
         """Number of runs on this handler's destinations that have not ended."""
+        self.closing.tend()
         return sum(len(pipeline.table.open) for pipeline in self._destination.all())
 
     def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, *, suppressed: bool) -> None:
@@ -45,6 +46,7 @@ class Recorder:
         pipeline = self._destination.current()
         if pipeline is not self._newest:
             self._newest = pipeline
+            pipeline.table.caretakers.add(self.closing)
             close_at_exit(self.closing)
         if run_id.int in pipeline.table.open:
             return
@@ -62,6 +64,7 @@ class Recorder:
         if found is None:
             return
         pipeline, run = found
+        _recognition.by_result(run, result)
         ending = _OK
         if run.paused:
             ending = _INTERRUPTED

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from uuid import UUID
 
+    from otel_callbacks._body import Body
+    from otel_callbacks._closing import Closing
     from otel_callbacks._context import SelfHealingSpan
     from otel_callbacks._recorder import Recorder
 
@@ -26,12 +28,13 @@ class RunId(weakref.ref["UUID"]):
     The run's callback manager owns that object: once it is gone, no end event can come any more.
     """
 
-    __slots__ = ("key", "loop")
+    __slots__ = ("key", "loop", "table")
 
     def __new__(cls, run_id: "UUID", callback: Any = None) -> "RunId":
         self = super().__new__(cls, run_id, callback)
         self.key = run_id.int
         self.loop: AbstractEventLoop | None = None
+        """The event loop the run started in, if any."""
         return self
 
     def __init__(self, run_id: "UUID", callback: Any = None) -> None:
@@ -58,6 +61,8 @@ class OpenRun:
         "agent",
         "attributes",
         "before",
+        "bodies",
+        "body",
         "children",
         "context",
         "deferred_inputs",
@@ -115,7 +120,7 @@ class OpenRun:
         """Attributes that wait for the end, to be set in one call."""
         self.inherit = Inherited()
         self.agent: OpenRun | None = parent.agent if parent else None
-        """The nearest agent run, this one included."""
+        """The nearest agent or graph run, this one included: it counts the calls made below."""
         self.inference_calls = 0
         self.tool_calls = 0
 
@@ -124,6 +129,9 @@ class OpenRun:
         self.visible: OpenRun | None = None
         """The run whose span children hang on: this one, or the nearest visible ancestor."""
         self.healing: SelfHealingSpan | None = None
+        self.body: Body | None = None
+        self.bodies: dict[int, OpenRun] = {}
+        """All runs of the table by the frame their body runs in."""
         self.context: Context | None = None
         """A context with the run's span, for children and measurements."""
         self.entered: Context | None = None
@@ -169,9 +177,15 @@ class RunTable:
 
     def __init__(self) -> None:
         self.open: dict[int, OpenRun] = {}
+        self.bodies: dict[int, OpenRun] = {}
+        """Runs whose span is current in their body, by the id of the frame that encloses the body."""
         self.context_key = create_key("otel_callbacks.run")
         self.orphans: deque[tuple[int, OpenRun]] = deque()
         """Runs whose parent has ended, with the time until which their own end is awaited."""
+        self.collected: deque[tuple[int, int]] = deque()
+        """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
+        self.caretakers: weakref.WeakSet[Closing] = weakref.WeakSet()
+        """Who closes runs without an end event."""
         self.next_sweep_ns = 0
         self._closed: dict[int, None] = {}
 
@@ -188,7 +202,9 @@ class RunTable:
     def renew(self) -> None:
         """Forget everything: this process is a fork, the runs belong to its parent."""
         self.open.clear()
+        self.bodies.clear()
         self.orphans.clear()
+        self.collected.clear()
         self._closed.clear()
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, SpanKind
 
-from otel_callbacks import _context, _links, _mapping, semconv
+from otel_callbacks import _context, _links, _mapping, _recognition, semconv
+from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
 from otel_callbacks._mapping import chain
 from otel_callbacks._pipeline import Pipeline
@@ -28,11 +29,8 @@ RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
 
 _ROOT = Inherited()
-_LOSE_THEIR_END = frozenset({"chat", "retriever", "tool"})
-"""Run types that LangChain leaves without an end event when they are cancelled in async code."""
 _CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
 """Run types whose body may call models without passing on that they are the parent."""
-_MAY_BE_GRAPH = frozenset({"chain", "plumbing", "graph", semconv.INVOKE_WORKFLOW})
 _STREAMING_INPUTS = {"input": ""}
 """What LangChain reports as inputs of a step whose inputs are still to come."""
 
@@ -46,7 +44,7 @@ def open_run(
     parent = _parent(table, parent_run_id, config) or _implicit_parent(table)
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
-    run = OpenRun(_watched(run_id, start, recorder), start, parent, tree, recorder)
+    run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder)
     run.start_ns = now
     tree.idle_since = now
     run.deferred_inputs = start.inputs == _STREAMING_INPUTS if type(start.inputs) is dict else False
@@ -87,19 +85,17 @@ def _implicit_parent(table: RunTable) -> OpenRun | None:
 
     Not one of several that started together: they are not in each other's body.
     """
-    span = _context.enclosing_run_span(context_api.get_current(), table.context_key)
-    run = span.run if span is not None else None
+    run = _context.enclosing_run(context_api.get_current(), table.context_key)
     if run is None or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
         return None
     return run if table.open.get(run.id.key) is run else None
 
 
-def _watched(run_id: "UUID", start: RunStart, recorder: "Recorder") -> RunId:
-    loop = _get_running_loop() if start.run_type in _LOSE_THEIR_END else None
-    if loop is None:
-        return RunId(run_id)
+def _watched(run_id: "UUID", table: RunTable, recorder: "Recorder") -> RunId:
+    """LangChain leaves many a cancelled or abandoned run without an end event; its id object tells."""
     watched = RunId(run_id, recorder.closing.on_collected)
-    watched.loop = loop
+    watched.table = table
+    watched.loop = _get_running_loop()
     return watched
 
 
@@ -123,8 +119,7 @@ def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> 
         run.agent = run
     if parent is not None:
         run.visible = parent.visible
-        if plan.operation == "node":
-            _recognise_graph(parent, start)
+        _recognition.by_start(run, start)
     if run.visible is None or _shows(pipeline, config, run, start):
         _start_span(pipeline, config, run, start)
 
@@ -149,21 +144,6 @@ def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) ->
         return True
 
 
-def _recognise_graph(graph: OpenRun, node: RunStart) -> None:
-    """The first node below a run tells that the run is a graph, and perhaps an agent."""
-    if graph.operation not in _MAY_BE_GRAPH:
-        return
-    plan = chain.as_graph(graph.operation, graph.name, graph.inherit, node)
-    if plan is None:
-        return
-    graph.take(plan)
-    if plan.operation == semconv.INVOKE_AGENT:
-        graph.agent = graph
-    if graph.span is not None:
-        graph.span.update_name(plan.name)
-        graph.span.set_attributes(plan.attributes)
-
-
 def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> None:
     current = context_api.get_current()
     key = pipeline.table.context_key
@@ -184,17 +164,23 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
     run.visible = run
     run.context = trace.set_span_in_context(span, current)
     if config.propagate:
-        _enter(pipeline, run, span, current)
+        _enter(pipeline, run, run.context, current)
     if span.is_recording():
         collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
 
 
-def _enter(pipeline: Pipeline, run: OpenRun, span: Span, current: Context) -> None:
+def _enter(pipeline: Pipeline, run: OpenRun, plain: Context, current: Context) -> None:
+    table = pipeline.table
+    run.body = Body()
+    run.bodies = table.bodies
     try:
-        run.healing, run.entered = _context.enter(run, span, run.context, current, pipeline.table.context_key)
-        run.before = current
+        run.healing, run.entered = _context.enter(run, plain, current, table.context_key)
     except Exception as error:  # noqa: BLE001 - a runtime context of the application
         pipeline.failed("context", error)
+        return
+    run.before = current
+    if run.body.code is not None:
+        table.bodies[run.body.frame] = run
 
 
 def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from otel_callbacks._drawing import ASCII, BOXES, Line, Style, draw_footer, draw_line, draw_tree, line_of
+from otel_callbacks._drawing import Line, Style, draw_footer, draw_line, draw_tree, line_of
 
 logger = logging.getLogger("otel_callbacks")
 
@@ -123,9 +123,8 @@ class ConsoleTree(SpanProcessor):
         """Write in one call, so that the trees of several threads do not mix."""
         target = self._target()
         if target is not None:
-            encoding = _encoding(target)
-            text = draw(_style(target)).encode(encoding, "backslashreplace").decode(encoding)
-            target.write(text)
+            style = _style(target)
+            target.write(style.encodable(draw(style)))
             target.flush()
 
 
@@ -160,11 +159,8 @@ def _depth(line: Line, tree: dict[int, Line]) -> int:
 
 
 def _style(target: TextIO) -> Style:
-    return Style(
-        width=_width(target),
-        has_colour=_has_colour(target),
-        glyphs=BOXES if _can_encode("".join(BOXES), _encoding(target)) else ASCII,
-    )
+    encoding = getattr(target, "encoding", None) or "utf-8"
+    return Style(width=_width(target), has_colour=_has_colour(target), encoding=encoding)
 
 
 def _width(target: TextIO) -> int:
@@ -184,15 +180,3 @@ def _has_colour(target: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return target.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _encoding(target: TextIO) -> str:
-    return getattr(target, "encoding", None) or "utf-8"
-
-
-def _can_encode(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,12 +1,14 @@
 """The callback handler: one short method per LangChain hook."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks import _flush
+from otel_callbacks._langchain import starves_others
 from otel_callbacks._langgraph import graph_class
 from otel_callbacks._pipeline import Destination
 from otel_callbacks._records import RunStart, RunType
@@ -47,8 +49,6 @@ class OTelCallbackHandler(BaseCallbackHandler):
         TypeError: `config` is not a `Config`.
     """
 
-    run_inline = True
-    """Callbacks run where the event happens: the only way a span can be current in the body of an async run."""
     raise_error = False
 
     def __init__(
@@ -77,6 +77,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Have the providers export what they hold; true only if everything left within `timeout_s` seconds."""
+        self._recorder.closing.tend()
         return _flush.flush(self._providers, timeout_s)
 
     def close(self) -> None:
@@ -102,7 +103,15 @@ class OTelCallbackHandler(BaseCallbackHandler):
         """Pickle as a new handler with the same options on the other side's global providers."""
         return _unpickle, (self.config.without_callables(),)
 
-    # Which events LangChain sends
+    # How and which events LangChain sends
+
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override]
+        """True: callbacks run where the event happens, the only way to make a span current in an async body.
+
+        Except where that would keep the event from other handlers.
+        """
+        return not starves_others(self, sys._getframe(1))  # noqa: SLF001 - the documented way to one's own stack
 
     @property
     def ignore_llm(self) -> bool:

@@ -3,7 +3,7 @@
 from itertools import islice
 from math import isfinite
 
-from otel_callbacks._json.binary import without_binary
+from otel_callbacks._json.binary import SHORTEST, without_data, without_embedded_data
 from otel_callbacks._json.encoding import Json, encode, valid_text
 from otel_callbacks._json.forms import UNREADABLE, simplified
 
@@ -28,7 +28,7 @@ class TooBigError(Exception):
 class Copy:
     """Copies a value as long as its JSON can lie within `room` characters; counts low, never too high.
 
-    Calling it raises `TooBigError` once that is impossible, after work in proportion to `room`.
+    It raises `TooBigError` once that is impossible, after work in proportion to `room`.
     """
 
     __slots__ = ("_left",)
@@ -36,7 +36,7 @@ class Copy:
     def __init__(self, room: int) -> None:
         self._left = room
 
-    def __call__(self, value: object, path: Path = ()) -> Json:
+    def copy(self, value: object, path: Path = ()) -> Json:
         """The copy of `value`, which stands inside the values of `path`."""
         kind = type(value)
         if kind is str:
@@ -55,7 +55,7 @@ class Copy:
             return self._mapping(value, path)  # type: ignore[arg-type]
         if kind is list or kind is tuple:
             return self._sequence(value, path)  # type: ignore[arg-type]
-        return self(simplified(value, self._left), path)
+        return self.copy(simplified(value, self._left), path)
 
     def _take(self, characters: int) -> None:
         self._left -= characters
@@ -63,11 +63,14 @@ class Copy:
             raise TooBigError
 
     def _text(self, text: str) -> str:
-        text = without_binary(text)
+        if len(text) >= SHORTEST:
+            text = without_data(text)
+            if len(text) <= self._left:
+                text = without_embedded_data(text)
         self._left -= len(text) + 2
         if self._left < 0:
             raise TooBigError
-        return valid_text(text)
+        return text if text.isascii() else valid_text(text)
 
     def _number(self, number: float) -> Json:
         self._take(1)
@@ -76,15 +79,15 @@ class Copy:
 
     def _sequence(self, items: list[object] | tuple[object, ...], path: Path) -> list[Json]:
         self._take(1 + len(items))
-        return [self(item, path) for item in tuple(items)]
+        return [self.copy(item, path) for item in tuple(items)]
 
     def _mapping(self, mapping: dict[object, object], path: Path) -> dict[str, Json]:
         self._take(1 + 4 * len(mapping))
         copied: dict[str, Json] = {}
         for key, value in pairs(mapping):
-            name = key_text(key)
-            self._take(len(name))
-            copied[name] = self(value, path)
+            name = key if type(key) is str and key.isascii() and len(key) <= MAX_KEY else key_text(key)
+            self._left -= len(name)
+            copied[name] = self.copy(value, path)
         return copied
 
 
@@ -108,7 +111,7 @@ def key_text(key: object) -> str:
 
 def _other_key(key: object) -> str:
     try:
-        form = Copy(MAX_KEY)(key)
+        form = Copy(MAX_KEY).copy(key)
     except TooBigError:
         return simplified(type(key), MAX_KEY)  # type: ignore[return-value]
     return form if type(form) is str else encode(form).decode()
@@ -118,7 +121,7 @@ def pairs(mapping: dict[object, object], limit: int | None = None) -> list[tuple
     """The first entries of a dictionary at one moment, also while another thread changes it."""
     for _ in range(_ATTEMPTS):
         try:
-            return list(islice(mapping.items(), limit))
+            return list(mapping.items() if limit is None else islice(mapping.items(), limit))
         except RuntimeError:
             continue
     return [("…", UNREADABLE)]

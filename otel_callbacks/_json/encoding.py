@@ -14,12 +14,17 @@ def _encode_slowly(tree: Json) -> bytes:
 encode: Callable[[Json], bytes]
 """UTF-8 JSON of a tree of exact JSON types: finite numbers of at most 64 bits, text without lone surrogates."""
 
+decode: Callable[[bytes], Json]
+"""The tree of a text that `encode` made."""
+
 try:
     import orjson
 except ImportError:
     encode = _encode_slowly
+    decode = json.loads
 else:
     encode = orjson.dumps
+    decode = orjson.loads
 
 
 def valid_text(text: str) -> str:

@@ -1,6 +1,6 @@
 """Chain runs: which are agents, workflows, graph nodes, sub-graphs or named chains, and which are plumbing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from otel_callbacks import semconv
@@ -14,6 +14,12 @@ _RETRY_TAG = "retry:attempt:"
 _HIDDEN_TAG = "langsmith:hidden"
 _AGENT_INTEGRATIONS = frozenset({"langchain_create_agent", "deepagents"})
 _AGENT_EXECUTOR = "AgentExecutor"
+_REACT_AGENT_PROMPT = "Prompt"
+_CREATE_AGENT_NODE = "model"
+_COMMAND = ("langgraph.types", "Command")
+_CREATE_AGENT_EDGES = frozenset({"model_to_tools", "model_to_model", "tools_to_model"})
+PARTS_OF_AGENTS = _CREATE_AGENT_EDGES | {_REACT_AGENT_PROMPT}
+"""Names of runs that are worth `starts_only_in_agents`."""
 UNNAMED_GRAPH = "LangGraph"
 
 # Names of classes, not of what a user built: no workflow is named after them, and inside a tree they are plumbing.
@@ -24,6 +30,7 @@ _TYPE_NAMES = frozenset(
         "RunnableConfigurableFields", "RunnableConfigurableAlternatives", "RouterRunnable", "DynamicRunnable",
         "ChannelRead", "__start__", "_write", UNNAMED_GRAPH, "Runnable", "StateGraph", "CompiledStateGraph", "Pregel",
         "load_history", "insert_history", "check_sync_or_async", "call_runnable_sync", "call_runnable_async",
+        _AGENT_EXECUTOR,
     }
 )  # fmt: skip
 _LAMBDA_NAMES = frozenset({"RunnableLambda", "<lambda>"})
@@ -36,54 +43,71 @@ def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: 
     """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
     if _number(start.tags, GRAPH_STEP_TAG) is not None:
         return _step("node", start, inherited)
-    marker = _agent_marker(start, inherited)
-    if marker is not None:
-        return agent(start.name, start.metadata.get("lc_agent_name"), marker, inherited)
+    marker = _agent_marker(start.metadata)
+    if marker is not None and marker != inherited.agent_marker:
+        name = _text(start.metadata.get("lc_agent_name")) or start.name
+        return agent(name, inherited._replace(agent_marker=marker))
+    if start.name == _AGENT_EXECUTOR:
+        return agent(start.name, inherited)
     if is_root:
         return _workflow(start.name, inherited, workflow_name)
     return _step(_step_of(start), start, inherited)
 
 
-def as_graph(known: str, run_name: str, inherited: Inherited, node: RunStart) -> SpanPlan | None:
-    """What a run turns out to be when its first node starts, or ``None`` where it stays what it is.
-
-    Covers agents that nothing tells at their own start: unnamed ones inside another agent, and those of LangChain 1.0
-    and LangGraph's ``create_react_agent``, known by the names of their nodes' parts only.
-    """
-    metadata = node.metadata
-    integration = metadata.get("ls_integration")
-    if integration in _AGENT_INTEGRATIONS:
-        return agent(run_name, metadata.get("lc_agent_name"), None, inherited)
-    if known in {semconv.INVOKE_WORKFLOW, "graph"}:
-        return None
+def as_graph(run_name: str, inherited: Inherited) -> SpanPlan:
+    """What an inner chain turns out to be when its first node starts."""
     attributes = {semconv.RUN_TYPE: "chain", semconv.RUN_NAME: run_name}
     return SpanPlan("graph", f"graph {run_name}", attributes, inherited)
 
 
-def _agent_marker(start: RunStart, inherited: Inherited) -> str | None:
-    """The mark by which a run is known as an agent's root, or ``None``.
+def starts_only_in_agents(part: RunStart, node: str, chain_of: Sequence[str]) -> bool:
+    """Whether a run exists only inside agents that LangChain or LangGraph built, which nothing else tells.
 
-    All descendants inherit the metadata, so only a mark that the parent does not have makes an agent.
+    LangGraph's ``create_react_agent``: the step "Prompt" of the model's chain, in `call_model` of the node "agent".
+    ``create_agent`` of LangChain 1.0: the functions on its edges; later releases mark their agents.
+
+    Args:
+        part: the run's start.
+        node: name of the graph node in which it runs.
+        chain_of: names of the runs between the two, innermost first.
     """
-    if start.name == _AGENT_EXECUTOR:
-        return _AGENT_EXECUTOR
-    metadata = start.metadata
+    if part.run_type != "chain" or _number(part.tags, _SEQUENCE_STEP_TAG) is None:
+        return False
+    if part.name == _REACT_AGENT_PROMPT:
+        return node == "agent" and "call_model" in chain_of
+    return part.name in _CREATE_AGENT_EDGES and not chain_of and "ls_integration" not in part.metadata
+
+
+def ends_only_in_agents(node: str, inherited: Inherited, result: Any) -> bool:
+    """Whether a graph node ended as only the model node of ``create_agent`` does: with a list of commands.
+
+    Tells an agent without a name of its own inside another agent, where a graph called by a tool looks the same.
+    """
+    if node != _CREATE_AGENT_NODE or inherited.agent_marker is None or not isinstance(result, list):
+        return False
+    return bool(result) and all((type(entry).__module__, type(entry).__name__) == _COMMAND for entry in result)
+
+
+def _agent_marker(metadata: Mapping[str, Any]) -> str | None:
+    """The mark LangChain leaves on an agent's run, or ``None``.
+
+    All descendants inherit it, so only one that the parent does not have makes an agent.
+    """
     integration = metadata.get("ls_integration")
-    if integration not in _AGENT_INTEGRATIONS or _number(start.tags, _SEQUENCE_STEP_TAG) is not None:
+    if integration not in _AGENT_INTEGRATIONS:
         return None
-    marker = _text(metadata.get("lc_agent_name")) or str(integration)
-    return marker if marker != inherited.agent_marker else None
+    return f"{integration} {_text(metadata.get('lc_agent_name')) or ''}"
 
 
-def agent(run_name: str, agent_name: Any, marker: str | None, inherited: Inherited) -> SpanPlan:
-    """An `invoke_agent` span; its name is the agent's, or the run's where that is not a class name."""
-    name = _text(agent_name) or (run_name if is_meaningful(run_name) and run_name != _AGENT_EXECUTOR else None)
+def agent(name: str, inherited: Inherited) -> SpanPlan:
+    """An `invoke_agent` span; names of classes are no names of agents."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.INVOKE_AGENT}
-    if name:
-        attributes[semconv.AGENT_NAME] = name
-    title = f"{semconv.INVOKE_AGENT} {name}" if name else semconv.INVOKE_AGENT
-    child = inherited._replace(agent_name=name, agent_marker=marker or name)
-    return SpanPlan(semconv.INVOKE_AGENT, title, attributes, child)
+    title = semconv.INVOKE_AGENT
+    known = name if is_meaningful(name) else None
+    if known:
+        attributes[semconv.AGENT_NAME] = known
+        title = f"{title} {known}"
+    return SpanPlan(semconv.INVOKE_AGENT, title, attributes, inherited._replace(agent_name=known))
 
 
 def _workflow(run_name: str, inherited: Inherited, workflow_name: str) -> SpanPlan:
@@ -106,7 +130,7 @@ def _step(step: Step, start: RunStart, inherited: Inherited) -> SpanPlan:
 
 def _step_of(start: RunStart) -> Step:
     name = start.name
-    if start.run_type == "prompt" or start.run_type == "parser":
+    if start.run_type == "prompt" or start.run_type == "parser":  # noqa: PLR1714 - mypy narrows these
         return start.run_type
     if _HIDDEN_TAG in start.tags or name.startswith(_GENERIC_PREFIXES):
         return "plumbing"
@@ -117,7 +141,7 @@ def _step_of(start: RunStart) -> Step:
 
 def is_meaningful(name: str) -> bool:
     """Whether a run's name was chosen by a person rather than by a class."""
-    return bool(name) and name not in _TYPE_NAMES and name not in _LAMBDA_NAMES and not name.startswith(_GENERIC_PREFIXES)
+    return bool(name) and name not in _TYPE_NAMES | _LAMBDA_NAMES and not name.startswith(_GENERIC_PREFIXES)
 
 
 def retry_attempt(tags: Sequence[str]) -> int | None:

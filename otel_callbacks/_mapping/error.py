@@ -1,10 +1,12 @@
 """What an exception means: failure, cancellation or control flow; its type, status code and stack."""
 
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import semconv
 from otel_callbacks._records import Ending, OutcomeName
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _MAX_FRAMES = 64
 

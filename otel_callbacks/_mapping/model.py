@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from otel_callbacks import semconv
@@ -80,10 +80,10 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
     params = start.params
     for key, names, kind in _NUMBERS:
         value = next((params[name] for name in names if params.get(name) is not None), None)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and _fits(value, kind):
+        if _is_number(value, kind):
             out[key] = kind(value)
     _request_from_metadata(start.metadata, out)
-    stop = params.get("stop") or start.options.get("stop")
+    stop = params.get("stop") or params.get("stop_sequences") or start.options.get("stop")
     sequences = [stop] if isinstance(stop, str) else [entry for entry in stop or () if isinstance(entry, str)]
     if sequences:
         out[semconv.REQUEST_STOP_SEQUENCES] = sequences
@@ -92,12 +92,13 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
         out[semconv.REQUEST_CHOICE_COUNT] = choices
     if params.get("stream") is True or params.get("streaming") is True:
         out[semconv.REQUEST_STREAM] = True
-    for key, value in _request_words(start):
-        if isinstance(value, str) and value:
-            out[key] = value
+    out.update((key, value) for key, value in _request_words(start) if isinstance(value, str) and value)
 
 
-def _fits(value: float, kind: type) -> bool:
+def _is_number(value: Any, kind: type) -> TypeGuard[float]:
+    """Whether `value` is a number, not NaN, and can be sent as a `kind`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
     return value == value and (kind is float or abs(value) < 2**63)  # noqa: PLR0124 - NaN differs from itself
 
 
@@ -107,7 +108,7 @@ def _request_from_metadata(metadata: Mapping[str, Any], out: dict[str, Any]) -> 
         (semconv.REQUEST_MAX_TOKENS, "ls_max_tokens", int),
     ):
         value = metadata.get(name)
-        if key not in out and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if key not in out and _is_number(value, kind):
             out[key] = kind(value)
 
 
@@ -134,12 +135,12 @@ def _output_type(start: RunStart) -> str | None:
 def response(result: Any, out: dict[str, Any]) -> None:
     """Write response model, id and finish reasons of an ``LLMResult`` into `out`."""
     message = first_message(result)
-    metadata = mapping(getattr(message, "response_metadata", None))
     output = mapping(getattr(result, "llm_output", None))
-    model = _first_text((metadata, "model_name"), (metadata, "model"), (output, "model_name"), (output, "model"))
+    metadata = {**output, **mapping(getattr(message, "response_metadata", None))}
+    model = _first_text((metadata, "model_name"), (metadata, "model"))
     if model:
         out[semconv.RESPONSE_MODEL] = model
-    identity = _first_text((metadata, "id"), (output, "id")) or _provider_message_id(message)
+    identity = _first_text((metadata, "id")) or _provider_message_id(message)
     if identity:
         out[semconv.RESPONSE_ID] = identity
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
@@ -210,4 +211,5 @@ def has_content(token: Any, chunk: Any) -> bool:
     if message is None:
         return False
     extra = mapping(getattr(message, "additional_kwargs", None))
-    return bool(getattr(message, "content", None) or getattr(message, "tool_call_chunks", None) or extra.get("reasoning_content"))
+    generated = (getattr(message, name, None) for name in ("content", "tool_call_chunks"))
+    return any(generated) or bool(extra.get("reasoning_content"))

@@ -64,7 +64,7 @@ def convention_name(name: str) -> str:
 
 
 def _family(model_type: object) -> str | None:
-    """ "azure-openai-chat" -> "azure-openai"."""
+    """Cut the kind off: "azure-openai-chat" gives "azure-openai"."""
     if not isinstance(model_type, str):
         return None
     for suffix in _KIND_SUFFIXES:
@@ -74,7 +74,7 @@ def _family(model_type: object) -> str | None:
 
 
 def _module_family(path: Any) -> str | None:
-    """["langchain", "chat_models", "openai", "ChatOpenAI"] -> "openai"."""
+    """Take the package's part: ["langchain", "chat_models", "openai", "ChatOpenAI"] gives "openai"."""
     if isinstance(path, (list, tuple)) and len(path) > 3 and path[1] in {"chat_models", "llms"}:  # noqa: PLR2004
         return str(path[2])
     return None

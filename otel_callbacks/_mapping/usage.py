@@ -69,9 +69,11 @@ def _from_usage_metadata(metadata: Mapping[str, Any]) -> dict[str, int]:
 
 def _cache_write(details: Mapping[str, Any]) -> int | None:
     """Anthropic puts the count under the cache's lifetime and leaves ``cache_creation`` at 0."""
-    parts = [details.get(key) for key in ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")]
-    known = [part for part in parts if _is_count(part)]
+    known = [details[key] for key in _CACHE_WRITE_KEYS if _is_count(details.get(key))]
     return sum(known) if known else None
+
+
+_CACHE_WRITE_KEYS = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 _INPUT_KEYS = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "input_token_count")

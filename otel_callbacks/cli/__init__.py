@@ -26,16 +26,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 good, 1 a finding, 2 wrong use, 130 stopped by Ctrl-C, 141 nobody reads the output.
     """
     try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more at exit; let that succeed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         args = _parser().parse_args(argv)
+        code: int = args.run(args)
     except SystemExit as parsed:  # help, version and wrong arguments
         return int(parsed.code or 0)
-    try:
-        return _run(args)
     except Stop as stop:
         print(stop, file=sys.stderr)
         return stop.code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,14 +58,3 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
-
-
-def _run(args: argparse.Namespace) -> int:
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes standard output once more at exit; let that succeed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    return code

@@ -1,5 +1,6 @@
 """The models the programs call: real `langchain-openai` clients of the loopback server, or a real provider's."""
 
+import logging
 from typing import Any, Final
 
 from langchain_core.embeddings import Embeddings
@@ -29,6 +30,8 @@ class Models:
         self._real = _real_model(real) if real else None
         # Whatever proxy this machine is set up for, loopback is reached directly.
         self._http = DefaultHttpxClient(trust_env=False)
+        # It warns that proxies are not used, whatever client it is given.
+        logging.getLogger("langchain_openai").setLevel(logging.ERROR)
 
     def close(self) -> None:
         """Close the connections to the loopback server."""

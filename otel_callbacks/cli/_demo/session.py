@@ -94,12 +94,13 @@ def _reachable(url: str) -> Destination:
 def _host_and_port(url: str) -> tuple[str, int]:
     try:
         address = urlsplit(url)
-        port = address.port or _PORTS[address.scheme]
+        usual_port = _PORTS[address.scheme]
+        host, port = address.hostname, address.port or usual_port
     except (ValueError, KeyError):
-        port = 0
-    if not port or not address.hostname:
+        host, port = None, 0
+    if not host:
         raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
-    return address.hostname, port
+    return host, port
 
 
 def _run_programs(

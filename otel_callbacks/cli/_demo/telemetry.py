@@ -70,7 +70,7 @@ class Destination(NamedTuple):
     logs: LogRecordExporter
 
     def send(self, batch: Batch) -> list[str]:
-        """Send what there is and give the signals that were not taken, such as ``["metrics"]``."""
+        """Send what there is, once, and give the signals that were not taken, such as ``["metrics"]``."""
         results: dict[str, Any] = {}
         if batch.spans:
             results["traces"] = self.spans.export(batch.spans)
@@ -78,6 +78,8 @@ class Destination(NamedTuple):
             results["metrics"] = self.metrics.export(batch.metrics)
         if batch.logs:
             results["logs"] = self.logs.export(batch.logs)
+        for exporter in self:
+            exporter.shutdown()
         return [signal for signal, result in results.items() if result.name != "SUCCESS"]
 
 

@@ -21,9 +21,9 @@ class GroundTruth(BaseCallbackHandler):
         """Count a chat model's run."""
         self._count(self.runs, "chat")
 
-    def on_chain_start(self, *_args: Any, **_kwargs: Any) -> None:
-        """Count a chain's, graph's or node's run."""
-        self._count(self.runs, "chain")
+    def on_chain_start(self, *_args: Any, **kwargs: Any) -> None:
+        """Count a chain's, graph's or node's run, or a prompt's or parser's under its own type."""
+        self._count(self.runs, kwargs.get("run_type") or "chain")
 
     def on_tool_start(self, *_args: Any, **_kwargs: Any) -> None:
         """Count a tool's run."""

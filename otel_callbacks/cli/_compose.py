@@ -1,0 +1,111 @@
+"""Docker Compose as the stack command uses it: asks it, runs it, and says in words what is missing."""
+
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_callbacks.cli._exit import FINDING, Stop
+
+PROJECT: Final = "otel-callbacks"
+LOOPBACK: Final = "127.0.0.1"
+
+_NO_DOCKER: Final = (
+    "Docker is not installed. Install it with its Compose plugin, or send OTLP to back ends you have: "
+    "'otel-callbacks dashboards export DIR' gives you the boards for them"
+)
+_NO_COMPOSE: Final = "this Docker has no Compose plugin ('docker compose version' fails): install docker-compose-plugin"
+_NO_ENGINE: Final = "the Docker engine does not answer: start Docker Desktop, or 'sudo systemctl start docker'"
+_NO_RIGHT: Final = "you may not use the Docker engine: add yourself to the group 'docker', or use sudo"
+
+
+class Port(NamedTuple):
+    """A published port: of which service, where inside, where outside, and the variable that moves it."""
+
+    service: str
+    inside: int
+    published: int
+    variable: str
+
+
+_VARIABLES: Final = {
+    ("otel-collector", 4317): "OTLP_GRPC_PORT",
+    ("otel-collector", 4318): "OTLP_HTTP_PORT",
+    ("otel-collector", 13133): "OTELCOL_HEALTH_PORT",
+    ("jaeger", 16686): "JAEGER_UI_PORT",
+    ("prometheus", 9090): "PROMETHEUS_PORT",
+    ("grafana", 3000): "GRAFANA_PORT",
+}
+
+
+class Compose:
+    """The stack's compose project.
+
+    Args:
+        folder: Where its docker-compose.yml lies; an ``.env`` beside it is read.
+
+    Raises:
+        Stop: Docker or its Compose plugin is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("docker") is None:
+            raise Stop(_NO_DOCKER, FINDING)
+        self._command = ["docker", "compose", "--project-directory", str(folder)]
+        if self._ask("version").returncode:
+            raise Stop(_NO_COMPOSE, FINDING)
+
+    def need_engine(self) -> None:
+        """Make sure that the engine can be used.
+
+        Raises:
+            Stop: it cannot; says why.
+        """
+        asked = self._ask("ls")
+        if asked.returncode:
+            raise Stop(_NO_RIGHT if "permission denied" in asked.stderr.lower() else _NO_ENGINE, FINDING)
+
+    def ports(self) -> dict[tuple[str, int], Port]:
+        """Published ports by service and port inside, with all variables filled in.
+
+        Raises:
+            Stop: the settings are wrong; gives Compose's own words.
+        """
+        asked = self._ask("config", "--format", "json")
+        if asked.returncode:
+            raise Stop(f"the settings are wrong: {asked.stderr.strip()}")
+        services = json.loads(asked.stdout)["services"]
+        found = [
+            Port(name, port["target"], int(port["published"]), _VARIABLES[name, port["target"]])
+            for name, service in services.items()
+            for port in service.get("ports", [])
+        ]
+        return {(port.service, port.inside): port for port in found}
+
+    def containers(self) -> list[dict[str, Any]]:
+        """The project's containers as Compose lists them; releases differ in array or lines."""
+        listed = self._ask("ps", "--all", "--format", "json").stdout.strip()
+        if listed.startswith("["):
+            return list(json.loads(listed))
+        return [json.loads(line) for line in listed.splitlines()]
+
+    def run(self, *arguments: str) -> bool:
+        """Run a Compose command with its output shown; whether it succeeded."""
+        return subprocess.run([*self._command, *arguments], check=False).returncode == 0  # noqa: S603
+
+    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self._command, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def is_taken(port: int) -> bool:
+    """Whether something on this machine already listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False

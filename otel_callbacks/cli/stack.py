@@ -1,0 +1,133 @@
+"""``otel-callbacks stack``: Jaeger, Prometheus, Grafana and a collector on this machine, by Docker Compose."""
+
+import argparse
+import json
+import time
+import urllib.request
+from typing import Final
+
+from otel_callbacks.cli._compose import LOOPBACK, PROJECT, Compose, Port, is_taken
+from otel_callbacks.cli._exit import FINDING, GOOD, Stop
+from otel_callbacks.cli._shipped import copy_stack, stack_folder
+
+NAME: Final = "stack"
+HELP: Final = "Run Jaeger, Prometheus, Grafana and an OpenTelemetry collector on this machine (needs Docker)."
+
+_ADDRESSES: Final = {
+    "Grafana": ("grafana", 3000),
+    "Jaeger": ("jaeger", 16686),
+    "Prometheus": ("prometheus", 9090),
+    "OTLP over HTTP": ("otel-collector", 4318),
+    "OTLP over gRPC": ("otel-collector", 4317),
+}
+_COLLECTOR_HEALTH: Final = ("otel-collector", 13133)
+_COLLECTOR_TIMEOUT_S: Final = 60.0
+_POLL_S: Final = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("up", help="start it, wait until it is healthy, and print the addresses")
+    actions.add_parser("down", help="stop it; traces and metrics are kept")
+    status = actions.add_parser("status", help="say what runs; exit code 1 if something does not")
+    status.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the action.
+
+    Raises:
+        Stop: Docker is missing, a port is taken, or the stack does not become healthy.
+    """
+    folder = stack_folder()
+    try:
+        copy_stack(folder)
+    except OSError as error:
+        raise Stop(f"cannot write {error.filename or folder}: {error.strerror}") from error
+    compose = Compose(folder)
+    compose.need_engine()
+    actions = {"up": _up, "down": _down, "status": _status}
+    return actions[args.action](compose, args)
+
+
+def _up(compose: Compose, _: argparse.Namespace) -> int:
+    ports = compose.ports()
+    if not compose.containers():
+        _need_free(list(ports.values()))
+    if not compose.run("up", "--detach", "--wait"):
+        compose.run("logs", "--tail", "8", *_unhealthy(compose))
+        raise Stop(f"not everything became healthy; see: docker compose -p {PROJECT} logs", FINDING)
+    # The collector's image holds no program that could check its health from inside.
+    if not _is_healthy(ports[_COLLECTOR_HEALTH].published):
+        raise Stop(f"the collector is not healthy; see: docker compose -p {PROJECT} logs otel-collector", FINDING)
+    print(_as_text(ports))
+    return GOOD
+
+
+def _down(compose: Compose, _: argparse.Namespace) -> int:
+    if not compose.run("down"):
+        return FINDING
+    print(f"Traces and metrics are kept; to delete them: docker compose -p {PROJECT} down --volumes")
+    return GOOD
+
+
+def _status(compose: Compose, args: argparse.Namespace) -> int:
+    states = {one["Service"]: one.get("Health") or one["State"] for one in compose.containers()}
+    wanted = {service for service, _ in _ADDRESSES.values()}
+    good = all(states.get(service) in {"healthy", "running"} for service in wanted)
+    if args.json:
+        addresses = {name: _url(compose.ports()[key]) for name, key in _ADDRESSES.items()}
+        print(json.dumps({"services": states, "addresses": addresses}, indent=2))
+    elif states:
+        print("\n".join(f"{service:16} {state}" for service, state in sorted(states.items())))
+        print(_as_text(compose.ports()))
+    else:
+        print("nothing runs; start it with: otel-callbacks stack up")
+    return GOOD if good else FINDING
+
+
+def _unhealthy(compose: Compose) -> list[str]:
+    wanted = {service for service, _ in _ADDRESSES.values()}
+    return [
+        one["Service"] for one in compose.containers() if one["Service"] in wanted and one.get("Health") != "healthy"
+    ]
+
+
+def _need_free(ports: list[Port]) -> None:
+    for port in ports:
+        if is_taken(port.published):
+            raise Stop(
+                f"port {port.published} is taken: stop what listens there, or choose another one: "
+                f"{port.variable}={port.published + 1} otel-callbacks stack up",
+                FINDING,
+            )
+
+
+def _is_healthy(port: int) -> bool:
+    end = time.monotonic() + _COLLECTOR_TIMEOUT_S
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}", timeout=2):
+                return True
+        except OSError:
+            time.sleep(_POLL_S)
+    return False
+
+
+def _url(port: Port) -> str:
+    return f"http://localhost:{port.published}"
+
+
+def _as_text(ports: dict[tuple[str, int], Port]) -> str:
+    otlp = _url(ports[_ADDRESSES["OTLP over HTTP"]])
+    return "\n".join(
+        [
+            "",
+            *(f"{name:16} {_url(ports[key])}" for name, key in _ADDRESSES.items()),
+            "",
+            f"Fill it:         otel-callbacks demo --otlp {otlp}",
+            f"Your app:        OTEL_EXPORTER_OTLP_ENDPOINT={otlp}",
+            f"Settings:        {stack_folder() / '.env.example'} lists them; put yours in .env beside it",
+        ]
+    )
