@@ -226,9 +226,9 @@ class RunCounter(BaseCallbackHandler):
 
     def __init__(self, *, run_inline: bool) -> None:
         self.run_inline = run_inline
-        self.runs: dict[Any, Any] = {}
+        self.runs: set[int] = set()
 
-    def _note(self, *_: Any, run_id: Any, parent_run_id: Any = None, **__: Any) -> None:
-        self.runs[run_id] = parent_run_id
+    def _note(self, *_: Any, run_id: Any, **__: Any) -> None:
+        self.runs.add(run_id.int)  # not the id object: LangChain dropping it tells the tracer that a run is over
 
     on_chain_start = on_tool_start = on_retriever_start = on_chat_model_start = on_llm_start = _note
