@@ -146,6 +146,8 @@ def _error_type(span: "ReadableSpan") -> str:
 
 def _printable(text: str) -> str:
     """Escape what could move the cursor, hide or reorder text."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

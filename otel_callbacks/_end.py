@@ -201,8 +201,9 @@ def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
         except Exception as error:  # noqa: BLE001 - a runtime context of the application
             pipeline.failed("context", error)
     if run.watched_task is not None:
-        task, callback = run.watched_task
-        task.remove_done_callback(callback)
+        task, callback = run.watched_task[0](), run.watched_task[1]
+        if task is not None:
+            task.remove_done_callback(callback)
 
 
 def _orphan_children(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int, now: int) -> None:

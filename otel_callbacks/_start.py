@@ -1,6 +1,7 @@
 """Opening a run: its parent, its plan, its span, and the context its body runs in."""
 
 import asyncio
+import weakref
 from asyncio import _get_running_loop
 from collections.abc import Mapping
 from time import perf_counter_ns, time_ns
@@ -228,8 +229,12 @@ def watch_task(run: OpenRun, recorder: "Recorder") -> None:
     task = asyncio.current_task(run.id.loop)
     if task is not None:
         key = run.id.key
-        run.watched_task = task, lambda done: recorder.closing.on_task_done(key, done)
-        task.add_done_callback(run.watched_task[1])
+
+        def on_done(done: "asyncio.Task[Any]") -> None:
+            recorder.closing.on_task_done(key, done)
+
+        task.add_done_callback(on_done)
+        run.watched_task = weakref.ref(task), on_done  # weakly: a task's result may be what owns the run's id
 
 
 def collect(pipeline: Pipeline, extract: Any, source: Any, out: dict[str, Any]) -> None:
