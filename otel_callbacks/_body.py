@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
 
 _MANAGER = "langchain_core.callbacks.manager"
-_MAX_HOOK_FRAMES = 16
+_OWN_FRAMES = 5
+"""At least so many frames of our own lie between here and LangChain's callback manager."""
+_MAX_HOOK_FRAMES = 12
 _COMPREHENSIONS = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>"})
 """Frames of their own before Python 3.12, gone before the body begins."""
 
@@ -65,7 +67,7 @@ def _current_task() -> int:
 def _caller_of_manager() -> FrameType | None:
     """The frame that called LangChain's callback manager; ``None`` where the hook was called by hand."""
     globals_of_manager = getattr(sys.modules.get(_MANAGER), "__dict__", None)
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(_OWN_FRAMES)  # noqa: SLF001
     inside = False
     for _ in range(_MAX_HOOK_FRAMES):
         if frame is None:

@@ -94,10 +94,9 @@ class Closing:
     def on_task_done(self, key: int, task: "Task[Any]") -> None:
         """The task a root run started in is over; only a cancelled one says that the run is over too."""
         if task.cancelled():
-            for pipeline in self._destination.all():
-                run = pipeline.table.open.get(key)
-                if run is not None:
-                    close(pipeline, run, _CANCELLED)
+            found = self._destination.find(key)
+            if found is not None:
+                close(*found, _CANCELLED)
 
     def _close_idle(self, pipeline: Pipeline, now: int) -> None:
         table = pipeline.table
@@ -107,6 +106,8 @@ class Closing:
             if run.active:
                 run.active = False
                 run.tree.idle_since = now
+            if run.streamed:
+                table.awaiting[run.id.key] = run
         self._evict(pipeline, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
     def _close_oldest(self, pipeline: Pipeline) -> None:
@@ -119,7 +120,7 @@ class Closing:
 
     def _evict(self, pipeline: Pipeline, runs: "Iterable[OpenRun]") -> None:
         for run in runs:
-            pipeline.instruments.counts.errors["evicted"] += 1
+            pipeline.instruments.errors["evicted",] += 1
             close(pipeline, run, _ABANDONED)
 
     def close_all(self) -> None:
@@ -140,8 +141,10 @@ def close(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None =
 
 def leave_table(pipeline: Pipeline, run: OpenRun) -> bool:
     """Take the run out of the table; false where somebody else did already, so that each run ends once."""
-    if pipeline.table.open.pop(run.id.key, None) is None:
+    table = pipeline.table
+    if table.open.pop(run.id.key, None) is None:
         return False
+    table.awaiting.pop(run.id.key, None)
     if run.parent is not None:
         run.parent.children.pop(run.id.key, None)
     return True

@@ -49,14 +49,14 @@ class SelfHealingSpan(trace.Span):
         run = self.run
         if run is None or run.body is None:
             return run
-        inner = innermost(run.bodies)
+        inner = innermost(run.id.table.bodies)
         if inner is not None:
             return inner if inner.tree is run.tree else run
         return None if run.body.started_here() else run
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
-        while isinstance(span, SelfHealingSpan):
+        while type(span) is SelfHealingSpan:
             run = span.executing_run()
             if run is not None and run.span is not None:
                 return run.span
@@ -98,9 +98,20 @@ class SelfHealingSpan(trace.Span):
         return getattr(self._target(), name)
 
 
+def current_span(context: Context) -> trace.Span:
+    """The span `context` holds, a self-healing one as it is."""
+    span = context.get(_SPAN_KEY)
+    return span if isinstance(span, trace.Span) else trace.INVALID_SPAN
+
+
+def with_span(span: trace.Span, context: Context) -> Context:
+    """`context` with another current span."""
+    return Context({**context, _SPAN_KEY: span})
+
+
 def live(span: trace.Span) -> trace.Span:
     """`span`, or what a healed one stands for: never a span of a run that is over."""
-    while isinstance(span, SelfHealingSpan) and span.run is None:
+    while type(span) is SelfHealingSpan and span.run is None:
         span = span.outer
     return span
 
@@ -108,7 +119,7 @@ def live(span: trace.Span) -> trace.Span:
 def enclosing_run(current: Context, key: str) -> "OpenRun | None":
     """The innermost open run in whose body we are, whatever else is current."""
     span = current.get(key)
-    while isinstance(span, SelfHealingSpan):
+    while type(span) is SelfHealingSpan:
         run = span.executing_run()
         if run is not None:
             return run
@@ -118,12 +129,12 @@ def enclosing_run(current: Context, key: str) -> "OpenRun | None":
 
 def outside_runs(current: Context) -> Context:
     """`current` without the spans of runs: the application's own span is current, or none."""
-    span = trace.get_current_span(current)
-    if not isinstance(span, SelfHealingSpan):
+    span: Any = current.get(_SPAN_KEY)
+    if type(span) is not SelfHealingSpan:
         return current
-    while isinstance(span, SelfHealingSpan):
+    while type(span) is SelfHealingSpan:
         span = span.outer
-    return trace.set_span_in_context(span, current)
+    return with_span(span, current)
 
 
 def below(parent: "OpenRun", current: Context, key: str) -> Context:
@@ -133,31 +144,31 @@ def below(parent: "OpenRun", current: Context, key: str) -> Context:
     """
     if current is parent.entered and parent.context is not None:
         return parent.context
-    span = trace.get_current_span(current)
-    own = not isinstance(span, SelfHealingSpan) and span.is_recording()
+    span = current_span(current)
+    own = type(span) is not SelfHealingSpan and span.is_recording()
     if own and enclosing_run(current, key) is parent:
         return current
-    return trace.set_span_in_context(parent.span or trace.INVALID_SPAN, current)
+    return with_span(parent.span or trace.INVALID_SPAN, current)
 
 
-def enter(run: "OpenRun", plain: Context, current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
-    """Make the span of `run` current for its body. `plain`: `current` with the span itself."""
-    enclosing = current.get(key)
-    while isinstance(enclosing, SelfHealingSpan) and enclosing.run is None:
+def enter(run: "OpenRun", current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
+    """Make the span of `run` current for its body."""
+    enclosing: Any = current.get(key)
+    while type(enclosing) is SelfHealingSpan and enclosing.run is None:
         enclosing = enclosing.enclosing
-    outer = live(trace.get_current_span(current))
-    healing = SelfHealingSpan(run, outer, enclosing if isinstance(enclosing, SelfHealingSpan) else None)
-    entered = Context({**plain, _SPAN_KEY: healing, key: healing})
+    healing = SelfHealingSpan(run, live(current_span(current)), enclosing)
+    entered = Context({**current, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
     return healing, entered
 
 
-def leave(healing: SelfHealingSpan, before: Context) -> None:
+def leave(run: "OpenRun", before: Context) -> None:
     """Restore what was current, where this is still possible; the span is retired already."""
-    if trace.get_current_span() is healing:
-        previous = trace.get_current_span(before)
+    current = context_api.get_current()
+    if current is run.entered or current.get(_SPAN_KEY) is run.healing:
+        previous = current_span(before)
         alive = live(previous)
-        context_api.attach(before if alive is previous else trace.set_span_in_context(alive, before))
+        context_api.attach(before if alive is previous else with_span(alive, before))
 
 
 def remote_context(traceparent: Any) -> Context | None:

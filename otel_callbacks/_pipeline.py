@@ -2,22 +2,18 @@
 
 import logging
 import weakref
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from opentelemetry import metrics, trace
 
 from otel_callbacks import semconv
 from otel_callbacks._metrics import Instruments
-from otel_callbacks._runs import RunTable, table_of
+from otel_callbacks._runs import OpenRun, RunTable, table_of
+from otel_callbacks._version import __version__
 
 logger = logging.getLogger("otel_callbacks")
 
 SCOPE = "otel_callbacks"
-try:
-    VERSION = version("otel-callbacks")
-except PackageNotFoundError:  # running from a source tree that was never installed
-    VERSION = "0"
 
 
 class Pipeline(NamedTuple):
@@ -32,9 +28,9 @@ class Pipeline(NamedTuple):
 
     def failed(self, kind: str, error: BaseException) -> None:
         """Count a failure of the tracer itself; log the first of each kind, without the message (it may be content)."""
-        errors = self.instruments.counts.errors
-        errors[kind] += 1
-        if errors[kind] == 1:
+        errors = self.instruments.errors
+        errors[kind,] += 1
+        if errors[kind,] == 1:
             logger.warning("otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name)
 
 
@@ -46,7 +42,7 @@ def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect) -
     by_dialect = _instruments.setdefault(provider, {})
     known = by_dialect.get(dialect.name)
     if known is None:
-        meter = provider.get_meter(SCOPE, VERSION, dialect.schema_url)
+        meter = provider.get_meter(SCOPE, __version__, dialect.schema_url)
         known = by_dialect.setdefault(dialect.name, Instruments(meter, dialect))
     return known
 
@@ -71,14 +67,22 @@ class Destination:
         return self._open(tracer_provider, meter_provider)
 
     def all(self) -> list[Pipeline]:
-        """Every pipeline used so far, newest first: runs opened before a global provider was set end in their own."""
+        """Every pipeline used so far, newest first."""
         return self._pipelines[::-1]
+
+    def find(self, key: int) -> tuple[Pipeline, OpenRun] | None:
+        """The open run of that id; one opened before a global provider was set is in an older pipeline."""
+        for pipeline in reversed(self._pipelines):
+            run = pipeline.table.open.get(key)
+            if run is not None:
+                return pipeline, run
+        return None
 
     def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Pipeline:
         table = table_of(tracer_provider)
         instruments = _instruments_of(meter_provider, self._dialect)
-        instruments.counts.tables.add(table)
-        tracer = tracer_provider.get_tracer(SCOPE, VERSION, schema_url=self._dialect.schema_url)
+        instruments.tables.add(table)
+        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self._dialect.schema_url)
         pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self._dialect)
         self._pipelines.append(pipeline)
         return pipeline

@@ -3,7 +3,7 @@
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import Link
+from opentelemetry import context as context_api
 
 from otel_callbacks import _end, _links, _recognition, _start, semconv
 from otel_callbacks._closing import Closing, close_at_exit, leave_table
@@ -30,6 +30,7 @@ class Recorder:
         self._destination = destination
         self.closing = Closing(config, destination)
         self._newest: Pipeline | None = None
+        self.awaiting: dict[int, OpenRun] = {}
 
     def failed(self, kind: str, error: BaseException) -> None:
         """Count a failure that kept an event from being recorded."""
@@ -45,18 +46,24 @@ class Recorder:
         """A run starts; the start of a run that is open already (the handler attached twice) is ignored."""
         pipeline = self._destination.current()
         if pipeline is not self._newest:
-            self._newest = pipeline
-            pipeline.table.caretakers.add(self.closing)
-            close_at_exit(self.closing)
+            self._arrive(pipeline)
         if run_id.int in pipeline.table.open:
             return
         self.closing.when_due(pipeline)
-        run = _start.open_run(pipeline, self, run_id, parent_run_id, start)
+        current = context_api.get_current()
+        run = _start.open_run(pipeline, self, run_id, parent_run_id, start, current)
         if suppressed or run.dropped:
             run.dropped = True
             return
-        _start.begin(pipeline, self._config, run, start)
-        _start.watch_task(run, self)
+        _start.begin(pipeline, self._config, run, start, current)
+        if run.parent is None:
+            _start.watch_task(run, self)
+
+    def _arrive(self, pipeline: Pipeline) -> None:
+        self._newest = pipeline
+        self.awaiting = pipeline.table.awaiting
+        pipeline.table.caretakers.add(self.closing)
+        close_at_exit(self.closing)
 
     def end(self, run_id: "UUID", result: Any) -> None:
         """A run ends well, or so LangChain says."""
@@ -81,41 +88,38 @@ class Recorder:
             _end.finish(pipeline, run, ending, partial, error)
 
     def _take(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
-        key = run_id.int
+        """The run, taken out of the table; ``None`` where there is nothing to end."""
+        found = self._destination.find(run_id.int)
+        if found is not None and leave_table(*found):
+            return None if found[1].dropped else found
         for pipeline in self._destination.all():
-            run = pipeline.table.open.get(key)
-            if run is not None and leave_table(pipeline, run):
-                return None if run.dropped else (pipeline, run)
-            if pipeline.table.forget_closed(key):
-                pipeline.instruments.counts.errors["late_end"] += 1
+            if pipeline.table.forget_closed(run_id.int):
+                pipeline.instruments.errors["late_end",] += 1
         return None
 
     def _open(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
         """The open run, where this handler is the one that records it."""
-        for pipeline in self._destination.all():
-            run = pipeline.table.open.get(run_id.int)
-            if run is not None:
-                return (pipeline, run) if run.recorder is self and not run.dropped else None
-        return None
+        found = self._destination.find(run_id.int)
+        return found if found is not None and found[1].recorder is self and not found[1].dropped else None
 
     def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
-        """A model streams; after the first chunk with content this costs a look-up and a test."""
+        """A model streams, and the run is among those `awaiting` a chunk."""
         found = self._open(run_id)
         if found is None:
             return
         pipeline, run = found
-        run.active = True
-        run.streamed = True
-        if run.first_chunk_ns and not self._config.chunk_metrics:
-            return
-        if not model.has_content(token, chunk):
-            return
-        now = perf_counter_ns()
-        if not run.first_chunk_ns:
-            run.first_chunk_ns = now
-        elif chunk is None or chunk is not run.last_chunk:
+        run.active = run.streamed = True
+        if run.first_chunk_ns == 0:
+            if not model.has_content(token, chunk):
+                return
+            run.first_chunk_ns = run.last_chunk_ns = perf_counter_ns()
+            run.last_chunk = chunk
+        elif self._config.chunk_metrics and model.has_content(token, chunk) and chunk is not run.last_chunk:
+            now = perf_counter_ns()
             pipeline.instruments.output_chunk((now - run.last_chunk_ns) / 1e9, run.attributes, run.context)
-        run.last_chunk, run.last_chunk_ns = chunk, now
+            run.last_chunk, run.last_chunk_ns = chunk, now
+        if not self._config.chunk_metrics:
+            self.awaiting.pop(run_id.int, None)
 
     def retried(self, run_id: "UUID") -> None:
         """A provider's client tries again inside the run (``on_retry``)."""

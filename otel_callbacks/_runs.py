@@ -29,16 +29,10 @@ class RunId(weakref.ref["UUID"]):
     """
 
     __slots__ = ("key", "loop", "table")
-
-    def __new__(cls, run_id: "UUID", callback: Any = None) -> "RunId":
-        self = super().__new__(cls, run_id, callback)
-        self.key = run_id.int
-        self.loop: AbstractEventLoop | None = None
-        """The event loop the run started in, if any."""
-        return self
-
-    def __init__(self, run_id: "UUID", callback: Any = None) -> None:
-        super().__init__(run_id, callback)
+    key: int
+    loop: "AbstractEventLoop | None"
+    """The event loop the run started in, if any."""
+    table: "RunTable"
 
 
 class Tree:
@@ -54,47 +48,52 @@ class Tree:
 
 
 class OpenRun:
-    """A run between its start and its end, hidden ones included."""
+    """A run between its start and its end, hidden ones included.
 
-    __slots__ = (
-        "active",
-        "agent",
-        "attributes",
-        "before",
-        "bodies",
-        "body",
-        "children",
-        "context",
-        "deferred_inputs",
-        "details",
-        "dropped",
-        "entered",
-        "error_mark",
-        "first_chunk_ns",
-        "healing",
-        "id",
-        "inference_calls",
-        "inherit",
-        "last_chunk",
-        "last_chunk_ns",
-        "name",
-        "operation",
-        "parent",
-        "parent_end",
-        "paused",
-        "recorder",
-        "retries",
-        "run_type",
-        "single",
-        "span",
-        "start_ns",
-        "streamed",
-        "title",
-        "tool_calls",
-        "tree",
-        "visible",
-        "watched_task",
-    )
+    Defaults stand on the class, so that the many runs that never need them do not pay for them.
+    """
+
+    active = True
+    """Set by every event, cleared by every sweep."""
+    dropped = False
+    """Suppressed, with all that runs below: neither span nor measurement."""
+    operation = ""
+    title = ""
+    """The span's name."""
+    inherit = Inherited()
+    inference_calls = 0
+    tool_calls = 0
+
+    span: Span | None = None
+    """The run's own span; ``None`` where the run is hidden."""
+    visible: "OpenRun | None" = None
+    """The run whose span children hang on: this one, or the nearest visible ancestor."""
+    context: Context | None = None
+    """A context with the run's span, for children and measurements."""
+    entered: Context | None = None
+    """The context the body runs in; its span heals itself."""
+    before: Context | None = None
+    """The context to restore."""
+    healing: "SelfHealingSpan | None" = None
+    body: "Body | None" = None
+
+    streamed = False
+    first_chunk_ns = 0
+    last_chunk_ns = 0
+    last_chunk: Any = None
+    deferred_inputs = False
+    """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
+    single = True
+    """False for one of several prompts that started together: their bodies are not nested."""
+
+    error_mark = 0
+    """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
+    retries = 0
+    paused = False
+    """A node below asked for a human: LangGraph ends the graph well nevertheless."""
+    watched_task: Any = None
+    parent_end: tuple[int, OutcomeName] | None = None
+    """When and how a parent ended that this run outlives."""
 
     def __init__(self, id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder") -> None:
         self.id = id
@@ -106,56 +105,13 @@ class OpenRun:
         """Who records this run; the same events reaching another handler on the provider are ignored."""
         self.start_ns = 0
         """Monotonic, like all times here; the tree knows the offset to Unix time."""
-        self.active = True
-        """Set by every event, cleared by every sweep."""
-        self.dropped = False
-        """Suppressed, with all that runs below: neither span nor measurement."""
         self.children: dict[int, OpenRun] = {}
-        self.operation = ""
-        self.title = ""
-        """The span's name."""
         self.attributes: dict[str, Any] = {}
         """What metrics take their dimensions from."""
         self.details: dict[str, Any] = {}
         """Attributes that wait for the end, to be set in one call."""
-        self.inherit = Inherited()
-        self.agent: OpenRun | None = parent.agent if parent else None
-        """The nearest agent or graph run, this one included: it counts the calls made below."""
-        self.inference_calls = 0
-        self.tool_calls = 0
-
-        self.span: Span | None = None
-        """The run's own span; ``None`` where the run is hidden."""
-        self.visible: OpenRun | None = None
-        """The run whose span children hang on: this one, or the nearest visible ancestor."""
-        self.healing: SelfHealingSpan | None = None
-        self.body: Body | None = None
-        self.bodies: dict[int, OpenRun] = {}
-        """All runs of the table by the frame their body runs in."""
-        self.context: Context | None = None
-        """A context with the run's span, for children and measurements."""
-        self.entered: Context | None = None
-        """The context the body runs in; its span heals itself."""
-        self.before: Context | None = None
-        """The context to restore."""
-
-        self.streamed = False
-        self.first_chunk_ns = 0
-        self.last_chunk_ns = 0
-        self.last_chunk: Any = None
-        self.deferred_inputs = False
-        """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
-        self.single = True
-        """False for one of several prompts that started together: their bodies are not nested."""
-
-        self.error_mark = 0
-        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
-        self.retries = 0
-        self.paused = False
-        """A node below asked for a human: LangGraph ends the graph well nevertheless."""
-        self.watched_task: Any = None
-        self.parent_end: tuple[int, OutcomeName] | None = None
-        """When and how a parent ended that this run outlives."""
+        self.agent: OpenRun | None = parent.agent if parent is not None else None
+        """The nearest agent run, this one included."""
 
     def take(self, plan: SpanPlan) -> None:
         """Become what the plan says."""
@@ -179,6 +135,8 @@ class RunTable:
         self.open: dict[int, OpenRun] = {}
         self.bodies: dict[int, OpenRun] = {}
         """Runs whose span is current in their body, by the id of the frame that encloses the body."""
+        self.awaiting: dict[int, OpenRun] = {}
+        """Model runs whose next chunk matters: the first with content, or a sign of life after a sweep."""
         self.context_key = create_key("otel_callbacks.run")
         self.orphans: deque[tuple[int, OpenRun]] = deque()
         """Runs whose parent has ended, with the time until which their own end is awaited."""
@@ -203,6 +161,7 @@ class RunTable:
         """Forget everything: this process is a fork, the runs belong to its parent."""
         self.open.clear()
         self.bodies.clear()
+        self.awaiting.clear()
         self.orphans.clear()
         self.collected.clear()
         self._closed.clear()

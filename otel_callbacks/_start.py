@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
@@ -37,12 +36,17 @@ _STREAMING_INPUTS = {"input": ""}
 
 
 def open_run(
-    pipeline: Pipeline, recorder: "Recorder", run_id: "UUID", parent_run_id: "UUID | None", start: RunStart
+    pipeline: Pipeline,
+    recorder: "Recorder",
+    run_id: "UUID",
+    parent_run_id: "UUID | None",
+    start: RunStart,
+    current: Context,
 ) -> OpenRun:
     """Enter a new run into the table, below its parent."""
     table = pipeline.table
     config = child_config()
-    parent = _parent(table, parent_run_id, config) or _implicit_parent(table)
+    parent = _parent(table, parent_run_id, config) or _implicit_parent(table, current)
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
     run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder)
@@ -81,12 +85,12 @@ def _enclosing(table: RunTable, config: Mapping[str, Any] | None) -> OpenRun | N
     return table.open.get(parent_run_id.int) if parent_run_id is not None else None
 
 
-def _implicit_parent(table: RunTable) -> OpenRun | None:
+def _implicit_parent(table: RunTable, current: Context) -> OpenRun | None:
     """A model, tool or retriever whose body makes calls that state no parent.
 
     Not one of several that started together: they are not in each other's body.
     """
-    run = _context.enclosing_run(context_api.get_current(), table.context_key)
+    run = _context.enclosing_run(current, table.context_key)
     if run is None or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
         return None
     return run if table.open.get(run.id.key) is run else None
@@ -95,6 +99,7 @@ def _implicit_parent(table: RunTable) -> OpenRun | None:
 def _watched(run_id: "UUID", table: RunTable, recorder: "Recorder") -> RunId:
     """LangChain leaves many a cancelled or abandoned run without an end event; its id object tells."""
     watched = RunId(run_id, recorder.closing.on_collected)
+    watched.key = run_id.int
     watched.table = table
     watched.loop = _get_running_loop()
     return watched
@@ -111,7 +116,7 @@ def _with_conversation(inherited: Inherited, start: RunStart, config: Mapping[st
     return inherited if found is None else inherited._replace(conversation_id=found)
 
 
-def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> None:
+def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:
     """Decide what the run becomes and, where it is visible, start its span."""
     parent = run.parent
     plan = _plan(pipeline, run, start)
@@ -122,7 +127,9 @@ def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> 
         run.visible = parent.visible
         _recognition.by_start(run, start)
     if run.visible is None or _shows(pipeline, config, run, start):
-        _start_span(pipeline, config, run, start)
+        _start_span(pipeline, config, run, start, current)
+    if plan.operation in _mapping.MODEL_OPERATIONS:
+        pipeline.table.awaiting[run.id.key] = run
 
 
 def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
@@ -145,14 +152,12 @@ def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) ->
         return True
 
 
-def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> None:
-    current = context_api.get_current()
+def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:
     key = pipeline.table.context_key
-    visible_parent = run.visible
     try:
         span = pipeline.tracer.start_span(
             run.title,
-            context=_parent_context(config, visible_parent, start, current, key),
+            context=_parent_context(config, run.visible, start, current, key),
             kind=SpanKind.CLIENT if run.operation in _mapping.CLIENT_OPERATIONS else SpanKind.INTERNAL,
             attributes=_attributes(config, run, start),
             links=_links_of(run, start),
@@ -163,19 +168,18 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
         span = trace.INVALID_SPAN
     run.span = span
     run.visible = run
-    run.context = trace.set_span_in_context(span, current)
+    run.context = _context.with_span(span, current)
     if config.propagate:
-        _enter(pipeline, run, run.context, current)
+        _enter(pipeline, run, current)
     if span.is_recording():
         collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
 
 
-def _enter(pipeline: Pipeline, run: OpenRun, plain: Context, current: Context) -> None:
+def _enter(pipeline: Pipeline, run: OpenRun, current: Context) -> None:
     table = pipeline.table
     run.body = Body()
-    run.bodies = table.bodies
     try:
-        run.healing, run.entered = _context.enter(run, plain, current, table.context_key)
+        run.healing, run.entered = _context.enter(run, current, table.context_key)
     except Exception as error:  # noqa: BLE001 - a runtime context of the application
         pipeline.failed("context", error)
         return
@@ -189,7 +193,9 @@ def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]
     if run.inherit.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherit.conversation_id
     if start.tags:
-        attributes[semconv.TAGS] = tuple(start.tags)
+        tags = [tag for tag in start.tags if not tag.startswith(chain.INTERNAL_TAGS)]
+        if tags:
+            attributes[semconv.TAGS] = tags
         attempt = chain.retry_attempt(start.tags)
         if attempt is not None:
             attributes[semconv.RETRY_ATTEMPT] = attempt
@@ -224,7 +230,7 @@ def _links_of(run: OpenRun, start: RunStart) -> list[Link] | None:
 
 def watch_task(run: OpenRun, recorder: "Recorder") -> None:
     """Have a root run closed when its task is cancelled: nothing else may tell of it."""
-    if run.parent is not None or run.id.loop is None:
+    if run.id.loop is None:
         return
     task = asyncio.current_task(run.id.loop)
     if task is not None:

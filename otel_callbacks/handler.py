@@ -66,6 +66,9 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self._providers = (tracer_provider, meter_provider, logger_provider)
         self._ignored = sdk_disabled()
         self._recorder = Recorder(self.config, Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv]))
+        self._is_graph_handler = False
+        if self._ignored:
+            self._ignore_everything()
         self._become_graph_handler()
 
     # What the application may ask
@@ -83,6 +86,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def close(self) -> None:
         """End the runs that are open, as abandoned; later events are ignored. The providers stay as they are."""
         self._ignored = True
+        self._ignore_everything()
         self._recorder.closing.close_all()
 
     def __enter__(self) -> "OTelCallbackHandler":
@@ -113,34 +117,18 @@ class OTelCallbackHandler(BaseCallbackHandler):
         """
         return not starves_others(self, sys._getframe(1))  # noqa: SLF001 - the documented way to one's own stack
 
-    @property
-    def ignore_llm(self) -> bool:
-        return self._ignored
+    # Plain attributes where the base class has properties: LangChain reads one before every event.
+    ignore_llm = False  # type: ignore[assignment]
+    ignore_chat_model = False  # type: ignore[assignment]
+    ignore_chain = False  # type: ignore[assignment]
+    ignore_agent = False  # type: ignore[assignment]
+    ignore_retriever = False  # type: ignore[assignment]
+    ignore_retry = False  # type: ignore[assignment]
+    ignore_custom_event = False  # type: ignore[assignment]
 
-    @property
-    def ignore_chat_model(self) -> bool:
-        return self._ignored
-
-    @property
-    def ignore_chain(self) -> bool:
-        return self._ignored
-
-    @property
-    def ignore_agent(self) -> bool:
-        """Tools, too."""
-        return self._ignored
-
-    @property
-    def ignore_retriever(self) -> bool:
-        return self._ignored
-
-    @property
-    def ignore_retry(self) -> bool:
-        return self._ignored
-
-    @property
-    def ignore_custom_event(self) -> bool:
-        return self._ignored
+    def _ignore_everything(self) -> None:
+        for event in ("llm", "chat_model", "chain", "agent", "retriever", "retry", "custom_event"):
+            setattr(self, f"ignore_{event}", True)
 
     # Models
 
@@ -155,7 +143,19 @@ class OTelCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._start("llm", serialized, prompts, run_id, parent_run_id, kwargs)
 
-    def on_llm_new_token(self, token: Any = "", *, run_id: "UUID", chunk: Any = None, **_: Any) -> None:
+    def on_llm_new_token(
+        self,
+        token: Any = "",
+        *,
+        chunk: Any = None,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        **_: Any,
+    ) -> None:
+        """Named arguments, so that no dictionary is built: after the first chunk with content this is one look-up."""
+        if run_id.int not in self._recorder.awaiting:
+            return
         try:
             self._recorder.chunk(run_id, token, chunk)
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
@@ -163,7 +163,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     def on_stream_event(self, event: Any, *, run_id: "UUID", **_: Any) -> None:
         try:
-            if event.get("event") == "content-block-delta":
+            if run_id.int in self._recorder.awaiting and event.get("event") == "content-block-delta":
                 self._recorder.chunk(run_id, event, None)
         except Exception as error:  # noqa: BLE001
             self._failed("chunk", error)
@@ -260,7 +260,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         try:
             start = _normalise(run_type, serialized, inputs, kwargs)
             self._recorder.start(run_id, parent_run_id, start, suppressed=is_suppressed())
-            self._become_graph_handler()
+            if not self._is_graph_handler:
+                self._become_graph_handler()
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("start", error)
 
@@ -283,14 +284,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
             logger.debug("otel_callbacks failed in %s", kind)
 
     def _become_graph_handler(self) -> None:
-        if not isinstance(self, tuple(_graph_handler_classes)):
-            made = graph_class(type(self))
-            if made is not None:
-                _graph_handler_classes.add(made)
-                self.__class__ = made
-
-
-_graph_handler_classes: set[type] = set()
+        made = graph_class(type(self))
+        if made is not None:
+            self._is_graph_handler = True
+            self.__class__ = made
 
 
 def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str, Any]) -> RunStart:

@@ -7,6 +7,10 @@ import pytest
 from tests.support.telemetry import Telemetry
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="write golden files anew instead of comparing")
+
+
 @pytest.fixture
 def telemetry() -> Iterator[Telemetry]:
     made = Telemetry()

@@ -10,6 +10,8 @@ Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 
 GRAPH_STEP_TAG = "graph:step:"
 _SEQUENCE_STEP_TAG = "seq:step:"
+INTERNAL_TAGS = ("seq:step:", "graph:step:", "map:key:", "retry:attempt:", "langsmith:")
+"""Beginnings of the tags LangChain sets itself; what they say has attributes of its own or says nothing to users."""
 _RETRY_TAG = "retry:attempt:"
 _HIDDEN_TAG = "langsmith:hidden"
 _AGENT_INTEGRATIONS = frozenset({"langchain_create_agent", "deepagents"})

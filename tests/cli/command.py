@@ -1,0 +1,36 @@
+"""Runs the command line as a user does: in a process of its own, without this process's OpenTelemetry and keys."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_HIDDEN = re.compile("(OTEL|LANG|OPENAI|ANTHROPIC|COLUMNS|NO_COLOR|FORCE_COLOR).*")
+
+
+def environment(**variables):
+    """Variables for a command, `variables` among them."""
+    kept = {name: value for name, value in os.environ.items() if not _HIDDEN.fullmatch(name)}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
+
+
+def start(*arguments, cwd, **variables):
+    """Start ``otel-callbacks`` with its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "otel_callbacks", *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def run(*arguments, cwd, **variables):
+    """Run ``otel-callbacks`` to its end: exit code, standard output, standard error."""
+    process = start(*arguments, cwd=cwd, **variables)
+    output, errors = process.communicate()
+    return process.returncode, output, errors

@@ -1,0 +1,353 @@
+"""``otel-callbacks demo``: what it prints and writes is valid and true, and it ends well however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from otel_callbacks.cli import main
+from otel_callbacks.config import Semconv
+from tests.cli.command import environment, run, start
+
+pytest.importorskip("langchain_openai")
+pytest.importorskip("langgraph")
+pytest.importorskip("opentelemetry.exporter.otlp.json.file")
+
+PROGRAMS = ["support_agent", "answer_from_pages", "stream_slogan", "publish_announcement", "hit_rate_limit"]
+
+
+@contextmanager
+def http_server(answer):
+    """A server on loopback that has `answer` handle each POST, and its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            answer(self)
+
+        def log_message(self, *args):
+            """Keep the test's output clean."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            """The command may hang up."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def respond(handler, status):
+    """Read a request and answer it with a status."""
+    handler.rfile.read(int(handler.headers["content-length"]))
+    handler.send_response(status)
+    handler.send_header("content-length", "0")
+    handler.end_headers()
+
+
+def spans_of(path):
+    """All spans of a file of OTLP JSON lines."""
+    return [
+        span
+        for line in Path(path).read_text().splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+def totals_of(path, metric, label):
+    """Sums of a metric by one label, out of a file of OTLP JSON lines."""
+    totals = Counter()
+    for line in Path(path).read_text().splitlines():
+        for resource in json.loads(line)["resourceMetrics"]:
+            for found in (m for scope in resource["scopeMetrics"] for m in scope["metrics"] if m["name"] == metric):
+                for point in (found.get("sum") or found.get("histogram"))["dataPoints"]:
+                    labels = {entry["key"]: entry["value"].get("stringValue") for entry in point["attributes"]}
+                    totals[labels[label]] += int(point.get("asInt", point.get("sum", 0)))
+    return totals
+
+
+@pytest.fixture(scope="module", params=get_args(Semconv))
+def sent(request, tmp_path_factory):
+    """What ``demo --json`` reported in a process of its own, in each dialect, and its files."""
+    folder = tmp_path_factory.mktemp("demo")
+    code, output, errors = run("demo", "--json", "--semconv", request.param, "--out", folder, cwd=folder)
+
+    assert (code, errors) == (0, "")
+    return json.loads(output)
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch, capsys):
+    """A function that runs the demo in this process, in an empty folder: exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    kept = environment(COLUMNS="100")
+    for name in set(os.environ) - set(kept):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run_here(*options, **variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return main(["demo", *options]), *capsys.readouterr()
+
+    return run_here
+
+
+def test_text_shows_trees_table_files_and_next_steps(demo, tmp_path):
+    """The demo prints a trace tree per run, a table of histograms, the files it wrote, and how to go on."""
+    code, output, errors = demo()
+    (folder,) = tmp_path.iterdir()
+
+    assert (code, errors) == (0, "")
+    for part in (
+        "invoke_agent support_agent",
+        "execute_tool refund_shipping",
+        "error tool_error",
+        "ttft",
+        "interrupted",
+        "error openai.RateLimitError",
+        "histogram",
+        "Files\n",
+        f"{folder.name}/traces.jsonl",
+        "Next\n",
+    ):
+        assert part in output
+    assert folder.name.startswith("otel-callbacks-demo-")
+
+
+def test_programs_make_the_trees_they_promise(sent):
+    """The traces have the agent with its tools, the retrieval, parallel nodes, the interrupt and its resume."""
+    spans = spans_of(sent["files"]["traces"])
+    names = {span["spanId"]: span["name"] for span in spans}
+    edges = Counter((names.get(span.get("parentSpanId")), span["name"]) for span in spans)
+
+    assert edges == {
+        (None, "invoke_agent support_agent"): 1,
+        ("invoke_agent support_agent", "node model"): 3,
+        ("invoke_agent support_agent", "node tools"): 2,
+        ("node model", "chat gpt-4o-mini"): 3,
+        ("node tools", "execute_tool order_status"): 1,
+        ("node tools", "execute_tool refund_shipping"): 1,
+        (None, "invoke_workflow answer_from_pages"): 1,
+        ("invoke_workflow answer_from_pages", "retrieval"): 1,
+        ("invoke_workflow answer_from_pages", "chain _join"): 1,
+        ("invoke_workflow answer_from_pages", "chat gpt-4o-mini"): 1,
+        (None, "chat gpt-4o-mini"): 2,
+        (None, "invoke_workflow announcement"): 2,
+        ("invoke_workflow announcement", "node draft"): 1,
+        ("invoke_workflow announcement", "node check_facts"): 1,
+        ("invoke_workflow announcement", "node check_tone"): 1,
+        ("invoke_workflow announcement", "node approve"): 2,
+        ("node draft", "chat gpt-4o-mini"): 1,
+        ("node check_facts", "chat gpt-4o-mini"): 1,
+        ("node check_tone", "chat gpt-4o-mini"): 1,
+    }
+
+
+def test_report_is_the_truth(sent):
+    """Spans, run counts and token sums in the files equal what an independent callback counted."""
+    metrics = sent["files"]["metrics"]
+    if sent["semconv"] == "py-1.3":
+        tokens = totals_of(metrics, "gen_ai.client.token.usage", "gen_ai.token.type")
+    else:
+        usage = "gen_ai.client.inference.usage"
+        tokens = {
+            kind: sum(totals_of(metrics, f"{usage}.{kind}_tokens", "gen_ai.request.model").values())
+            for kind in ("input", "output")
+        }
+
+    assert sent["programs"] == dict.fromkeys(PROGRAMS, "ok")
+    assert sent["errors"] == {"tool_error": 1, "OpenAIRateLimitError": 1} or sent["errors"]["RateLimitError"] == 1
+    assert sent["problems"] == []
+    assert sent["runs"]["chat"] == sent["spans"]["chat"] == 9
+    assert sent["runs"] == totals_of(metrics, "otel_callbacks.runs", "langchain.run_type")
+    assert sent["tokens"] == tokens
+    assert sum(sent["spans"].values()) == len(spans_of(sent["files"]["traces"]))
+
+
+def test_content_stays_out_by_default(sent):
+    """Without `--capture` no prompt, answer or tool error is in the files."""
+    written = "".join(Path(path).read_text() for path in sent["files"].values())
+
+    for secret in ("refund the shipping", "refund desk is offline", "return unused items"):
+        assert secret not in written
+
+
+def test_detail_adds_and_hides_runs(demo):
+    """`--detail` shows operations only, or also every prompt and parser."""
+    operations, everything = (json.loads(demo("--json", "--detail", d)[1])["spans"] for d in ("operations", "all"))
+
+    assert set(operations) == {"chat", "execute_tool", "invoke_agent", "invoke_workflow", "retrieval"}
+    assert {"node", "chain", "prompt", "parser"} < set(everything)
+
+
+def test_otlp_gets_all_signals(demo):
+    """`--otlp` sends every signal to its path below the address, also if a signal's path was given."""
+    paths = []
+
+    def take(handler):
+        paths.append(handler.path)
+        respond(handler, 200)
+
+    with http_server(take) as address:
+        code, output, errors = demo("--otlp", f"{address}/v1/traces")
+
+    assert (code, errors) == (0, "")
+    assert paths == ["/v1/traces", "/v1/metrics"]
+    assert f"Sent to\n  {address}" in output
+
+
+def test_refused_signal_is_a_finding(demo):
+    """A back end that takes traces only, such as Jaeger, is named with the signal it refused, and the code is 1."""
+
+    def take_traces(handler):
+        respond(handler, 200 if handler.path.endswith("traces") else 404)
+
+    with http_server(take_traces) as address:
+        code, output, _ = demo("--json", "--otlp", address)
+
+    assert code == 1
+    assert json.loads(output)["problems"] == [f"{address} did not take metrics"]
+
+
+def test_every_folder_is_a_fresh_one(tmp_path, monkeypatch):
+    """Without `--out` each run gets a folder of its own, also within one second."""
+    from otel_callbacks.cli._demo import session
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session.time, "strftime", lambda form: "demo")
+
+    assert [str(session._folder(None)) for _ in range(3)] == ["demo", "demo-2", "demo-3"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "complaint"),
+    [
+        pytest.param(["--otlp", "localhost:4318"], 2, "must be an address", id="no-scheme"),
+        pytest.param(["--otlp", "http://localhost:port"], 2, "must be an address", id="no-port"),
+        pytest.param(["--otlp", "http://127.0.0.1:1"], 1, "nothing answers at port 1", id="nothing-listens"),
+        pytest.param(["--out", "file/below"], 2, "Not a directory", id="no-folder"),
+        pytest.param(["--model", "nobody:model"], 2, "provider", id="unknown-provider"),
+        pytest.param(["--model", "openai:gpt-4o"], 2, "OPENAI_API_KEY", id="no-key"),
+    ],
+)
+def test_option_that_cannot_be_followed_costs_one_line(demo, tmp_path, options, code, complaint):
+    """A wrong address, folder or model is one line that names the option, an exit code, and no folder."""
+    (tmp_path / "file").touch()
+    ended = demo("--json", *options)
+
+    assert (ended[0], ended[1], ended[2].count("\n")) == (code, "", 1)
+    assert ended[2].startswith(" ".join(options))
+    assert complaint in ended[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_disabled_sdk_is_said(demo):
+    """With OTEL_SDK_DISABLED there is nothing to show, and the demo says why."""
+    code, _, errors = demo("--json", OTEL_SDK_DISABLED="true")
+
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "OTEL_SDK_DISABLED" in errors
+
+
+def test_missing_extra_costs_one_line(monkeypatch, capsys):
+    """Without the packages of the extra the demo says which extra to install."""
+    monkeypatch.setitem(sys.modules, "otel_callbacks.cli._demo.session", None)
+    monkeypatch.delattr("otel_callbacks.cli._demo.session", raising=False)
+
+    assert main(["demo", "--json"]) == 2
+    assert capsys.readouterr().err.startswith("otel-callbacks demo needs: pip install 'otel-callbacks[demo]' (")
+
+
+def test_environment_of_the_user_does_not_change_the_demo(tmp_path):
+    """Other tracers' switches, samplers, proxies and endpoints of the environment leave the demo as it is."""
+    code, output, errors = run(
+        "demo",
+        "--json",
+        cwd=tmp_path,
+        LANGSMITH_TRACING="true",
+        LANGSMITH_API_KEY="invented",
+        LANGSMITH_ENDPOINT="http://127.0.0.1:1",
+        OTEL_TRACES_SAMPLER="always_off",
+        OPENAI_PROXY="http://127.0.0.1:1",
+        OPENAI_BASE_URL="http://127.0.0.1:1",
+        HTTP_PROXY="http://127.0.0.1:1",
+        http_proxy="http://127.0.0.1:1",
+    )
+
+    assert (code, errors) == (0, "")
+    assert json.loads(output)["spans"]["chat"] == 9
+
+
+def test_failing_model_is_a_finding_and_the_rest_goes_on(demo):
+    """When a real model refuses, each program that needs it is reported, the others run, and the code is 1."""
+    with http_server(lambda handler: respond(handler, 401)) as address:
+        variables = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "invented"}
+        code, output, errors = demo("--json", "--model", "openai:big", **variables)
+    report = json.loads(output)
+
+    assert (code, errors, report["model"]) == (1, "", "openai:big")
+    assert [name for name, result in report["programs"].items() if result == "ok"] == ["hit_rate_limit"]
+    assert len(report["problems"]) == 4
+    assert report["problems"][0].startswith("support_agent failed: ")
+
+
+def test_ctrl_c_ends_cleanly(tmp_path):
+    """Ctrl-C in the middle of a model call exits with 130, without a traceback, and what was done is in the files."""
+    called, answer = threading.Event(), threading.Event()
+
+    def hold(handler):
+        called.set()
+        answer.wait()
+
+    with http_server(hold) as address:
+        variables = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "invented", "NO_PROXY": "127.0.0.1"}
+        command = start("demo", "--model", "openai:big", "--out", "x", cwd=tmp_path, **variables)
+        called.wait()
+        command.send_signal(signal.SIGINT)
+        output, errors = command.communicate()
+        answer.set()
+
+    assert (command.returncode, errors) == (130, "stopped\n")
+    assert "Files" in output
+    assert [span["name"] for span in spans_of(tmp_path / "x" / "traces.jsonl")] == [
+        "chat big",
+        "node model",
+        "invoke_agent support_agent",
+    ]
+
+
+IN_OLD_LANGCHAIN = """
+import sys
+sys.modules["langchain.agents"] = None
+from otel_callbacks.cli import main
+from otel_callbacks.config import Semconv
+sys.exit(main(["demo", "--json"]))
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_agent_of_langgraph_serves_where_langchain_has_none(tmp_path):
+    """Before LangChain 1.0 the agent is LangGraph's prebuilt one, with the same trace."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IN_OLD_LANGCHAIN],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["spans"]["invoke_agent"] == 1

@@ -1,0 +1,104 @@
+"""The command line itself: help, version, wrong use, and how commands end."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from otel_callbacks._version import __version__
+from otel_callbacks.cli import demo, main
+from otel_callbacks.cli._exit import FINDING, Stop
+from tests.cli.command import environment, run
+
+
+def test_version_is_that_of_the_package(capsys):
+    """``--version`` prints name and version and is no failure."""
+    code = main(["--version"])
+
+    assert (code, capsys.readouterr().out) == (0, f"otel-callbacks {__version__}\n")
+
+
+def test_help_lists_the_commands(capsys):
+    """``--help`` names every command and what it is for."""
+    code = main(["--help"])
+    output = " ".join(capsys.readouterr().out.split())
+
+    assert code == 0
+    assert f"{demo.NAME} {demo.HELP}" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param([], "COMMAND", id="no-command"),
+        pytest.param(["dance"], "dance", id="unknown-command"),
+        pytest.param(["demo", "--loud"], "--loud", id="unknown-option"),
+        pytest.param(["demo", "--semconv", "7"], "'py-1.3', '0.1.0'", id="wrong-choice"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what(capsys, arguments, complaint):
+    """Wrong arguments cost a usage message that names them, exit code 2, and no traceback."""
+    code = main(arguments)
+
+    assert code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_module_is_the_same_command(tmp_path):
+    """``python -m otel_callbacks`` is the command, exit code included."""
+    assert run("--version", cwd=tmp_path) == (0, f"otel-callbacks {__version__}\n", "")
+    assert run("demo", "--nonsense", cwd=tmp_path)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "message"),
+    [
+        pytest.param(Stop("nothing there"), 2, "nothing there\n", id="wrong-use"),
+        pytest.param(Stop("found something", FINDING), 1, "found something\n", id="finding"),
+        pytest.param(KeyboardInterrupt(), 130, "", id="ctrl-c"),
+    ],
+)
+def test_commands_end_without_a_traceback(monkeypatch, capsys, ending, code, message):
+    """How a command ends becomes one line on standard error at most, and an exit code."""
+
+    def command(args):
+        raise ending
+
+    monkeypatch.setattr(demo, "run", command)
+
+    assert main(["demo"]) == code
+    assert capsys.readouterr().err == message
+
+
+def test_reader_that_goes_away_is_no_traceback(monkeypatch, capsys):
+    """With a closed pipe behind it, as ``| head`` leaves, a command ends quietly, and so does the interpreter."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(demo, "run", lambda args: print("a line"))
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        code = main(["demo"])
+        print("the interpreter's last flush", file=output)
+
+    assert (code, capsys.readouterr().err) == (141, "")
+
+
+LOADED = """
+import sys
+import otel_callbacks
+before = set(sys.modules)
+from otel_callbacks.cli import main
+main(["--version"])
+heavy = ("opentelemetry", "langchain", "langgraph", "langsmith", "openai")
+print([name for name in set(sys.modules) - before if name.partition(".")[0].startswith(heavy)])
+"""
+
+
+def test_command_line_starts_without_heavy_imports(tmp_path):
+    """What a command needs beyond the package itself is imported when it runs, not before."""
+    output = subprocess.run(
+        [sys.executable, "-c", LOADED], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    ).stdout
+
+    assert output.splitlines()[-1] == "[]"
