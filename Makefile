@@ -1,0 +1,52 @@
+# Everything below needs git, python3 (with venv) and make; the first call sets up .venv, later calls reuse it.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+LOCK := .cache/lock
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint test-matrix check-semconv lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints/newest.txt scripts/environment.py
+	@echo 'Setting up .venv, about a minute ...'
+	@$(PYTHON) scripts/environment.py .venv constraints/newest.txt --group dev --editable '.[auto,cost,demo,files]'
+	@touch $@
+
+demo: $(READY) ## run a traced demo program: no key, no Docker, no network; options in DEMO_ARGS
+	$(BIN)/otel-callbacks demo $(DEMO_ARGS)
+
+test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY) ## ruff, formatting, mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+check: lint ## lint, and the tests with branch coverage
+	$(MAKE) test PYTEST_ARGS='--cov $(PYTEST_ARGS)'
+
+test-matrix: ## run the tests with the oldest, the first stable and the newest releases
+	$(PYTHON) scripts/matrix.py
+
+check-semconv: $(READY) ## check the demo's and the recorded runs' telemetry against the conventions
+	$(BIN)/python -m pytest tests/semconv $(PYTEST_ARGS)
+
+lock: ## renew the constraints, one file for all Python versions each
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python -m pip install --quiet --upgrade uv
+	$(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group dev --all-extras pyproject.toml --output-file constraints/newest.txt
+	for name in oldest core-1.0; do \
+	    $(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group test --constraint constraints/$$name.in pyproject.toml \
+	        --output-file constraints/$$name.txt || exit 1; \
+	done
+
+clean: ## remove .venv and all caches in this folder
+	rm -rf .venv .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

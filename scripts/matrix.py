@@ -1,0 +1,128 @@
+"""Run the tests with the oldest, the first stable and the newest releases that the package promises to work with.
+
+usage: python scripts/matrix.py [ENVIRONMENT...]      such as "oldest" or "newest-3.12"; default: all that can run here
+
+The interpreter that runs this script gets all three sets of versions, every other one the newest only. Environments
+stay in $XDG_CACHE_HOME/otel-callbacks (default ~/.cache/otel-callbacks), so a second run starts at once.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import environment
+
+_ROOT = Path(__file__).resolve().parent.parent
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-callbacks"
+_HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+_NO_TEST_RAN = 5
+"""pytest's exit code when its arguments select nothing."""
+
+
+class _Cell(NamedTuple):
+    versions: str
+    """Name of a file in constraints/."""
+    python: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.versions}-{self.python}"
+
+
+def _interpreters() -> dict[str, str]:
+    """Each Python version that really starts, and its executable. A command on the PATH may be a shim of pyenv's."""
+    found = {python: _executable(f"python{python}", _all_of_pyenv()) for python in _PYTHONS}
+    return {python: executable for python, executable in found.items() if executable} | {_HERE: sys.executable}
+
+
+def _all_of_pyenv() -> Mapping[str, str]:
+    """An environment in which pyenv's shims start every version it has, not only the selected ones."""
+    versions = _output(["pyenv", "versions", "--bare"], os.environ).split()
+    return {**os.environ, "PYENV_VERSION": ":".join(versions)} if versions else os.environ
+
+
+def _executable(command: str, variables: Mapping[str, str]) -> str:
+    return _output([command, "-c", "import sys, venv; print(sys.executable)"], variables).strip()
+
+
+def _output(command: list[str], variables: Mapping[str, str]) -> str:
+    try:
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _cells(interpreters: Mapping[str, str]) -> list[_Cell]:
+    others = [_Cell("newest", python) for python in interpreters if python != _HERE]
+    return [_Cell("oldest", _HERE), _Cell("core-1.0", _HERE), _Cell("newest", _HERE), *others]
+
+
+@contextmanager
+def _locked(cell: _Cell) -> Iterator[Path]:
+    """The folder of the cell's environment, kept from other checkouts that use the same cache."""
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / f"{cell.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _CACHE / cell.name
+
+
+def _prepare(folder: Path, cell: _Cell, executable: str) -> None:
+    """Bring the environment in line with the constraints and this checkout; start anew only when the former changed."""
+    constraints = _ROOT / "constraints" / f"{cell.versions}.txt"
+    wanted = hashlib.sha256(constraints.read_bytes() + executable.encode()).hexdigest()
+    made_for = folder / "made-for"
+    content = ["--group", "test", "--editable", "."]
+    if made_for.is_file() and made_for.read_text() == wanted:
+        environment.install(folder, constraints, *content)
+        return
+    create = [executable, environment.__file__, str(folder), str(constraints), *content]
+    subprocess.run(create, check=True)
+    made_for.write_text(wanted)
+
+
+def _test(cell: _Cell, executable: str) -> str:
+    """Run the tests in the cell's environment and say in one word how that ended."""
+    with _locked(cell) as folder:
+        try:
+            _prepare(folder, cell, executable)
+        except subprocess.CalledProcessError:
+            return "not installable"
+        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not slow"]
+        code = subprocess.run(pytest, cwd=_ROOT, check=False).returncode
+    return {0: "passed", _NO_TEST_RAN: "ran no test"}.get(code, "failed")
+
+
+def _report(results: Mapping[_Cell, tuple[str, float]], missing: list[str]) -> None:
+    print("\nTest matrix")
+    for cell, (result, seconds) in results.items():
+        print(f"  {cell.versions:9} Python {cell.python:5} {result:15} {seconds:6.0f} s")
+    for python in missing:
+        print(f"  newest    Python {python:5} not run: no python{python} on this machine")
+
+
+def main(wanted: list[str]) -> int:
+    """Run the cells whose names begin with one of `wanted`, or all, and return the exit code."""
+    interpreters = _interpreters()
+    possible = _cells(interpreters)
+    cells = [cell for cell in possible if cell.name.startswith(tuple(wanted or [""]))]
+    if not cells:
+        sys.exit(f"No environment is called {wanted}. On this machine: {', '.join(cell.name for cell in possible)}")
+    results = {}
+    for cell in cells:
+        print(f"\n{cell.versions} releases on Python {cell.python}", flush=True)
+        started = time.monotonic()
+        results[cell] = (_test(cell, interpreters[cell.python]), time.monotonic() - started)
+    _report(results, [python for python in _PYTHONS if python not in interpreters])
+    return 0 if all(result == "passed" for result, _ in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

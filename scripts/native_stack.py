@@ -1,0 +1,254 @@
+"""Runs the stack's own programs without containers, from the shipped configuration, on loopback only.
+
+    python scripts/native_stack.py [DIR]
+
+Builds what is missing, prints the addresses and runs until Ctrl-C. Data stays in DIR (default: in the user's cache).
+There is no Grafana: its program cannot be built this way.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import native_build
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+_POLL_S = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """TCP ports on loopback; the defaults are those of docker-compose.yml where it publishes one."""
+
+    otlp_grpc: int = 4317
+    otlp_http: int = 4318
+    collector_health: int = 13133
+    collector_metrics: int = 18888
+    jaeger_ui: int = 16686
+    jaeger_grpc: int = 16685
+    jaeger_otlp: int = 14317
+    jaeger_health: int = 13134
+    jaeger_metrics: int = 18889
+    prometheus: int = 9090
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Ports that nothing listens on right now."""
+        with contextlib.ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in dataclasses.fields(cls)]
+            for one in sockets:
+                one.bind((HOST, 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
+
+
+class Program:
+    """One program of the stack, with its log in a file."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], ready_url: str, log: Path) -> None:
+        self._command = command
+        self._environment = {**os.environ, **environment}
+        self._ready_url = ready_url
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it and waits until it answers.
+
+        Raises:
+            RuntimeError: it ended, or did not answer in time; with the end of its log.
+        """
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        if not wait_until(lambda: self._answers() or not self.is_running(), _START_TIMEOUT_S) or not self.is_running():
+            self.stop()
+            end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            raise RuntimeError(f"{self._command[0]} did not start:\n{end}")
+
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """Asks it to end and waits; kills it if it does not."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self._ready_url, timeout=2):  # noqa: S310 (loopback HTTP)
+                return True
+        except OSError:
+            return False
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float) -> bool:
+    """Polls until the condition holds; false when it does not in time."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+class NativeStack:
+    """Prometheus, Jaeger and the collector, joined as docker-compose.yml joins them.
+
+    Args:
+        folder: Where data, logs and the adapted Prometheus configuration go.
+        ports: Where they listen.
+        sampling: Name of a file in deploy/collector/sampling.
+        interval: Of scrapes, rule evaluation and span metrics, such as "1s"; ``None`` leaves the shipped values.
+    """
+
+    def __init__(self, folder: Path, ports: Ports, *, sampling: str = "all", interval: str | None = None) -> None:
+        self.folder = folder
+        self.ports = ports
+        folder.mkdir(parents=True, exist_ok=True)
+        self.prometheus = self._prometheus(interval)
+        self.jaeger = self._jaeger()
+        self.collector = self._collector(sampling, interval)
+
+    def __enter__(self) -> "NativeStack":  # noqa: PYI034 (typing.Self is newer than Python 3.10)
+        """Starts all programs, back ends first; stops them again if one does not start."""
+        with contextlib.ExitStack() as undo:
+            for program in (self.prometheus, self.jaeger, self.collector):
+                undo.callback(program.stop)
+                program.start()
+            self._stop_all = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops all programs, the collector first."""
+        self._stop_all.close()
+
+    def url(self, port: int) -> str:
+        """Base address of a port."""
+        return f"http://{HOST}:{port}"
+
+    def _prometheus(self, interval: str | None) -> Program:
+        config = self.folder / "prometheus"
+        (config / "rules").mkdir(parents=True, exist_ok=True)
+        shipped = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+        (config / "prometheus.yml").write_text(_every(interval, self._with_targets(shipped)))
+        for rules in (ROOT / "dashboards/rules").glob("*.yml"):
+            (config / "rules" / rules.name).write_text(_every(interval, rules.read_text()))
+        address = f"{HOST}:{self.ports.prometheus}"
+        command = [
+            str(native_build.build("prometheus")["prometheus"]),
+            f"--config.file={config / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self.folder / 'prometheus-data'}",
+            f"--web.listen-address={address}",
+            *prometheus_flags(),
+        ]
+        return Program(command, {}, f"http://{address}/-/ready", self.folder / "prometheus.log")
+
+    def _with_targets(self, config: str) -> str:
+        """The scrape targets of the compose network, on loopback."""
+        targets = {
+            "localhost:9090": self.ports.prometheus,
+            "otel-collector:8888": self.ports.collector_metrics,
+            "jaeger:8888": self.ports.jaeger_metrics,
+        }
+        for shipped, port in targets.items():
+            config = config.replace(f"'{shipped}'", f"'{HOST}:{port}'")
+        return config
+
+    def _jaeger(self) -> Program:
+        ports = self.ports
+        environment = {
+            "JAEGER_HEALTH_ENDPOINT": f"{HOST}:{ports.jaeger_health}",
+            "JAEGER_DATA_DIR": str(self.folder / "jaeger-data"),
+            "JAEGER_UI_CONFIG": str(ROOT / "deploy/jaeger/ui.json"),
+            "JAEGER_UI_ENDPOINT": f"{HOST}:{ports.jaeger_ui}",
+            "JAEGER_GRPC_ENDPOINT": f"{HOST}:{ports.jaeger_grpc}",
+            "JAEGER_OTLP_LISTEN": f"{HOST}:{ports.jaeger_otlp}",
+            "JAEGER_METRICS_HOST": HOST,
+            "JAEGER_METRICS_PORT": str(ports.jaeger_metrics),
+            "PROMETHEUS_URL": self.url(ports.prometheus),
+        }
+        command = [str(native_build.build("jaeger")["jaeger"]), f"--config={ROOT / 'deploy/jaeger/config.yaml'}"]
+        return Program(command, environment, self.url(ports.jaeger_health) + "/status", self.folder / "jaeger.log")
+
+    def _collector(self, sampling: str, interval: str | None) -> Program:
+        ports = self.ports
+        environment = {
+            "OTELCOL_GRPC_ENDPOINT": f"{HOST}:{ports.otlp_grpc}",
+            "OTELCOL_HTTP_ENDPOINT": f"{HOST}:{ports.otlp_http}",
+            "OTELCOL_HEALTH_ENDPOINT": f"{HOST}:{ports.collector_health}",
+            "OTELCOL_METRICS_HOST": HOST,
+            "OTELCOL_METRICS_PORT": str(ports.collector_metrics),
+            "OTELCOL_QUEUE_DIR": str(self.folder / "collector-queue"),
+            "JAEGER_OTLP_ENDPOINT": f"{HOST}:{ports.jaeger_otlp}",
+            "PROMETHEUS_URL": self.url(ports.prometheus),
+            **({"OTELCOL_SPAN_METRICS_INTERVAL": interval} if interval else {}),
+        }
+        deploy = ROOT / "deploy/collector"
+        command = [
+            str(native_build.build("collector")["otelcol"]),
+            f"--config={deploy / 'config.yaml'}",
+            f"--config={deploy / 'sampling' / sampling}.yaml",
+        ]
+        return Program(command, environment, self.url(ports.collector_health), self.folder / "collector.log")
+
+
+def prometheus_flags() -> list[str]:
+    """Prometheus' switches in docker-compose.yml, without those that a place or a size belongs to."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    return re.findall(r"^ +- (--(?:web\.enable|enable-feature)\S*)$", compose, re.MULTILINE)
+
+
+def _every(interval: str | None, config: str) -> str:
+    if interval is None:
+        return config
+    return re.sub(r"^( *(?:\w+_)?interval:) \w+$", rf"\1 {interval}", config, flags=re.MULTILINE)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the stack until Ctrl-C."""
+    folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "stack"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with NativeStack(folder, Ports()) as stack:
+            print(f"OTLP         {stack.url(stack.ports.otlp_http)} (HTTP), {HOST}:{stack.ports.otlp_grpc} (gRPC)")
+            print(f"Jaeger       {stack.url(stack.ports.jaeger_ui)} (API; this build has no pages)")
+            print(f"Prometheus   {stack.url(stack.ports.prometheus)} (API; this build has no pages)")
+            print("Ctrl-C ends it.", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        pass
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""The direction of data flow, checked in the source: what maps is pure, and the core is light."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import otel_callbacks
+
+PACKAGE = Path(otel_callbacks.__file__).parent
+PURE = {"semconv", "_records", "_content", "_redaction", "_json", "_mapping", "config"}
+"""Parts that map values to values. They may import each other and nothing else of the package."""
+WITH_SDK = {"providers", "console", "files", "testing", "cli"}
+"""Parts for applications that have no OpenTelemetry set up; they are loaded when asked for."""
+WITH_LANGCHAIN = {"cli"}
+"""Parts that run real LangChain programs."""
+
+MODULES = [
+    pytest.param(path, id=path.relative_to(PACKAGE).as_posix().removesuffix(".py"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+]
+
+
+def part(path: Path) -> str:
+    """The first name below the package: ``_mapping`` for every module in that folder."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def runtime_imports(node: ast.AST) -> Iterator[str]:
+    """Every name that an import statement at any depth may load, except those that only type checkers follow."""
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children: list[ast.stmt] = node.orelse
+    else:
+        children = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for child in children:
+        yield from runtime_imports(child)
+
+
+def loads(path: Path, *packages: str) -> set[str]:
+    """The imports of a module that lie in one of the packages."""
+    names = runtime_imports(ast.parse(path.read_text(encoding="utf-8")))
+    return {name for name in names if f"{name}.".startswith(tuple(f"{package}." for package in packages))}
+
+
+def test_imports_are_found_in_functions_and_not_for_type_checkers():
+    """The reader of imports sees those inside functions and every form, and skips what only type checkers follow."""
+    source = """
+if TYPE_CHECKING:
+    import hidden
+else:
+    import fallback
+def late():
+    import a.b as c
+    from d import e, f
+"""
+    assert set(runtime_imports(ast.parse(source))) == {"fallback", "a.b", "d.e", "d.f"}
+
+
+@pytest.mark.parametrize("path", [module for module in MODULES if part(module.values[0]) in PURE])
+def test_pure_modules_import_only_each_other(path):
+    """Mapping and what it stands on load neither OpenTelemetry nor LangChain, directly or through the package."""
+    own = {name.split(".")[1] for name in loads(path, "otel_callbacks")}
+
+    assert loads(path, "opentelemetry", "langchain_core", "langchain", "langgraph", "langsmith") == set()
+    assert own - PURE == set()
+
+
+@pytest.mark.parametrize("path", [module for module in MODULES if part(module.values[0]) not in WITH_SDK])
+def test_core_works_without_the_sdk(path):
+    """Everything that an instrumented application runs needs only the OpenTelemetry API."""
+    assert loads(path, "opentelemetry.sdk", "opentelemetry.exporter") == set()
+
+
+@pytest.mark.parametrize("path", [module for module in MODULES if part(module.values[0]) not in WITH_LANGCHAIN])
+def test_core_works_without_langchain_above_its_core(path):
+    """The handler needs langchain-core only; LangGraph is looked at when the application has loaded it."""
+    assert loads(path, "langchain", "langgraph", "langsmith", "langchain_openai", "langchain_classic") == set()
+
+
+def test_public_names_are_sorted_and_exist():
+    """``__all__`` lists the public names in order, and each can be had from the package."""
+    names = list(otel_callbacks.__all__)
+
+    assert names == sorted(names)
+    assert [name for name in names if not hasattr(importlib.import_module("otel_callbacks"), name)] == []
