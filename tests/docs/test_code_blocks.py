@@ -1,0 +1,44 @@
+"""Code blocks of the documents run, or say visibly why not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BLOCK = re.compile(r"(?P<mark><!-- not run: (?P<reason>[^\n]+?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
+RUN_ELSEWHERE = {"text", "json", "yaml", "promql", "ini", "mermaid"}
+"""Languages that show output, data or configuration, not something to run."""
+
+
+def _blocks() -> list[tuple[str, re.Match[str]]]:
+    return [(path.relative_to(ROOT).as_posix(), block) for path in DOCUMENTS for block in BLOCK.finditer(path.read_text())]
+
+
+def _id(block: tuple[str, re.Match[str]]) -> str:
+    name, match = block
+    return f"{name}:{match.string[: match.start()].count(chr(10)) + 1}"
+
+
+@pytest.mark.parametrize("block", [pytest.param(b, id=_id(b)) for b in _blocks() if b[1]["language"] == "python"])
+def test_python_blocks_run(block: tuple[str, re.Match[str]]) -> None:
+    """A Python block of a document runs as it stands."""
+    if block[1]["reason"]:
+        pytest.skip(f"not run: {block[1]['reason']}")
+    exec(compile(block[1]["code"], _id(block), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own documents
+
+
+def test_every_other_block_says_why_it_is_not_run() -> None:
+    """Commands carry a visible reason; nothing that could be run is left out silently."""
+    silent = [
+        _id(block)
+        for block in _blocks()
+        if block[1]["language"] not in RUN_ELSEWHERE | {"python"} and not block[1]["reason"]
+    ]
+    assert silent == []
+
+
+def test_blocks_that_are_not_run_are_counted() -> None:
+    """A block that stops being run is a decision: this number changes with it."""
+    assert sum(1 for name, block in _blocks() if block["reason"] and "/" not in name) == 4
