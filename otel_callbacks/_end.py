@@ -160,37 +160,38 @@ def _measure(
     *,
     is_model: bool,
 ) -> None:
-    instruments = pipeline.instruments
-    attributes = run.attributes
-    instruments.duration(run.operation, (end_ns - run.start_ns) / 1e9, attributes, context)
+    seconds = (end_ns - run.start_ns) / 1e9
+    pipeline.instruments.duration(run.operation, seconds, run.attributes, context)
     agent = run.agent
     if is_model:
         if agent is not None:
             agent.inference_calls += 1
-        if run.first_chunk_ns:
-            instruments.first_chunk((run.first_chunk_ns - run.start_ns) / 1e9, attributes, context)
-        if usage is None:
-            if ending.outcome == "ok" and run.single:
-                instruments.usage_missing(attributes)
-        elif not usage.from_cache:
-            instruments.usage(usage, attributes, context)
-        reasons = response.get(semconv.RESPONSE_FINISH_REASONS)
-        if reasons:
-            instruments.finish_reasons(reasons, attributes)
-    elif run.operation == semconv.EXECUTE_TOOL and agent is not None:
-        agent.tool_calls += 1
-    elif run.operation == semconv.INVOKE_AGENT:
-        instruments.agent_calls(run.inference_calls, run.tool_calls, attributes, context)
+        _measure_model(pipeline, run, ending, response, usage, context)
     elif agent is run:
-        _hand_on_calls(run)
+        pipeline.instruments.agent_calls(run.inference_calls, run.tool_calls, run.attributes, context)
+    elif agent is not None and run.operation == semconv.EXECUTE_TOOL:
+        agent.tool_calls += 1
 
 
-def _hand_on_calls(graph: OpenRun) -> None:
-    """A graph that did not turn out to be an agent: its calls are those of the agent around it."""
-    agent = graph.parent.agent if graph.parent is not None else None
-    if agent is not None:
-        agent.inference_calls += graph.inference_calls
-        agent.tool_calls += graph.tool_calls
+def _measure_model(
+    pipeline: Pipeline,
+    run: OpenRun,
+    ending: Ending,
+    response: Mapping[str, Any],
+    usage: Usage | None,
+    context: Context | None,
+) -> None:
+    instruments = pipeline.instruments
+    if run.first_chunk_ns:
+        instruments.first_chunk((run.first_chunk_ns - run.start_ns) / 1e9, run.attributes, context)
+    if usage is None:
+        if ending.outcome == "ok" and run.single:
+            instruments.usage_missing(run.attributes)
+    elif not usage.from_cache:
+        instruments.usage(usage, run.attributes, context)
+    reasons = response.get(semconv.RESPONSE_FINISH_REASONS)
+    if reasons:
+        instruments.finish_reasons(reasons, run.attributes)
 
 
 def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:

@@ -3,7 +3,7 @@
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
@@ -11,8 +11,10 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.usage import Usage
-from otel_callbacks._runs import RunTable
 from otel_callbacks.semconv import Dialect, Instrument
+
+if TYPE_CHECKING:
+    from otel_callbacks._runs import RunTable
 
 MAX_VALUES_PER_DIMENSION = 200
 _MAX_CACHED_SETS = 4096
@@ -126,20 +128,20 @@ class Instruments:
                 caretaker.tend()
         return [Observation(sum(len(table.open) for table in list(self.tables)))]
 
-    def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+    def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record how long an operation took; steps other than graph nodes have no duration metric."""
         known = self._durations.get(operation)
         if known:
             histogram, keys = known
             histogram.record(seconds, self._dimensions.of(attributes, keys), context)
 
-    def first_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+    def first_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         self._first_chunk.record(seconds, self._dimensions.of(attributes, _MODEL), context)
 
-    def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context) -> None:
+    def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         self._per_chunk.record(seconds, self._dimensions.of(attributes, _MODEL), context)
 
-    def usage(self, usage: Usage, attributes: Mapping[str, Any], context: Context) -> None:
+    def usage(self, usage: Usage, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record the tokens of one model run; input and output are totals, the other counts parts of them."""
         labels = self._dimensions.of(attributes, _MODEL)
         counts = usage.counts
@@ -164,9 +166,9 @@ class Instruments:
         known = tuple(map(labels.get, _REQUEST))
         for reason in reasons:
             capped = self._dimensions.of({semconv.FINISH_REASON: reason}, (semconv.FINISH_REASON,))
-            self._finish_reasons[(*known, capped[semconv.FINISH_REASON])] += 1
+            self._finish_reasons[known + (capped[semconv.FINISH_REASON],)] += 1  # noqa: RUF005 - a star needs Python 3.11 here
 
-    def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context) -> None:
+    def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context | None) -> None:
         labels = self._dimensions.of(attributes, (semconv.AGENT_NAME,))
         self._inference_calls.record(inference, labels, context)
         self._tool_calls.record(tool, labels, context)

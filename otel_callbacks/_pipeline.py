@@ -31,7 +31,9 @@ class Pipeline(NamedTuple):
         errors = self.instruments.errors
         errors[kind,] += 1
         if errors[kind,] == 1:
-            logger.warning("otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name)
+            logger.warning(
+                "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
+            )
 
 
 _instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()

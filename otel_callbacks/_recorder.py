@@ -154,8 +154,9 @@ class Recorder:
     def resumed(self, run_id: "UUID") -> None:
         """A graph goes on where it had paused (LangGraph's ``on_resume``); links not given at the start are added."""
         found = self._open(run_id)
-        if found is None or found[1].span is None or found[1].inherit.conversation_id is None:
+        if found is None:
             return
-        run = found[1]
-        for span_context in _links.take_interrupted(str(run.inherit.conversation_id)):
-            run.span.add_link(span_context, {semconv.LINK_KIND: "resume"})
+        span, thread_id = found[1].span, found[1].inherit.conversation_id
+        if span is not None and thread_id is not None:
+            for span_context in _links.take_interrupted(thread_id):
+                span.add_link(span_context, {semconv.LINK_KIND: "resume"})

@@ -12,7 +12,6 @@ from otel_callbacks._records import Inherited, OutcomeName, RunStart, RunType, S
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from uuid import UUID
 
     from otel_callbacks._body import Body
     from otel_callbacks._closing import Closing
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _REMEMBERED_CLOSED = 4096
 
 
-class RunId(weakref.ref["UUID"]):
+class RunId(weakref.ref):  # type: ignore[type-arg]
     """A weak reference to LangChain's id object of a run.
 
     The run's callback manager owns that object: once it is gone, no end event can come any more.
@@ -95,8 +94,10 @@ class OpenRun:
     parent_end: tuple[int, OutcomeName] | None = None
     """When and how a parent ended that this run outlives."""
 
-    def __init__(self, id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder") -> None:
-        self.id = id
+    def __init__(
+        self, run_id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder"
+    ) -> None:
+        self.id = run_id
         self.run_type: RunType = start.run_type
         self.name = start.name
         self.parent = parent

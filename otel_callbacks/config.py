@@ -79,10 +79,8 @@ class Config:
         for name in _SWITCHES:
             _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "True or False")
         _require(_is_positive(self.run_ttl_s), "run_ttl_s", self.run_ttl_s, "seconds above 0")
-        whole = isinstance(self.max_open_runs, int) and _is_positive(self.max_open_runs)
-        _require(whole, "max_open_runs", self.max_open_runs, "a whole number above 0")
-        if isinstance(self.metadata_keys, str) or not all(isinstance(key, str) for key in self.metadata_keys):
-            _require(False, "metadata_keys", self.metadata_keys, "a sequence of strings")
+        _require(_is_whole(self.max_open_runs), "max_open_runs", self.max_open_runs, "a whole number above 0")
+        _require(_are_texts(self.metadata_keys), "metadata_keys", self.metadata_keys, "a sequence of strings")
         object.__setattr__(self, "metadata_keys", tuple(self.metadata_keys))
         _require(self.filter is None or callable(self.filter), "filter", self.filter, "a callable, or None")
 
@@ -91,7 +89,8 @@ class Config:
         dropped = [option.name for option in fields(self) if callable(getattr(self, option.name))]
         if dropped:
             _warn_dropped(tuple(dropped))
-        return replace(self, **dict.fromkeys(dropped))
+        nothing: dict[str, Any] = dict.fromkeys(dropped)
+        return replace(self, **nothing)
 
     @classmethod
     def from_env(cls, **overrides: Any) -> "Config":
@@ -103,9 +102,11 @@ class Config:
             ValueError: a wrong value in `overrides`.
             TypeError: an unknown option in `overrides`.
         """
-        values = _standard_variables(os.environ)
-        values |= _own_variables(os.environ)
-        return cls(**(values | overrides))
+        values = _standard_variables(os.environ) | _own_variables(os.environ)
+        config = cls(**(values | overrides))
+        if STABILITY_VARIABLE in os.environ:
+            _say_dialect(config.semconv)
+        return config
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -121,6 +122,11 @@ def _warn_dropped(options: tuple[str, ...]) -> None:
     logger.warning("pickling a handler leaves out its callables: %s", ", ".join(options))
 
 
+@cache
+def _say_dialect(dialect: str) -> None:
+    logger.info("semantic conventions: %s (%s is set)", dialect, STABILITY_VARIABLE)
+
+
 def sdk_disabled() -> bool:
     """Whether ``OTEL_SDK_DISABLED`` is "true" (any case), as OpenTelemetry's specification has it."""
     return os.environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
@@ -130,10 +136,18 @@ def _require_choice(name: str, value: object, good: tuple[str, ...]) -> None:
     _require(value in good, name, value, "one of " + ", ".join(good))
 
 
-def _require(holds: bool, name: str, value: object, good: str) -> None:
+def _require(holds: object, name: str, value: object, good: str) -> None:
     if not holds:
         message = f"{name}={value!r}: must be {good}"
         raise ValueError(message)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and _is_positive(value)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
 
 
 def _is_positive(value: object) -> bool:

@@ -11,8 +11,8 @@ from otel_callbacks import _flush
 from otel_callbacks._langchain import starves_others
 from otel_callbacks._langgraph import graph_class
 from otel_callbacks._pipeline import Destination
-from otel_callbacks._records import RunStart, RunType
 from otel_callbacks._recorder import Recorder
+from otel_callbacks._records import RunStart, RunType
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import is_suppressed
 from otel_callbacks.semconv import DIALECTS
@@ -65,7 +65,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self.config = config if config is not None else Config.from_env()
         self._providers = (tracer_provider, meter_provider, logger_provider)
         self._ignored = sdk_disabled()
-        self._recorder = Recorder(self.config, Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv]))
+        destination = Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv])
+        self._recorder = Recorder(self.config, destination)
         self._is_graph_handler = False
         if self._ignored:
             self._ignore_everything()
@@ -89,7 +90,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self._ignore_everything()
         self._recorder.closing.close_all()
 
-    def __enter__(self) -> "OTelCallbackHandler":
+    def __enter__(self) -> "OTelCallbackHandler":  # noqa: PYI034 - typing.Self needs Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,13 +119,13 @@ class OTelCallbackHandler(BaseCallbackHandler):
         return not starves_others(self, sys._getframe(1))  # noqa: SLF001 - the documented way to one's own stack
 
     # Plain attributes where the base class has properties: LangChain reads one before every event.
-    ignore_llm = False  # type: ignore[assignment]
-    ignore_chat_model = False  # type: ignore[assignment]
-    ignore_chain = False  # type: ignore[assignment]
-    ignore_agent = False  # type: ignore[assignment]
-    ignore_retriever = False  # type: ignore[assignment]
-    ignore_retry = False  # type: ignore[assignment]
-    ignore_custom_event = False  # type: ignore[assignment]
+    ignore_llm = False
+    ignore_chat_model = False
+    ignore_chain = False
+    ignore_agent = False
+    ignore_retriever = False
+    ignore_retry = False
+    ignore_custom_event = False
 
     def _ignore_everything(self) -> None:
         for event in ("llm", "chat_model", "chain", "agent", "retriever", "retry", "custom_event"):
@@ -149,8 +150,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         *,
         chunk: Any = None,
         run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
-        tags: Any = None,
+        parent_run_id: "UUID | None" = None,  # noqa: ARG002
+        tags: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
         """Named arguments, so that no dictionary is built: after the first chunk with content this is one look-up."""
@@ -218,7 +219,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     # Everything else
 
-    def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
         try:
             self._recorder.retried(run_id)
         except Exception as error:  # noqa: BLE001

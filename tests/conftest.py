@@ -8,11 +8,13 @@ from tests.support.telemetry import Telemetry
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let golden files be renewed."""
     parser.addoption("--update-goldens", action="store_true", help="write golden files anew instead of comparing")
 
 
 @pytest.fixture
 def telemetry() -> Iterator[Telemetry]:
+    """A tracer and a meter provider in memory, shut down afterwards."""
     made = Telemetry()
     yield made
     made.shutdown()

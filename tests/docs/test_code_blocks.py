@@ -7,13 +7,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-BLOCK = re.compile(r"(?P<mark><!-- not run: (?P<reason>[^\n]+?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?P<mark><!-- not run: (?P<reason>[^\n]+?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL
+)
 RUN_ELSEWHERE = {"text", "json", "yaml", "promql", "ini", "mermaid"}
 """Languages that show output, data or configuration, not something to run."""
 
 
 def _blocks() -> list[tuple[str, re.Match[str]]]:
-    return [(path.relative_to(ROOT).as_posix(), block) for path in DOCUMENTS for block in BLOCK.finditer(path.read_text())]
+    return [
+        (path.relative_to(ROOT).as_posix(), block)
+        for path in DOCUMENTS
+        for block in BLOCK.finditer(path.read_text(encoding="utf-8"))
+    ]
 
 
 def _id(block: tuple[str, re.Match[str]]) -> str:

@@ -9,6 +9,8 @@ _passed: set[tuple[str, str, str]] = set()
 
 @pytest.fixture(scope="session")
 def record_matrix() -> Callable[[str, str, str], None]:
+    """Notes a cell that passed."""
+
     def record(way: str, subject: str, ending: str) -> None:
         _passed.add((way, subject, ending))
 

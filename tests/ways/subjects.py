@@ -205,9 +205,7 @@ SUBJECTS: dict[str, Subject] = {
     "parallel": Subject(
         lambda probe: RunnableParallel(a=ProbeChat(probe=probe), b=ProbeChat(probe=probe)), "q", "chat"
     ),
-    "fallback": Subject(
-        lambda probe: FailingChat(probe=probe).with_fallbacks([ProbeChat(probe=probe)]), "q", "chat"
-    ),
+    "fallback": Subject(lambda probe: FailingChat(probe=probe).with_fallbacks([ProbeChat(probe=probe)]), "q", "chat"),
     "retry": Subject(
         lambda probe: ProbeChat(probe=probe).with_retry(stop_after_attempt=2, wait_exponential_jitter=False),
         "q",

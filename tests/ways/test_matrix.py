@@ -86,7 +86,11 @@ async def _cancel(work: Any, probe: Probe) -> None:
 @pytest.mark.filterwarnings("ignore:.*is in beta")
 @pytest.mark.parametrize(("way", "subject", "ending"), _cells())
 def test_every_way_keeps_the_tree_right_and_the_context_clean(
-    way: str, subject: str, ending: str, telemetry: Telemetry, caplog: pytest.LogCaptureFixture,
+    way: str,
+    subject: str,
+    ending: str,
+    telemetry: Telemetry,
+    caplog: pytest.LogCaptureFixture,
     record_matrix: Callable[[str, str, str], None],
 ) -> None:
     """One trace below the caller's span, own spans inside, the caller's span current afterwards, every run ended."""
@@ -136,7 +140,7 @@ async def _in_loop(
 
 
 def _expected(ending: str) -> Any:
-    return pytest.raises((ValueError, RuntimeError), match="no|down") if ending == "failed" else _NoError()
+    return pytest.raises((ValueError, RuntimeError), match=r"no|down") if ending == "failed" else _NoError()
 
 
 class _NoError:
@@ -158,7 +162,8 @@ def _check_tree(telemetry: Telemetry, counter: RunCounter, kind: Any, way: str, 
     failed_early = way == "batch" and ending == "failed" and len(outermost) == 1
     assert len(outermost) == (2 if "batch" in way else 1) or late or failed_early, shown
     own = [span for span in spans if span.name == "own"]
-    # LangChain starts text models in a task of its own where other handlers listen, and drains the model of a closed stream after the chain's end.
+    # LangChain starts text models in a task of its own where other handlers listen, and drains the model of a closed
+    # stream after the chain's end.
     unreachable = subject == "text model" and way not in SYNC
     drained = ending == "broken off"
     expected = {"request"} if unreachable else {kind.own_parent, "request"} if drained else {kind.own_parent}

@@ -1,0 +1,71 @@
+"""Small LangChain and LangGraph programs that several tests run."""
+
+import operator
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool, tool
+from langgraph.graph import START, StateGraph
+from langgraph.prebuilt import create_react_agent
+
+try:
+    from langchain.agents import create_agent
+except ImportError:  # LangChain before 1.0
+    create_agent = None
+
+CORE = tuple(int(number) for number in version("langchain-core").split(".")[:2])
+"""Release of langchain-core, such as (1, 8)."""
+MESSAGES = {"messages": [("user", "hi")]}
+
+needs_create_agent = pytest.mark.skipif(create_agent is None, reason="create_agent came with LangChain 1.0")
+needs_agent_marks = pytest.mark.skipif(CORE < (1, 1), reason="LangChain marks its agents since 1.1")
+needs_call_id_at_start = pytest.mark.skipif(CORE < (1, 1), reason="LangChain tells the call's id with the result only")
+
+
+class State(TypedDict):
+    """A state that collects what nodes return."""
+
+    seen: Annotated[list[Any], operator.add]
+
+
+def graph(name: str | None = None, /, **nodes: Any) -> Runnable[Any, Any]:
+    """A graph that runs its nodes one after the other, each given as a function or Runnable of the state."""
+    builder = StateGraph(State)
+    previous = START
+    for node, body in nodes.items():
+        builder.add_node(node, body)
+        builder.add_edge(previous, node)
+        previous = node
+    return builder.compile(name=name)
+
+
+def agent(model: Any, tools: list[Any], name: str | None = None) -> Runnable[Any, Any]:
+    """An agent as this environment's LangChain builds it."""
+    build = create_agent or create_react_agent
+    return build(model, tools, name=name)
+
+
+@tool
+def weather(city: str) -> str:
+    """Tells the weather of a city."""
+    return f"sunny in {city}"
+
+
+@tool
+def broken(city: str) -> str:
+    """Always fails."""
+    raise ValueError(f"no weather in {city}")
+
+
+def tool_that(runs: Callable[[], Any]) -> BaseTool:
+    """A tool called "ask" that runs something."""
+
+    @tool
+    def ask(city: str) -> str:
+        """Asks somebody else."""
+        return str(runs())
+
+    return ask
