@@ -9,7 +9,8 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix check-semconv lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv stack-up stack-demo native-stack boards \
+    bench bench-peers bench-check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,36 @@ test-matrix: ## run the tests with the oldest, the first stable and the newest r
 
 check-semconv: $(READY) ## check the demo's and the recorded runs' telemetry against the conventions
 	$(BIN)/python -m pytest tests/semconv $(PYTEST_ARGS)
+
+test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus and collector, built from source once (needs go)
+	$(BIN)/python -m pytest -m stack tests/stack --ignore tests/stack/test_compose.py $(PYTEST_ARGS)
+
+test-compose: $(READY) ## test docker-compose.yml on a Docker engine
+	$(BIN)/python -m pytest -m stack tests/stack/test_compose.py $(PYTEST_ARGS)
+
+stack-up: $(READY) ## start Jaeger, Prometheus, Grafana and the collector with Docker
+	$(BIN)/otel-callbacks stack up
+
+stack-demo: $(READY) ## send demo traffic to the started stack for about a minute
+	for run in $$(seq 12); do \
+	    OTEL_CALLBACKS_CHUNK_METRICS=true $(BIN)/otel-callbacks demo --json --otlp http://localhost:4318 \
+	        --out .cache/stack-demo/$$run >/dev/null || exit 1; \
+	done
+
+native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docker, built from source (needs go)
+	$(BIN)/python scripts/native_stack.py
+
+boards: $(READY) ## write the Grafana boards and Prometheus rules anew
+	$(BIN)/python dashboards/build.py
+
+bench: $(READY) ## measure the cost of tracing beside no handler and a bare one
+	$(BIN)/python -m benchmarks run
+
+bench-peers: $(READY) ## install other tracers, each by itself, and measure them, too
+	$(BIN)/python -m benchmarks peers
+
+bench-check: $(READY) ## compare the cost with the committed baseline
+	$(BIN)/python -m benchmarks check
 
 lock: ## renew the constraints, one file for all Python versions each
 	$(PYTHON) -m venv $(LOCK)

@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
         Stop: Docker is missing, a port is taken, or the stack does not become healthy.
     """
     folder = stack_folder()
+    compose = Compose(folder)
+    compose.need_engine()
     try:
         copy_stack(folder)
     except OSError as error:
         raise Stop(f"cannot write {error.filename or folder}: {error.strerror}") from error
-    compose = Compose(folder)
-    compose.need_engine()
     actions = {"up": _up, "down": _down, "status": _status}
     return actions[args.action](compose, args)
 

@@ -15,7 +15,7 @@ _NEXT: Final = """\
 Next
   in your app   from otel_callbacks import OTelCallbackHandler
                 chain.invoke(question, config={"callbacks": [OTelCallbackHandler()]})
-  see it        docker compose up -d && otel-callbacks demo --otlp http://localhost:4318
+  see it        otel-callbacks stack up && otel-callbacks demo --otlp http://localhost:4318
   real model    otel-callbacks demo --model openai:gpt-4o-mini"""
 
 

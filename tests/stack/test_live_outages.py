@@ -1,0 +1,63 @@
+"""Crashes and outages: what an application was told is accepted is there in the end."""
+
+import pytest
+from backends import Jaeger, Prometheus
+from demo_traffic import Demo, run_demo
+from native_stack import NativeStack, Ports, wait_until
+
+pytestmark = pytest.mark.stack
+
+ARRIVAL_S = 60.0
+
+
+def missing(stack: NativeStack, demos: list[Demo]) -> list[str]:
+    """Span ids that Jaeger does not have, and metrics that Prometheus does not have right."""
+    jaeger = Jaeger(stack.url(stack.ports.jaeger_ui))
+    prometheus = Prometheus(stack.url(stack.ports.prometheus))
+    stored = {span_id for demo in demos for trace_id in demo.trace_ids for span_id in jaeger.spans(trace_id)}
+    spans = [span_id for demo in demos for span_id in demo.spans if span_id not in stored]
+    calls = sum(demo.truth["runs"]["chat"] for demo in demos)
+    counted = prometheus.total(
+        f'sum(last_over_time(gen_ai_client_operation_duration_seconds_count{{job="{demos[0].job}",'
+        'gen_ai_operation_name="chat"}[1h]))'
+    )
+    return spans if counted == calls else [*spans, f"{counted} calls instead of {calls}"]
+
+
+def assert_complete(stack: NativeStack, demos: list[Demo]) -> None:
+    """Waits until everything is there, and says what is not."""
+    wait_until(lambda: not missing(stack, demos), ARRIVAL_S)
+    assert missing(stack, demos) == []
+
+
+def test_killed_collector_loses_nothing_it_accepted(own_stack, tmp_path):
+    """Both back ends down, traffic, collector killed with SIGKILL, started again before the back ends: all is there."""
+    own_stack.jaeger.stop()
+    own_stack.prometheus.stop()
+    demos = [run_demo(own_stack, tmp_path / name) for name in ("first", "second")]
+    own_stack.collector.kill()
+    own_stack.collector.start()
+    own_stack.prometheus.start()
+    own_stack.jaeger.start()
+    assert_complete(own_stack, demos)
+
+
+@pytest.mark.parametrize("program", ["jaeger", "prometheus"])
+def test_killed_back_end_loses_nothing(own_stack, tmp_path, program):
+    """A back end killed with SIGKILL right after traffic keeps it, and gets what was sent while it was down."""
+    before = run_demo(own_stack, tmp_path / "before")
+    assert_complete(own_stack, [before])
+    getattr(own_stack, program).kill()
+    meanwhile = run_demo(own_stack, tmp_path / "meanwhile")
+    getattr(own_stack, program).start()
+    assert_complete(own_stack, [before, meanwhile])
+
+
+def test_restart_keeps_the_data(tmp_path):
+    """Everything stopped and started again on the same folders: traces and metrics are there."""
+    folder = tmp_path / "stack"
+    with NativeStack(folder, Ports.free(), interval="1s") as first:
+        demo = run_demo(first, tmp_path / "demo")
+        assert_complete(first, [demo])
+    with NativeStack(folder, Ports.free(), interval="1s") as second:
+        assert_complete(second, [demo])
