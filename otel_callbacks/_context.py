@@ -151,13 +151,15 @@ def below(parent: "OpenRun", current: Context, key: str) -> Context:
     return with_span(parent.span or trace.INVALID_SPAN, current)
 
 
-def enter(run: "OpenRun", current: Context, key: str) -> tuple[SelfHealingSpan, Context]:
-    """Make the span of `run` current for its body."""
+def enter(
+    run: "OpenRun", current: Context, key: str, marks: Mapping[str, Any]
+) -> tuple[SelfHealingSpan, Context]:
+    """Make the span of `run` current for its body. `marks`: further values the body's context carries."""
     enclosing: Any = current.get(key)
     while type(enclosing) is SelfHealingSpan and enclosing.run is None:
         enclosing = enclosing.enclosing
     healing = SelfHealingSpan(run, live(current_span(current)), enclosing)
-    entered = Context({**current, _SPAN_KEY: healing, key: healing})
+    entered = Context({**current, **marks, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
     return healing, entered
 

@@ -167,10 +167,20 @@ def _measure(
         if agent is not None:
             agent.inference_calls += 1
         _measure_model(pipeline, run, ending, response, usage, context)
-    elif agent is run:
+    elif run.operation == semconv.INVOKE_AGENT:
         pipeline.instruments.agent_calls(run.inference_calls, run.tool_calls, run.attributes, context)
+    elif agent is run:
+        _hand_on_calls(run)
     elif agent is not None and run.operation == semconv.EXECUTE_TOOL:
         agent.tool_calls += 1
+
+
+def _hand_on_calls(graph: OpenRun) -> None:
+    """A graph that did not turn out to be an agent: its calls are those of the agent around it."""
+    agent = graph.parent.agent if graph.parent is not None else None
+    if agent is not None:
+        agent.inference_calls += graph.inference_calls
+        agent.tool_calls += graph.tool_calls
 
 
 def _measure_model(

@@ -112,7 +112,7 @@ class OpenRun:
         self.details: dict[str, Any] = {}
         """Attributes that wait for the end, to be set in one call."""
         self.agent: OpenRun | None = parent.agent if parent is not None else None
-        """The nearest agent run, this one included."""
+        """The nearest agent or graph run, this one included: it counts the calls made below."""
 
     def take(self, plan: SpanPlan) -> None:
         """Become what the plan says."""

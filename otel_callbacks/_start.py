@@ -11,10 +11,10 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
-from otel_callbacks import _context, _links, _mapping, _recognition, semconv
+from otel_callbacks import _context, _links, _mapping, _recognition, _suppression, semconv
 from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
-from otel_callbacks._mapping import chain
+from otel_callbacks._mapping import tags
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
 from otel_callbacks._runs import OpenRun, RunId, RunTable, Tree
@@ -29,6 +29,7 @@ RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
 
 _ROOT = Inherited()
+_NO_MARKS: Mapping[str, Any] = {}
 _CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
 """Run types whose body may call models without passing on that they are the parent."""
 _STREAMING_INPUTS = {"input": ""}
@@ -170,16 +171,18 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
     run.visible = run
     run.context = _context.with_span(span, current)
     if config.propagate:
-        _enter(pipeline, run, current)
+        _enter(pipeline, config, run, current)
     if span.is_recording():
         collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
 
 
-def _enter(pipeline: Pipeline, run: OpenRun, current: Context) -> None:
+def _enter(pipeline: Pipeline, config: Config, run: OpenRun, current: Context) -> None:
     table = pipeline.table
+    silences = config.suppress_provider_spans and run.operation in _mapping.MODEL_OPERATIONS
+    marks = _suppression.marks(table.context_key) if silences else _NO_MARKS
     run.body = Body()
     try:
-        run.healing, run.entered = _context.enter(run, current, table.context_key)
+        run.healing, run.entered = _context.enter(run, current, table.context_key, marks)
     except Exception as error:  # noqa: BLE001 - a runtime context of the application
         pipeline.failed("context", error)
         return
@@ -192,13 +195,11 @@ def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]
     attributes = dict(run.attributes)
     if run.inherit.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherit.conversation_id
-    if start.tags:
-        tags = [tag for tag in start.tags if not tag.startswith(chain.INTERNAL_TAGS)]
-        if tags:
-            attributes[semconv.TAGS] = tags
-        attempt = chain.retry_attempt(start.tags)
-        if attempt is not None:
-            attributes[semconv.RETRY_ATTEMPT] = attempt
+    known = tags.read(start.tags)
+    if known.own:
+        attributes[semconv.TAGS] = known.own
+    if known.retry_attempt is not None:
+        attributes[semconv.RETRY_ATTEMPT] = known.retry_attempt
     for key in config.metadata_keys:
         value = start.metadata.get(key)
         if isinstance(value, (str, bool, int, float)):

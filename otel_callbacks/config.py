@@ -61,6 +61,10 @@ class Config:
     chunk_metrics: bool = False
     """Record the time between streamed chunks; one measurement per chunk."""
 
+    suppress_provider_spans: bool = False
+    """Keep other GenAI instrumentations that can be asked to be silent from making a second span of each model call.
+    HTTP spans and trace headers live on. Needs `propagate`."""
+
     cancel_is_error: bool = False
     """Give cancelled runs status ERROR and ``error.type``."""
 
@@ -114,7 +118,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "semconv": get_args(Semconv),
     "capture": get_args(Capture),
 }
-_SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "cancel_is_error")
+_SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error")
 
 
 @cache

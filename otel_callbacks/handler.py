@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("otel_callbacks")
 
 _NOTHING: Mapping[str, Any] = {}
+_MODELS = frozenset({"chat", "llm"})
+_ONE_PROMPT = (None, 1)
+_INNER_CHAINS = frozenset({"prompt", "parser"})
 
 
 class OTelCallbackHandler(BaseCallbackHandler):
@@ -181,7 +184,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self, serialized: Any, inputs: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
     ) -> None:
         run_type = kwargs.get("run_type")
-        kind: RunType = run_type if run_type in {"prompt", "parser"} else "chain"
+        kind: RunType = run_type if run_type in _INNER_CHAINS else "chain"
         self._start(kind, serialized, inputs, run_id, parent_run_id, kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", **_: Any) -> None:
@@ -294,18 +297,12 @@ class OTelCallbackHandler(BaseCallbackHandler):
 def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str, Any]) -> RunStart:
     """LangChain's keyword arguments as plain values of known types; nothing below knows the former."""
     known = serialized if isinstance(serialized, dict) else _NOTHING
-    params = kwargs.get("invocation_params") if run_type in {"chat", "llm"} else kwargs
-    return RunStart(
-        run_type,
-        _name(kwargs.get("name"), known),
-        known,
-        inputs,
-        _tags(kwargs.get("tags")),
-        _mapping(kwargs.get("metadata")),
-        _mapping(params),
-        _mapping(kwargs.get("options")),
-        kwargs.get("batch_size") in {None, 1},
-    )
+    name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), _mapping(kwargs.get("metadata"))
+    if run_type not in _MODELS:
+        return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING, single=True)
+    params, options = _mapping(kwargs.get("invocation_params")), _mapping(kwargs.get("options"))
+    single = kwargs.get("batch_size") in _ONE_PROMPT
+    return RunStart(run_type, name, known, inputs, tags, metadata, params, options, single=single)
 
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:
@@ -321,7 +318,7 @@ def _name(given: Any, serialized: Mapping[str, Any]) -> str:
 def _tags(tags: Any) -> Sequence[str]:
     if not tags or not isinstance(tags, (list, tuple)):
         return ()
-    return [tag for tag in tags if isinstance(tag, str)]
+    return tuple([tag for tag in tags if isinstance(tag, str)])  # noqa: C409 - a list is built faster than a generator runs
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -142,7 +142,7 @@ class Fitter:
         if len(shown) < min(total, _LEADING):
             return None
         if len(shown) < total and left >= _ROOM_FOR_KEYS_MARK:
-            shown["…"] = f"[{total - len(shown)} of {total} left out]"
+            shown["..."] = f"[{total - len(shown)} of {total} left out]"
         return Fitted(shown, len(encode(shown)))
 
     def _entries(self, mapping: dict[object, object], room: int) -> tuple[list[_Entry], int]:

@@ -106,7 +106,7 @@ def key_text(key: object) -> str:
     if type(key) is str and len(key) <= MAX_KEY:
         return valid_text(key)
     text = key if type(key) is str else _other_key(key)
-    return valid_text(text if len(text) <= MAX_KEY else f"{text[:MAX_KEY]}…")
+    return valid_text(text if len(text) <= MAX_KEY else f"{text[:MAX_KEY]}...")
 
 
 def _other_key(key: object) -> str:
@@ -124,4 +124,4 @@ def pairs(mapping: dict[object, object], limit: int | None = None) -> list[tuple
             return list(mapping.items() if limit is None else islice(mapping.items(), limit))
         except RuntimeError:
             continue
-    return [("…", UNREADABLE)]
+    return [("...", UNREADABLE)]

@@ -45,7 +45,7 @@ def fit_text(text: str, room: int, scrub: Scrub) -> Fitted | None:
     if not kept:
         return _fit_beginning(head, room)
     shown = _prefix(head, front)
-    cut = f"{shown}…[cut from {len(text)} characters]…{_suffix(tail or head[len(shown) :], back)}"
+    cut = f"{shown}...[cut from {len(text)} characters]...{_suffix(tail or head[len(shown) :], back)}"
     return Fitted(cut, len(encode(cut)))
 
 
@@ -54,7 +54,7 @@ def _clean(part: str, scrub: Scrub) -> str:
 
 
 def _fit_beginning(text: str, room: int) -> Fitted | None:
-    cut = _prefix(text, room - len(encode("…"))) + "…" if room >= len(encode("…")) else ""
+    cut = _prefix(text, room - len(encode("..."))) + "..." if room >= len(encode("...")) else ""
     size = len(encode(cut))
     return Fitted(cut, size) if size <= room else None
 

@@ -57,6 +57,7 @@ VISIBLE: Mapping[Detail, frozenset[str]] = {
     "steps": _STEPS,
     "all": _STEPS | {"prompt", "parser", "plumbing"},
 }
+_CONVERSATION_KEYS = ("thread_id", "session_id", "conversation_id")
 MODEL_OPERATIONS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 CLIENT_OPERATIONS = MODEL_OPERATIONS | {semconv.RETRIEVAL}
 
@@ -78,8 +79,9 @@ def bare_plan(start: RunStart, inherited: Inherited) -> SpanPlan:
 
 def conversation_id(metadata: Mapping[str, Any]) -> str | None:
     """The conversation a run belongs to, from the metadata keys that applications and LangGraph use."""
-    for key in ("thread_id", "session_id", "conversation_id"):
-        value = metadata.get(key)
-        if value is not None and isinstance(value, (str, int)) and str(value):
-            return str(value)
+    for key in _CONVERSATION_KEYS:
+        if key in metadata:
+            value = metadata[key]
+            if isinstance(value, (str, int)) and str(value):
+                return str(value)
     return None

@@ -4,16 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping import tags
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 
-GRAPH_STEP_TAG = "graph:step:"
-_SEQUENCE_STEP_TAG = "seq:step:"
-INTERNAL_TAGS = ("seq:step:", "graph:step:", "map:key:", "retry:attempt:", "langsmith:")
-"""Beginnings of the tags LangChain sets itself; what they say has attributes of its own or says nothing to users."""
-_RETRY_TAG = "retry:attempt:"
-_HIDDEN_TAG = "langsmith:hidden"
 _AGENT_INTEGRATIONS = frozenset({"langchain_create_agent", "deepagents"})
 _AGENT_EXECUTOR = "AgentExecutor"
 _REACT_AGENT_PROMPT = "Prompt"
@@ -43,7 +38,7 @@ _GENERIC_PREFIXES = (
 
 def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: bool) -> SpanPlan:
     """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
-    if _number(start.tags, GRAPH_STEP_TAG) is not None:
+    if tags.read(start.tags).graph_step is not None:
         return _step("node", start, inherited)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
@@ -73,7 +68,7 @@ def starts_only_in_agents(part: RunStart, node: str, chain_of: Sequence[str]) ->
         node: name of the graph node in which it runs.
         chain_of: names of the runs between the two, innermost first.
     """
-    if part.run_type != "chain" or _number(part.tags, _SEQUENCE_STEP_TAG) is None:
+    if part.run_type != "chain" or not tags.read(part.tags).in_sequence:
         return False
     if part.name == _REACT_AGENT_PROMPT:
         return node == "agent" and "call_model" in chain_of
@@ -125,7 +120,7 @@ def _step(step: Step, start: RunStart, inherited: Inherited) -> SpanPlan:
     attributes: dict[str, Any] = {semconv.RUN_TYPE: start.run_type, semconv.RUN_NAME: start.name}
     if step == "node":
         attributes[semconv.GRAPH_NODE] = start.name
-        attributes[semconv.GRAPH_STEP] = _number(start.tags, GRAPH_STEP_TAG)
+        attributes[semconv.GRAPH_STEP] = tags.read(start.tags).graph_step
     word = "chain" if step == "plumbing" else step
     return SpanPlan(step, f"{word} {start.name}" if start.name else word, attributes, inherited)
 
@@ -134,7 +129,7 @@ def _step_of(start: RunStart) -> Step:
     name = start.name
     if start.run_type == "prompt" or start.run_type == "parser":  # noqa: PLR1714 - mypy narrows these
         return start.run_type
-    if _HIDDEN_TAG in start.tags or name.startswith(_GENERIC_PREFIXES):
+    if tags.read(start.tags).hidden or name.startswith(_GENERIC_PREFIXES):
         return "plumbing"
     if name == UNNAMED_GRAPH:
         return "graph"
@@ -144,19 +139,6 @@ def _step_of(start: RunStart) -> Step:
 def is_meaningful(name: str) -> bool:
     """Whether a run's name was chosen by a person rather than by a class."""
     return bool(name) and name not in _TYPE_NAMES | _LAMBDA_NAMES and not name.startswith(_GENERIC_PREFIXES)
-
-
-def retry_attempt(tags: Sequence[str]) -> int | None:
-    """The attempt's number where ``with_retry`` tagged the run (from the second on)."""
-    return _number(tags, _RETRY_TAG)
-
-
-def _number(tags: Sequence[str], prefix: str) -> int | None:
-    for tag in tags:
-        if tag.startswith(prefix):
-            digits = tag[len(prefix) :]
-            return int(digits) if digits.isdecimal() else None
-    return None
 
 
 def _text(value: Any) -> str | None:

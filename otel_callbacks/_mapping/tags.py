@@ -1,0 +1,53 @@
+"""What the tags of a run say. LangChain sets some itself; the same few sets come again and again."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+_GRAPH_STEP = "graph:step:"
+_SEQUENCE_STEP = "seq:step:"
+_RETRY = "retry:attempt:"
+_HIDDEN = "langsmith:hidden"
+_INTERNAL = (_GRAPH_STEP, _SEQUENCE_STEP, _RETRY, "map:key:", "langsmith:")
+
+
+class Tags(NamedTuple):
+    """The tags of a run, read."""
+
+    graph_step: int | None
+    """The step of a LangGraph run in which the run is a node."""
+    in_sequence: bool
+    """The run is a step of a sequence."""
+    hidden: bool
+    """LangGraph marks its own plumbing so."""
+    retry_attempt: int | None
+    """The attempt's number where ``with_retry`` tagged the run, from the second on."""
+    own: tuple[str, ...]
+    """The application's own tags."""
+
+
+def read(tags: Sequence[str]) -> Tags:
+    """Read the tags of a run."""
+    return _read(tags if type(tags) is tuple else tuple(tags)) if tags else _NONE
+
+
+@lru_cache(maxsize=1024)
+def _read(tags: tuple[str, ...]) -> Tags:
+    return Tags(
+        _number(tags, _GRAPH_STEP),
+        any(tag.startswith(_SEQUENCE_STEP) for tag in tags),
+        _HIDDEN in tags,
+        _number(tags, _RETRY),
+        tuple(tag for tag in tags if not tag.startswith(_INTERNAL)),
+    )
+
+
+_NONE = Tags(None, in_sequence=False, hidden=False, retry_attempt=None, own=())
+
+
+def _number(tags: Sequence[str], prefix: str) -> int | None:
+    for tag in tags:
+        if tag.startswith(prefix):
+            digits = tag[len(prefix) :]
+            return int(digits) if digits.isdecimal() else None
+    return None
