@@ -5,11 +5,12 @@ No thread of our own: the end of a parent, the event loop, the next event and th
 
 import atexit
 import weakref
-from asyncio import Task, _get_running_loop
+from asyncio import CancelledError, Task, _get_running_loop
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import _end
+from otel_callbacks._mapping import error as errors
 from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks._records import Ending
 from otel_callbacks._runs import OpenRun, RunId
@@ -18,7 +19,6 @@ from otel_callbacks.config import Config
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CANCELLED = Ending("cancelled")
 _ABANDONED = Ending("abandoned")
 _SWEEPS_PER_TTL = 8
 _MAX_SWEEP_INTERVAL_NS = 60_000_000_000
@@ -30,6 +30,8 @@ class Closing:
     def __init__(self, config: Config, destination: Destination) -> None:
         self._config = config
         self._destination = destination
+        self.cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
+        """How this handler's runs end whose body is over and that nobody ended."""
         self._ttl_ns = int(config.run_ttl_s * 1e9)
         self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
 
@@ -63,7 +65,7 @@ class Closing:
         while orphans and orphans[0][0] <= now:
             _, run = orphans.popleft()
             if run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
-                close(pipeline, run, _CANCELLED, run.parent_end[0])
+                close(pipeline, run, run.recorder.closing.cancelled, run.parent_end[0])
 
     def on_collected(self, run_id: "RunId | Any") -> None:
         """LangChain dropped the run's id, so the body is over without an end event.
@@ -89,14 +91,14 @@ class Closing:
             key, end_ns = table.collected.popleft()
             run = table.open.get(key)
             if run is not None and run.id() is None:
-                close(pipeline, run, _CANCELLED, end_ns)
+                close(pipeline, run, run.recorder.closing.cancelled, end_ns)
 
     def on_task_done(self, key: int, task: "Task[Any]") -> None:
         """The task a root run started in is over; only a cancelled one says that the run is over too."""
         if task.cancelled():
             found = self._destination.find(key)
             if found is not None:
-                close(*found, _CANCELLED)
+                close(*found, self.cancelled)
 
     def _close_idle(self, pipeline: Pipeline, now: int) -> None:
         table = pipeline.table

@@ -29,6 +29,13 @@ def by_result(run: OpenRun, result: Any) -> None:
         _become_agent(run.parent)
 
 
+def by_agent_event(run: OpenRun) -> None:
+    """Recognise a legacy ``AgentExecutor`` by the events only it sends."""
+    if run.operation in _MAY_BE_GRAPH | _MAY_BE_AGENT:
+        run.agent = run
+        _become(run, chain.agent(run.name, run.inherit))
+
+
 def _graph_of(node: OpenRun) -> None:
     graph = node.parent
     if graph is None:

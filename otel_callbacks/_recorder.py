@@ -121,6 +121,12 @@ class Recorder:
         if not self._config.chunk_metrics:
             self.awaiting.pop(run_id.int, None)
 
+    def agent_acts(self, run_id: "UUID") -> None:
+        """The run is an agent's (``on_agent_action``, ``on_agent_finish``)."""
+        found = self._open(run_id)
+        if found is not None:
+            _recognition.by_agent_event(found[1])
+
     def retried(self, run_id: "UUID") -> None:
         """A provider's client tries again inside the run (``on_retry``)."""
         found = self._open(run_id)

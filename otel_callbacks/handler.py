@@ -222,6 +222,15 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     # Everything else
 
+    def on_agent_action(self, action: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
+        """Only an ``AgentExecutor`` sends this, whatever its run is called."""
+        try:
+            self._recorder.agent_acts(run_id)
+        except Exception as error:  # noqa: BLE001
+            self._failed("agent_action", error)
+
+    on_agent_finish = on_agent_action
+
     def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
         try:
             self._recorder.retried(run_id)

@@ -1,0 +1,145 @@
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+
+from tests.support.models import ScriptedChat
+from tests.support.programs import graph, weather
+from tests.support.telemetry import Telemetry
+
+
+async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetry: Telemetry):
+    """genai#513: the runs of an async graph form one trace, each below the run LangChain states as its parent."""
+    chain = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hello"])
+
+    async def talk(state):
+        return {"seen": [await chain.ainvoke(state)]}
+
+    async def look(state):
+        return {"seen": [await weather.ainvoke({"city": "Oslo"})]}
+
+    await graph("trip", talk=talk, look=look).ainvoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+    assert telemetry.tree() == (
+        "invoke_workflow trip\n"
+        "  node talk\n"
+        "    chain RunnableSequence\n"
+        "      prompt ChatPromptTemplate\n"
+        "      chat\n"
+        "  node look\n"
+        "    execute_tool weather"
+    )
+    assert len({span.context.trace_id for span in telemetry.spans}) == 1
+
+
+async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
+    """ollm#3203, ls#1725: spans opened in sync and async nodes are the node's children, later ones are not."""
+    tracer = telemetry.tracer
+
+    def sync_node(state):
+        with tracer.start_as_current_span("own in sync"):
+            return {"seen": [1]}
+
+    async def async_node(state):
+        with tracer.start_as_current_span("own in async"):
+            return {"seen": [2]}
+
+    with tracer.start_as_current_span("req"):
+        program = graph("g", first=async_node, second=sync_node)
+        await program.ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+        tracer.start_span("afterwards").end()
+    assert telemetry.tree() == (
+        "req\n  invoke_workflow g\n    node first\n      own in async\n    node second\n      own in sync\n  afterwards"
+    )
+
+
+async def _astream(chain, config):
+    return [chunk async for chunk in chain.astream("x", config)]
+
+
+async def _call(chain, method, config):
+    if method == "astream":
+        await _astream(chain, config)
+    elif method == "ainvoke":
+        await chain.ainvoke("x", config)
+    elif method == "invoke":
+        chain.invoke("x", config)
+    else:
+        chain.batch(["x", "y"], config)
+
+
+@pytest.mark.parametrize(("method", "roots"), [("invoke", 1), ("ainvoke", 1), ("batch", 2), ("astream", 1)])
+async def test_root_runs_join_the_applications_span(telemetry: Telemetry, method, roots):
+    """lf#10721, ls#1682: whatever way a chain is run, its root is a child of the application's active span."""
+    chain = ScriptedChat(script=["hello"]) | RunnableLambda(lambda message: message.content)
+    with telemetry.tracer.start_as_current_span("req"):
+        await _call(chain, method, {"callbacks": [telemetry.handler()]})
+    workflows = [span for span in telemetry.spans if span.name == "invoke_workflow"]
+    assert [telemetry.parent_name(span) for span in workflows] == ["req"] * roots
+    assert telemetry.parent_name(telemetry.span("req")) is None
+
+
+def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
+    """Trace -> the markers its spans carry, and their number."""
+    traces: dict[int, tuple[set[str], int]] = {}
+    for span in telemetry.spans:
+        markers, count = traces.get(span.context.trace_id, (set(), 0))
+        traces[span.context.trace_id] = markers | {span.attributes["langchain.metadata.marker"]}, count + 1
+    return traces
+
+
+async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: Telemetry):
+    """lf#3491: one handler serves 50 tasks and 16 threads at once, and each request's trace is its own and complete."""
+    handler = telemetry.handler(metadata_keys=("marker",))
+
+    async def talk(state):
+        await asyncio.sleep(0)
+        return {"seen": [(await ScriptedChat(script=["hello"]).ainvoke("x")).content]}
+
+    def look(state):
+        return {"seen": [weather.invoke({"city": "Oslo"})]}
+
+    program = graph("g", talk=talk, look=look)
+    chain = RunnableLambda(look) | RunnableLambda(lambda state: ScriptedChat(script=["hello"]).invoke("x"))
+
+    def config(marker):
+        return {"callbacks": [handler], "metadata": {"marker": marker}}
+
+    with ThreadPoolExecutor(16) as pool:
+        threads = [pool.submit(chain.invoke, {"seen": []}, config(f"thread {n}")) for n in range(16)]
+        await asyncio.gather(*(program.ainvoke({"seen": []}, config(f"task {n}")) for n in range(50)))
+        for thread in threads:
+            thread.result()
+    traces = _markers_by_trace(telemetry)
+    assert all(len(markers) == 1 for markers, _ in traces.values())
+    assert sorted(count for _, count in traces.values()) == [5] * 66
+    assert handler.open_runs == 0
+
+
+class _OneDocument(BaseRetriever):
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        return [Document("cats purr")]
+
+
+@pytest.mark.parametrize("is_inside_a_span", [True, False])
+@pytest.mark.parametrize("inner", ["chat", "retrieval"])
+def test_handler_on_the_inner_part_only(telemetry: Telemetry, caplog, inner, is_inside_a_span):
+    """lf#1658, phx#1471: runs whose parents the handler never saw hang on the ambient span or are roots, quietly."""
+    caplog.set_level(logging.DEBUG)
+    handler = telemetry.handler()
+    model = ScriptedChat(script=["hi"], callbacks=[handler])
+    part = model if inner == "chat" else _OneDocument().with_config(callbacks=[handler])
+    chain = RunnableLambda(lambda text: text) | part
+    if is_inside_a_span:
+        with telemetry.tracer.start_as_current_span("req"):
+            chain.invoke("x")
+    else:
+        chain.invoke("x")
+    assert telemetry.parent_name(telemetry.span(inner)) == ("req" if is_inside_a_span else None)
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert handler.open_runs == 0

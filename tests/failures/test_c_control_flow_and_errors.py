@@ -1,0 +1,154 @@
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, interrupt
+
+from tests.support.models import ScriptedChat, calling
+from tests.support.programs import State, graph
+from tests.support.telemetry import Telemetry
+
+
+def error_types(telemetry: Telemetry, metric: str) -> set[str]:
+    """The values of `error.type` on a metric's points."""
+    return {point.attributes["error.type"] for point in telemetry.points(metric) if "error.type" in point.attributes}
+
+
+DURATIONS = [
+    "gen_ai.client.operation.duration",
+    "gen_ai.execute_tool.duration",
+    "gen_ai.invoke_agent.duration",
+    "gen_ai.invoke_workflow.duration",
+    "otel_callbacks.step.duration",
+]
+
+
+def assert_nothing_failed(telemetry: Telemetry) -> None:
+    """No span has status ERROR, an error type or an exception event, and no metric counts an error."""
+    for span in telemetry.spans:
+        assert span.status.is_unset, telemetry.tree()
+        assert "error.type" not in span.attributes
+        assert not span.events
+    for metric in DURATIONS:
+        assert error_types(telemetry, metric) == set()
+
+
+def test_error_of_a_leaf_is_told_once(telemetry: Telemetry):
+    """phx#1618: one exception event, on the leaf that raised; the four levels above get status and type only."""
+    model = ScriptedChat(script=[ValueError("no")])
+
+    def node(state):
+        return {"seen": [RunnableLambda(lambda text: [model.invoke(text)]).with_config(run_name="inner").invoke("x")]}
+
+    chain = RunnableLambda(lambda text: graph("g", only=node).invoke({"seen": []})).with_config(run_name="outer")
+    with pytest.raises(ValueError, match="no"):
+        chain.invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree("error.type") == (
+        "invoke_workflow outer [error] ERROR error.type='ValueError'\n"
+        "  graph g [error] ERROR error.type='ValueError'\n"
+        "    node only [error] ERROR error.type='ValueError'\n"
+        "      chain inner [error] ERROR error.type='ValueError'\n"
+        "        chat [error] ERROR error.type='ValueError'"
+    )
+    events = [(span.name, event.name) for span in telemetry.spans for event in span.events]
+    assert events == [("chat", "exception")]
+
+
+def paused_in_node():
+    """A graph that pauses in a node."""
+    return graph_with_memory(lambda state: {"seen": [interrupt("go on?")]})
+
+
+def paused_in_tool():
+    """A graph that pauses in a tool."""
+
+    @tool
+    def ask(question: str) -> str:
+        """Asks a human."""
+        return interrupt(question)
+
+    calls = [calling("ask", question="go on?")]
+    return graph_with_memory(lambda state: {"seen": ToolNode([ask]).invoke({"messages": calls})["messages"]})
+
+
+def paused_in_graph():
+    """A graph that pauses in a graph inside it."""
+    return graph_with_memory(graph("inner", deep=lambda state: {"seen": [interrupt("go on?")]}))
+
+
+def graph_with_memory(body):
+    """A graph of one node, which can be resumed."""
+    builder = StateGraph(State).add_node("pausing", body).add_edge(START, "pausing")
+    return builder.compile(checkpointer=InMemorySaver(), name="approval")
+
+
+@pytest.mark.parametrize(
+    ("build", "below"),
+    [
+        pytest.param(paused_in_node, "", id="node"),
+        pytest.param(paused_in_tool, "\n    execute_tool ask [interrupted]", id="tool"),
+        pytest.param(paused_in_graph, "\n    graph inner [interrupted]\n      node deep [interrupted]", id="sub-graph"),
+    ],
+)
+def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
+    """lf#14034, ls#1127: `interrupt()` anywhere leaves no error; the node and all that paused with it are marked."""
+    config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
+    build().invoke({"seen": []}, config)
+    assert_nothing_failed(telemetry)
+    assert telemetry.tree() == f"invoke_workflow approval [interrupted]\n  node pausing [interrupted]{below}"
+
+
+def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
+    """lf#6704: the time of a paused node counts as interrupted, so latencies can leave it out."""
+    config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
+    paused_in_node().invoke({"seen": []}, config)
+    points = telemetry.points("otel_callbacks.step.duration")
+    assert [dict(point.attributes) for point in points] == [
+        {"langgraph.node": "pausing", "otel_callbacks.outcome": "interrupted"}
+    ]
+
+
+def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
+    """lf-py#1632: `Command(graph=PARENT)` passes three levels without an error, and the target can be seen."""
+    inner = (
+        StateGraph(State)
+        .add_node("decide", lambda state: Command(graph=Command.PARENT, goto="b", update={"seen": [1]}))
+        .add_edge(START, "decide")
+        .compile(name="inner")
+    )
+    outer = (
+        StateGraph(State)
+        .add_node("a", inner)
+        .add_node("b", lambda state: {"seen": [2]})
+        .add_edge(START, "a")
+        .compile(name="outer")
+    )
+    outer.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert_nothing_failed(telemetry)
+    assert telemetry.tree("langgraph.handoff.target") == (
+        "invoke_workflow outer\n"
+        "  node a [handed_off] langgraph.handoff.target='b'\n"
+        "    graph inner [handed_off] langgraph.handoff.target='b'\n"
+        "      node decide [handed_off] langgraph.handoff.target='b'\n"
+        "  node b"
+    )
+
+
+def test_retries_are_numbered_attempts(telemetry: Telemetry):
+    """Two failed attempts and a good one are told apart by number, and the whole is fine.
+
+    LangChain numbers attempts from the second on, when the first has ended: that one carries no number.
+    """
+    model = ScriptedChat(script=[ValueError("1"), ValueError("2"), "fine"])
+    retried = model.with_retry(
+        stop_after_attempt=3, wait_exponential_jitter=False, retry_if_exception_type=(ValueError,)
+    )
+    retried.with_config(run_name="patient").invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree("langchain.retry.attempt") == (
+        "invoke_workflow patient\n"
+        "  chat [error] ERROR\n"
+        "  chat [error] ERROR langchain.retry.attempt=2\n"
+        "  chat langchain.retry.attempt=3"
+    )

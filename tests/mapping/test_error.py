@@ -1,0 +1,154 @@
+import asyncio
+import concurrent.futures
+from types import SimpleNamespace
+
+import pytest
+
+from otel_callbacks._mapping import error as errors
+
+
+def class_in(module, name, *bases):
+    """A class as if `module` had defined it."""
+    return type(name, bases or (Exception,), {"__module__": module})
+
+
+BUBBLE_UP = class_in("langgraph.errors", "GraphBubbleUp")
+INTERRUPT = class_in("langgraph.errors", "GraphInterrupt", BUBBLE_UP)
+PARENT_COMMAND = class_in("langgraph.errors", "ParentCommand", BUBBLE_UP)
+RECURSION = class_in("langgraph.errors", "GraphRecursionError", RecursionError)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "error_type"),
+    [
+        (ValueError("no"), "error", "ValueError"),
+        (INTERRUPT(()), "interrupted", None),
+        (PARENT_COMMAND(SimpleNamespace(goto="b")), "handed_off", None),
+        (RECURSION("25"), "error", "langgraph.errors.GraphRecursionError"),
+        (asyncio.CancelledError(), "cancelled", None),
+        (concurrent.futures.CancelledError(), "cancelled", None),
+        (GeneratorExit(), "cancelled", None),
+        (KeyboardInterrupt(), "cancelled", None),
+        (SystemExit(1), "error", "SystemExit"),
+        (TimeoutError(), "error", "TimeoutError"),
+    ],
+)
+def test_outcome_of_an_exception(error, outcome, error_type):
+    """Interrupts and hand-offs are control flow, cancellations are no errors, everything else is one."""
+    ending = errors.ending(error, cancel_is_error=False)
+    assert (ending.outcome, ending.error_type) == (outcome, error_type)
+
+
+@pytest.mark.parametrize(
+    "name", ["GraphInterrupt", "GraphBubbleUp", "ParentCommand", "CancelledError", "GeneratorExit"]
+)
+def test_class_of_the_same_name_elsewhere_is_an_error(name):
+    """A user's own class is an error even if it is named like LangGraph's."""
+    ending = errors.ending(class_in("app.errors", name)(), cancel_is_error=False)
+    assert (ending.outcome, ending.error_type) == ("error", f"app.errors.{name}")
+
+
+def test_subclass_of_an_interrupt_is_an_interrupt():
+    """Classes derived from LangGraph's control flow mean the same."""
+    assert errors.ending(class_in("app", "Pause", INTERRUPT)(), cancel_is_error=False).outcome == "interrupted"
+
+
+def test_cancellation_may_count_as_an_error():
+    """With `cancel_is_error` a cancelled run keeps its outcome and gets an error type."""
+    ending = errors.ending(asyncio.CancelledError(), cancel_is_error=True)
+    assert (ending.outcome, ending.error_type) == ("cancelled", "asyncio.exceptions.CancelledError")
+
+
+@pytest.mark.parametrize(
+    ("goto", "expected"),
+    [
+        ("b", "b"),
+        (["b", "c"], "b,c"),
+        ([SimpleNamespace(node="b"), "c"], "b,c"),
+        (SimpleNamespace(node="b"), "b"),
+        ((), None),
+        (None, None),
+    ],
+)
+def test_target_of_a_hand_off(goto, expected):
+    """A hand-off tells the nodes it goes to."""
+    ending = errors.ending(PARENT_COMMAND(SimpleNamespace(goto=goto)), cancel_is_error=False)
+    assert ending.attributes.get("langgraph.handoff.target") == expected
+
+
+def test_hand_off_without_a_command_is_still_one():
+    """A hand-off that carries nothing raises nothing."""
+    assert errors.ending(PARENT_COMMAND(), cancel_is_error=False).outcome == "handed_off"
+
+
+PROVIDER_ERROR = class_in("openai", "RateLimitError")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ValueError, "ValueError"),
+        (PROVIDER_ERROR, "openai.RateLimitError"),
+        (
+            class_in("langchain_openai.chat_models.base", "OpenAIRateLimitError", PROVIDER_ERROR),
+            "openai.RateLimitError",
+        ),
+        (class_in("langchain_core.exceptions", "OutputParserException", ValueError), "ValueError"),
+        (
+            class_in("langchain_core.exceptions", "TracerException"),
+            "langchain_core.exceptions.TracerException",
+        ),
+        (class_in("app.errors", "Wrong", ValueError), "app.errors.Wrong"),
+        (Exception, "Exception"),
+    ],
+)
+def test_error_type_is_the_first_class_outside_langchain(kind, expected):
+    """The type names the provider's or application's class, qualified; LangChain's wrappers are looked through."""
+    assert errors.error_type(kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(429, 429), (599, 599), (99, None), (600, None), (True, None), ("429", None), (None, None)],
+)
+def test_status_code(code, expected):
+    """Only an HTTP status counts as one."""
+    error = ValueError()
+    error.status_code = code
+    assert errors.status_code(error) == expected
+    assert errors.status_code(ValueError()) is None
+
+
+def fail(depth):
+    """Raise from `depth` frames below."""
+    if depth:
+        fail(depth - 1)
+    raise ValueError("secret text")
+
+
+def stack_of(depth):
+    """The stack of an exception raised `depth` frames below."""
+    try:
+        fail(depth)
+    except ValueError as error:
+        return errors.stack(error)
+
+
+def test_stack_tells_places_only():
+    """The stack has a line with file, line and function per frame, innermost last, and neither message nor source."""
+    lines = stack_of(1).split("\n")
+    assert [line.rsplit(":", 1)[1] for line in lines] == ["stack_of", "fail", "fail"]
+    assert all(line.startswith(__file__) for line in lines)
+    assert "secret" not in stack_of(1)
+
+
+def test_long_stack_is_cut_in_the_middle():
+    """A deep recursion keeps both ends of its stack and says how much is missing."""
+    lines = stack_of(200).split("\n")
+    assert len(lines) == 65
+    assert lines[32] == "... 138 frames ..."
+
+
+def test_exception_that_was_never_raised_has_no_stack():
+    """Without a traceback the stack is empty."""
+    assert errors.stack(ValueError()) == ""

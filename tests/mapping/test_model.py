@@ -1,0 +1,248 @@
+from types import SimpleNamespace
+
+import pytest
+
+from otel_callbacks._mapping import model
+from otel_callbacks._records import Inherited
+from tests.mapping.records import answer, message, start
+
+
+def planned(**fields):
+    """The attributes a model run is given at span creation."""
+    return model.plan(start(**fields), Inherited()).attributes
+
+
+def requested(**fields):
+    """The request attributes of a model run."""
+    out = {}
+    model.request(start(**fields), out)
+    return out
+
+
+def responded(result):
+    """The response attributes of a model's result."""
+    out = {}
+    model.response(result, out)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"params": {"model": "a", "model_name": "b"}}, "a"),
+        ({"params": {"model_name": "b"}, "metadata": {"ls_model_name": "c"}}, "b"),
+        ({"params": {"model_id": "d"}}, "d"),
+        ({"params": {"azure_deployment": "e"}}, "e"),
+        ({"params": {"model": None}, "metadata": {"ls_model_name": "c"}}, "c"),
+        ({"params": {"model": 5}}, None),
+        ({}, None),
+    ],
+)
+def test_request_model_comes_from_parameters_then_metadata(fields, expected):
+    """The model asked for is looked up among the invocation parameters, then in ``ls_model_name``."""
+    assert model.request_model(start(**fields)) == expected
+
+
+@pytest.mark.parametrize(("run_type", "operation"), [("chat", "chat"), ("llm", "text_completion")])
+def test_span_is_named_after_operation_and_model(run_type, operation):
+    """The span's name is the operation and the model, or the operation alone where no model is known."""
+    assert model.plan(start(run_type, params={"model": "m"}), Inherited()).name == f"{operation} m"
+    assert model.plan(start(run_type), Inherited()).name == operation
+
+
+def test_plan_gives_what_samplers_and_metrics_need():
+    """Operation, provider and request model are known at span creation; an unknown model has no attribute."""
+    operation = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "unknown"}
+    assert planned(params={"model": "m"}) == {**operation, "gen_ai.request.model": "m"}
+    assert planned() == operation
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "expected"),
+    [
+        ({"openai_api_base": "http://127.0.0.1:8080/v1"}, ("127.0.0.1", 8080)),
+        ({"openai_api_base": "https://api.example.com/v1"}, ("api.example.com", 443)),
+        ({"anthropic_api_url": "http://localhost"}, ("localhost", 80)),
+        ({"azure_endpoint": "https://x.openai.azure.com/"}, ("x.openai.azure.com", 443)),
+        ({"base_url": "http://[::1]:11434"}, ("::1", 11434)),
+        ({"endpoint_url": "https://bedrock.eu-west-1.amazonaws.com"}, ("bedrock.eu-west-1.amazonaws.com", 443)),
+        ({"base_url": "not a url"}, None),
+        ({"base_url": "http://host:99999999"}, None),
+        ({"base_url": {"type": "secret"}}, None),
+        ({}, None),
+    ],
+)
+def test_server_is_where_the_models_endpoint_points_to(kwargs, expected):
+    """Address and port come from the endpoint among the model's own fields, together or not at all."""
+    attributes = planned(serialized={"kwargs": kwargs})
+    assert (attributes.get("server.address"), attributes.get("server.port")) == (expected or (None, None))
+
+
+def test_endpoint_with_a_password_gives_only_the_host():
+    """User and password in an endpoint are not exported."""
+    attributes = planned(serialized={"kwargs": {"base_url": "https://user:pass@host.example:8443/v1?key=s"}})
+    assert (attributes["server.address"], attributes["server.port"]) == ("host.example", 8443)
+    assert "pass" not in repr(attributes)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"temperature": 0.2}, {"gen_ai.request.temperature": 0.2}),
+        ({"temperature": 0}, {"gen_ai.request.temperature": 0.0}),
+        ({"top_p": 0.9}, {"gen_ai.request.top_p": 0.9}),
+        ({"top_k": 40}, {"gen_ai.request.top_k": 40}),
+        ({"max_tokens": 64}, {"gen_ai.request.max_tokens": 64}),
+        ({"max_completion_tokens": 64}, {"gen_ai.request.max_tokens": 64}),
+        ({"max_output_tokens": 64}, {"gen_ai.request.max_tokens": 64}),
+        ({"num_predict": 64}, {"gen_ai.request.max_tokens": 64}),
+        ({"frequency_penalty": 0.5}, {"gen_ai.request.frequency_penalty": 0.5}),
+        ({"presence_penalty": 0.5}, {"gen_ai.request.presence_penalty": 0.5}),
+        ({"seed": 7}, {"gen_ai.request.seed": 7}),
+        ({"stop": ["a", "b"]}, {"gen_ai.request.stop_sequences": ["a", "b"]}),
+        ({"stop": "a"}, {"gen_ai.request.stop_sequences": ["a"]}),
+        ({"stop_sequences": ["a"]}, {"gen_ai.request.stop_sequences": ["a"]}),
+        ({"n": 3}, {"gen_ai.request.choice.count": 3}),
+        ({"n": 1}, {}),
+        ({"stream": True}, {"gen_ai.request.stream": True}),
+        ({"streaming": True}, {"gen_ai.request.stream": True}),
+        ({"stream": False}, {}),
+        ({"reasoning_effort": "low"}, {"gen_ai.request.reasoning.level": "low"}),
+        ({"reasoning": {"effort": "high"}}, {"gen_ai.request.reasoning.level": "high"}),
+        ({"previous_response_id": "r1"}, {"gen_ai.request.previous_response.id": "r1"}),
+        ({"response_format": {"type": "json_schema"}}, {"gen_ai.output.type": "json"}),
+        ({"response_format": {"type": "text"}}, {"gen_ai.output.type": "text"}),
+    ],
+)
+def test_request_parameters(params, expected):
+    """Each invocation parameter the convention knows becomes its attribute, in the convention's type."""
+    assert requested(params=params) == expected
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"temperature": None},
+        {"temperature": "hot"},
+        {"temperature": True},
+        {"temperature": float("nan")},
+        {"max_tokens": float("inf")},
+        {"seed": 2**70},
+        {"stop": [1, None]},
+        {"n": "two"},
+        {"reasoning": "much"},
+        {"response_format": "json"},
+    ],
+)
+def test_senseless_parameters_are_left_out(params):
+    """Values of a wrong type or range give no attribute and raise nothing."""
+    assert requested(params=params) == {}
+
+
+def test_metadata_fills_in_for_parameters():
+    """``ls_temperature`` and ``ls_max_tokens`` count where the parameters say nothing."""
+    metadata = {"ls_temperature": 0.3, "ls_max_tokens": 9}
+    assert requested(metadata=metadata, params={"temperature": 0.1}) == {
+        "gen_ai.request.temperature": 0.1,
+        "gen_ai.request.max_tokens": 9,
+    }
+
+
+def test_structured_output_asks_for_json():
+    """``with_structured_output`` marks the call, whatever method it uses."""
+    assert requested(options={"ls_structured_output_format": {"schema": {}}}) == {"gen_ai.output.type": "json"}
+
+
+def test_service_tier_belongs_to_openai():
+    """The service tier asked for is exported for OpenAI only, whose attribute it is."""
+    params = {"service_tier": "flex"}
+    assert requested(params=params, metadata={"ls_provider": "openai"}) == {"openai.request.service_tier": "flex"}
+    assert requested(params=params, metadata={"ls_provider": "groq"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "llm_output", "expected"),
+    [
+        ({"model_name": "m-1"}, None, "m-1"),
+        ({"model": "m-2"}, None, "m-2"),
+        ({}, {"model_name": "m-3"}, "m-3"),
+        ({"model_name": "m-1"}, {"model_name": "m-3"}, "m-1"),
+        ({}, None, None),
+    ],
+)
+def test_response_model(metadata, llm_output, expected):
+    """The model that answered is read from the message, then from ``llm_output``."""
+    out = responded(answer(message(response_metadata=metadata), llm_output=llm_output))
+    assert out.get("gen_ai.response.model") == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"response_metadata": {"id": "chatcmpl-1"}, "id": "lc_run--1"}, "chatcmpl-1"),
+        ({"id": "msg_1"}, "msg_1"),
+        ({"id": "lc_run--1"}, None),
+        ({"id": "run--1"}, None),
+        ({"id": None}, None),
+    ],
+)
+def test_response_id_is_the_providers(fields, expected):
+    """The response id is the provider's; an id LangChain made from the run's is none."""
+    assert responded(answer(message(**fields))).get("gen_ai.response.id") == expected
+
+
+@pytest.mark.parametrize(
+    ("info", "metadata", "expected"),
+    [
+        ({"finish_reason": "stop"}, {"finish_reason": "length"}, "stop"),
+        (None, {"finish_reason": "length"}, "length"),
+        (None, {"stop_reason": "end_turn"}, "end_turn"),
+        (None, {"stopReason": "tool_use"}, "tool_use"),
+        (None, {"done_reason": "stop"}, "stop"),
+        (None, {"status": "completed"}, "completed"),
+        (None, {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "max_output_tokens"),
+        ({"finish_reason": ""}, {"status": 7}, None),
+        (None, {}, None),
+    ],
+)
+def test_finish_reason(info, metadata, expected):
+    """The reason is read where providers put it, as they spell it; none is invented."""
+    generation = SimpleNamespace(generation_info=info, message=message(response_metadata=metadata))
+    reasons = model.finish_reasons(SimpleNamespace(generations=[[generation]]))
+    assert reasons == ([expected] if expected else [])
+
+
+def test_finish_reasons_of_several_choices():
+    """Every choice that has a reason gives one, in the choices' order."""
+    result = answer(*[message(response_metadata={"finish_reason": reason}) for reason in ("stop", "length")])
+    assert responded(result)["gen_ai.response.finish_reasons"] == ["stop", "length"]
+
+
+@pytest.mark.parametrize("result", [None, object(), SimpleNamespace(generations=None), SimpleNamespace(generations=[])])
+def test_result_without_generations_gives_nothing(result):
+    """A result of an unknown shape gives no attribute and raises nothing."""
+    assert responded(result) == {}
+
+
+@pytest.mark.parametrize(
+    ("token", "chunk", "expected"),
+    [
+        ("text", None, True),
+        ([{"type": "thinking"}], None, True),
+        ({"event": "content-block-delta"}, None, True),
+        ("", None, False),
+        ("", message(content=""), False),
+        (None, message(content=[{"type": "reasoning"}]), True),
+        ("", message(content="", tool_call_chunks=[{"name": "t"}]), True),
+        ("", message(content="", additional_kwargs={"reasoning_content": "hm"}), True),
+    ],
+)
+def test_chunk_with_content(token, chunk, expected):
+    """Text, tool calls and reasoning are content; the announcement of the role and the end marker are not."""
+    assert model.has_content(token, SimpleNamespace(message=chunk) if chunk else None) is expected
+
+
+def test_text_length_counts_characters_of_the_first_choice():
+    """The length of a partial answer is that of its text, 0 where there is none."""
+    assert model.text_length(SimpleNamespace(generations=[[SimpleNamespace(text="partial")]])) == 7
+    assert model.text_length(SimpleNamespace(generations=[])) == 0

@@ -1,0 +1,57 @@
+import pytest
+
+from otel_callbacks import _mapping, semconv
+from otel_callbacks._records import Inherited
+from tests.mapping.records import start
+
+DIALECT = semconv.DIALECTS["py-1.3"]
+
+
+@pytest.mark.parametrize(
+    ("run_type", "operation"),
+    [
+        ("chat", "chat"),
+        ("llm", "text_completion"),
+        ("tool", "execute_tool"),
+        ("retriever", "retrieval"),
+        ("chain", "chain"),
+        ("prompt", "prompt"),
+        ("parser", "parser"),
+    ],
+)
+def test_each_run_type_has_its_operation(run_type, operation):
+    """The hook that fired decides the operation, not a name."""
+    assert _mapping.plan(start(run_type, "agent"), Inherited(), DIALECT, is_root=False).operation == operation
+
+
+@pytest.mark.parametrize("run_type", ["chat", "llm", "tool", "retriever", "chain"])
+def test_bare_plan_needs_nothing(run_type):
+    """A run whose own data cannot be read still becomes a span of its operation."""
+    plan = _mapping.bare_plan(start(run_type), Inherited())
+    assert plan.name == plan.operation
+    assert plan.attributes.get("gen_ai.operation.name") in {plan.operation, None}
+
+
+def test_each_detail_shows_more():
+    """Each level of detail shows all that the one before shows, and more."""
+    visible = _mapping.VISIBLE
+    assert visible["operations"] < visible["steps"] < visible["all"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"thread_id": "t", "session_id": "s", "conversation_id": "c"}, "t"),
+        ({"session_id": "s", "conversation_id": "c"}, "s"),
+        ({"conversation_id": "c"}, "c"),
+        ({"thread_id": 7}, "7"),
+        ({"thread_id": "", "session_id": "s"}, "s"),
+        ({"thread_id": None}, None),
+        ({"thread_id": ["t"]}, None),
+        ({"user_id": "u"}, None),
+        ({}, None),
+    ],
+)
+def test_conversation_id(metadata, expected):
+    """The conversation is the thread's, the session's or the conversation's id, the first that is there."""
+    assert _mapping.conversation_id(metadata) == expected

@@ -1,0 +1,243 @@
+import asyncio
+import threading
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableLambda
+from opentelemetry.sdk.metrics import MeterProvider
+
+from otel_callbacks import OTelCallbackHandler, _metrics, _recorder
+from tests.support.models import ScriptedChat, usage
+from tests.support.programs import graph, weather
+from tests.support.telemetry import Telemetry
+
+CHAT = "gen_ai.client.operation.duration"
+FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
+
+
+def program():
+    """A graph of two nodes, a tool in the one, a prompt and a model in the other."""
+    chain = RunnableLambda(str) | ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(7, 5))])
+    return graph(
+        "trip",
+        look=lambda state: {"seen": [weather.invoke({"city": "Oslo"})]},
+        talk=lambda state: {"seen": [chain.invoke("x")]},
+    )
+
+
+def test_one_duration_per_run(telemetry: Telemetry):
+    """Every operation and node is measured once, other steps are not."""
+    program().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+    assert telemetry.count(CHAT) == 1
+    assert telemetry.count("gen_ai.execute_tool.duration") == 1
+    assert telemetry.count("gen_ai.invoke_workflow.duration") == 1
+    assert telemetry.count("otel_callbacks.step.duration") == 2
+    assert telemetry.count("gen_ai.invoke_agent.duration") == 0
+
+
+def test_tokens_first_chunks_and_reasons_are_of_models_only(telemetry: Telemetry):
+    """What a model used or why it ended is not repeated by the runs around it."""
+    model = ScriptedChat(
+        script=[AIMessage("hi", usage_metadata=usage(7, 5), response_metadata={"finish_reason": "stop"})]
+    )
+    list((model | RunnableLambda(lambda m: m)).stream("x", {"callbacks": [telemetry.handler()]}))
+    assert telemetry.count("gen_ai.client.token.usage") == 2
+    assert telemetry.count(FIRST_CHUNK) == 1
+    assert telemetry.total("otel_callbacks.finish_reasons") == 1
+
+
+def test_duration_is_the_spans(telemetry: Telemetry):
+    """A measured duration equals the length of its span."""
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("execute_tool weather")
+    (point,) = telemetry.points("gen_ai.execute_tool.duration")
+    assert point.sum == pytest.approx((span.end_time - span.start_time) / 1e9, abs=1e-6)
+
+
+def exemplars(telemetry: Telemetry) -> dict[str, set[tuple[int, int]]]:
+    """Metric -> the trace and span ids its exemplars name. The SDK hands each exemplar out once."""
+    data = telemetry.reader.get_metrics_data()
+    metrics = [metric for r in data.resource_metrics for s in r.scope_metrics for metric in s.metrics]
+    return {
+        metric.name: {(e.trace_id, e.span_id) for p in metric.data.data_points for e in getattr(p, "exemplars", ())}
+        for metric in metrics
+    }
+
+
+def test_exemplars_lead_to_the_measured_span(telemetry: Telemetry):
+    """The exemplar of each measurement names the trace and span that were measured, not what is current."""
+    with telemetry.tracer.start_as_current_span("req"):
+        program().invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    found = exemplars(telemetry)
+    for metric, name in (
+        (CHAT, "chat"),
+        ("gen_ai.client.token.usage", "chat"),
+        ("gen_ai.execute_tool.duration", "execute_tool weather"),
+        ("gen_ai.invoke_workflow.duration", "invoke_workflow trip"),
+    ):
+        context = telemetry.span(name).context
+        assert found[metric] == {(context.trace_id, context.span_id)}
+
+
+def test_exemplars_of_hidden_runs_lead_to_the_next_span_above(telemetry: Telemetry):
+    """A run without a span of its own is found by the span that stands for it."""
+    program().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
+    root = telemetry.span("invoke_workflow trip").context
+    assert exemplars(telemetry)["otel_callbacks.step.duration"] == {(root.trace_id, root.span_id)}
+
+
+async def test_exemplars_of_async_runs(telemetry: Telemetry):
+    """In async code, where ends run in a copied context, exemplars still name the measured span."""
+    await ScriptedChat(script=["hi"]).ainvoke("x", {"callbacks": [telemetry.handler()]})
+    context = telemetry.span("chat").context
+    assert exemplars(telemetry)[CHAT] == {(context.trace_id, context.span_id)}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        return self.now
+
+
+def test_first_chunk_is_the_first_with_content(telemetry: Telemetry, monkeypatch):
+    """The metric waits for content as the span does, and both tell the same."""
+    clock = Clock()
+    monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
+    monkeypatch.setattr("otel_callbacks._start.perf_counter_ns", clock)
+
+    class Timed(ScriptedChat):
+        def _stream(self, *args, **kwargs):
+            for milliseconds, text in ((100, ""), (250, "a"), (300, "b")):
+                clock.now = milliseconds * 1_000_000
+                yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+
+    list(Timed(script=[""]).stream("x", {"callbacks": [telemetry.handler()]}))
+    (point,) = telemetry.points(FIRST_CHUNK)
+    assert point.sum == pytest.approx(0.25)
+    assert telemetry.span("chat").attributes["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.25)
+
+
+def test_time_between_chunks_is_measured_only_when_asked(telemetry: Telemetry):
+    """One measurement per chunk costs, so it is off by default."""
+    chunks = [AIMessageChunk(content=text) for text in "abc"]
+    list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
+    assert telemetry.points("gen_ai.client.operation.time_per_output_chunk") == []
+
+
+def test_finish_reasons_count_choices(telemetry: Telemetry):
+    """Each choice counts under its own reason."""
+    choices = [
+        ChatGeneration(message=AIMessage("a"), generation_info={"finish_reason": reason})
+        for reason in ("stop", "length", "stop")
+    ]
+    ScriptedChat(script=[ChatResult(generations=choices)]).invoke("x", {"callbacks": [telemetry.handler()]})
+    points = telemetry.points("otel_callbacks.finish_reasons")
+    assert {p.attributes["otel_callbacks.finish_reason"]: p.value for p in points} == {"stop": 2, "length": 1}
+
+
+def test_usage_is_missing_only_where_a_model_answered(telemetry: Telemetry):
+    """A failed call reports no usage and is not counted as missing any."""
+    with pytest.raises(ValueError, match="no"):
+        ScriptedChat(script=[ValueError("no")]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.points("otel_callbacks.usage_missing") == []
+
+
+def test_runs_are_counted_by_type_and_outcome(telemetry: Telemetry):
+    """Every run that ended counts, hidden ones too."""
+    handler = telemetry.handler(detail="operations")
+    program().invoke({"seen": []}, {"callbacks": [handler]})
+    with pytest.raises(ValueError, match="no"):
+        ScriptedChat(script=[ValueError("no")]).invoke("x", {"callbacks": [handler]})
+    counts = {
+        (p.attributes["langchain.run_type"], p.attributes["otel_callbacks.outcome"]): p.value
+        for p in telemetry.points("otel_callbacks.runs")
+    }
+    assert counts == {("chain", "ok"): 5, ("tool", "ok"): 1, ("chat", "ok"): 1, ("chat", "error"): 1}
+
+
+def test_open_runs_are_counted_while_they_run(telemetry: Telemetry):
+    """The number of open runs is read when metrics are collected."""
+    inside = []
+
+    def look(text):
+        inside.extend(point.value for point in telemetry.points("otel_callbacks.runs.open"))
+        return text
+
+    (RunnableLambda(look) | RunnableLambda(str)).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert inside == [2]
+    assert [point.value for point in telemetry.points("otel_callbacks.runs.open")] == [0]
+
+
+async def test_durations_tell_cancelled_calls_apart(telemetry: Telemetry):
+    """A duration has the outcome as a label only where it is neither ok nor error."""
+    hanging = asyncio.Event()
+
+    class Hanging(ScriptedChat):
+        async def _agenerate(self, *args, **kwargs):
+            hanging.set()
+            await asyncio.Event().wait()
+
+    handler = telemetry.handler()
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+    task = asyncio.create_task(Hanging(script=[""]).ainvoke("x", {"callbacks": [handler]}))
+    await hanging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    await asyncio.sleep(0)
+    outcomes = [point.attributes.get("otel_callbacks.outcome") for point in telemetry.points(CHAT)]
+    assert sorted(outcomes, key=str) == [None, "cancelled"]
+
+
+def test_handlers_own_failures_are_counted_by_kind(telemetry: Telemetry, caplog):
+    """What fails inside the tracer is counted and logged once, and the run goes on."""
+    handler = telemetry.handler(filter=lambda run: 1 / 0)
+    chain = RunnableLambda(str) | RunnableLambda(str)
+    for _ in range(3):
+        assert chain.invoke("x", {"callbacks": [handler]}) == "x"
+    (point,) = telemetry.points("otel_callbacks.errors")
+    assert dict(point.attributes) == {"otel_callbacks.error.kind": "filter"}
+    assert point.value == 6
+    assert len([record for record in caplog.records if record.name == "otel_callbacks"]) == 1
+
+
+def test_dimension_keeps_its_first_values(telemetry: Telemetry):
+    """Above the cap new values share one series, known ones keep theirs."""
+    for number in (*range(_metrics.MAX_VALUES_PER_DIMENSION + 50), 0):
+        tool = weather.model_copy(update={"name": f"tool-{number}"})
+        tool.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    counts = {p.attributes["gen_ai.tool.name"]: p.count for p in telemetry.points("gen_ai.execute_tool.duration")}
+    assert len(counts) == _metrics.MAX_VALUES_PER_DIMENSION + 1
+    assert counts["_OTHER"] == 50
+    assert counts["tool-0"] == 2
+
+
+def test_threads_do_not_lose_measurements(telemetry: Telemetry):
+    """Counts are right when many threads end runs at once."""
+    handler = telemetry.handler()
+
+    def work():
+        for _ in range(50):
+            weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert telemetry.count("gen_ai.execute_tool.duration") == 400
+    assert telemetry.total("otel_callbacks.runs") == 400
+
+
+def test_meter_provider_without_tracer_provider_is_enough(telemetry: Telemetry):
+    """Metrics work on their own where no traces are set up."""
+    handler = OTelCallbackHandler(meter_provider=telemetry.meter_provider)
+    weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
+    assert isinstance(telemetry.meter_provider, MeterProvider)
+    assert telemetry.count("gen_ai.execute_tool.duration") == 1

@@ -1,0 +1,18 @@
+"""What the SDK exported, in the OTLP/JSON form the checker reads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+from tests.support.telemetry import Telemetry
+
+
+def documents(telemetry: Telemetry) -> Iterator[dict[str, Any]]:
+    """One document with all spans, one with all metrics."""
+    yield MessageToDict(encode_spans(telemetry.spans))
+    data = telemetry.reader.get_metrics_data()
+    if data is not None:
+        yield MessageToDict(encode_metrics(data))

@@ -1,0 +1,144 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+
+from otel_callbacks import RunInfo, suppress
+from tests.support.models import ScriptedChat
+from tests.support.programs import graph, weather
+from tests.support.telemetry import Telemetry
+
+
+def chain():
+    """A prompt, a model and a parser in a node of a graph."""
+    parts = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hi"]) | StrOutputParser()
+    return graph("trip", talk=lambda state: {"seen": [parts.invoke(state)]})
+
+
+TREES = {
+    "operations": "invoke_workflow trip\n  chat",
+    "steps": "invoke_workflow trip\n  node talk\n    chat",
+    "all": (
+        "invoke_workflow trip\n"
+        "  node talk\n"
+        "    chain RunnableSequence\n"
+        "      prompt ChatPromptTemplate\n"
+        "      chat\n"
+        "      parser StrOutputParser"
+    ),
+}
+
+
+@pytest.mark.parametrize("detail", TREES)
+def test_hidden_runs_hand_on_their_parents_span(telemetry: Telemetry, detail):
+    """Each detail shows its kinds of runs; what it hides leaves no gap in the tree."""
+    chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
+    assert telemetry.tree() == TREES[detail]
+
+
+@pytest.mark.parametrize("detail", TREES)
+def test_hidden_runs_are_measured(telemetry: Telemetry, detail):
+    """Metrics do not depend on which runs have spans."""
+    chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
+    assert telemetry.count("otel_callbacks.step.duration") == 1
+    assert telemetry.total("otel_callbacks.runs", langchain__run_type="prompt") == 1
+
+
+def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(telemetry: Telemetry):
+    """Where the run that failed has no span, the exception is told on the next span above, once."""
+
+    def fail(text):
+        raise ValueError("no")
+
+    parts = RunnableLambda(fail) | StrOutputParser()
+    program = graph("trip", talk=lambda state: {"seen": [parts.invoke("x")]})
+    with pytest.raises(ValueError, match="no"):
+        program.invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
+    assert telemetry.tree() == "invoke_workflow trip [error] ERROR"
+    assert [event.name for event in telemetry.span("invoke_workflow trip").events] == ["exception"]
+
+
+def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
+    """A filter decides by name, run type, tags and metadata; roots stay, also those it does not want."""
+    seen: list[RunInfo] = []
+
+    def keep_models(run: RunInfo) -> bool:
+        seen.append(run)
+        return run.run_type == "chat"
+
+    config = {
+        "callbacks": [telemetry.handler(detail="all", filter=keep_models)],
+        "tags": ["vip"],
+        "metadata": {"tenant": "acme"},
+    }
+    chain().invoke({"seen": []}, config)
+    assert telemetry.tree() == "invoke_workflow trip\n  chat"
+    assert [run.run_type for run in seen] == ["chain", "chain", "prompt", "chat", "parser"]
+    node = seen[0]
+    assert (node.name, node.metadata["tenant"]) == ("talk", "acme")
+    assert "vip" in node.tags
+
+
+def test_filter_that_fails_hides_nothing(telemetry: Telemetry):
+    """A filter that raises costs nothing but a count."""
+
+    def broken(run):
+        raise KeyError("no")
+
+    result = chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(filter=broken)]})
+    assert result["seen"] == ["hi"]
+    assert telemetry.tree() == TREES["steps"]
+    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="filter") == 2
+
+
+def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
+    """What starts inside `suppress()` has neither spans nor measurements, what starts after it has."""
+    handler = telemetry.handler()
+    with suppress():
+        chain().invoke({"seen": []}, {"callbacks": [handler]})
+    assert telemetry.spans == ()
+    assert telemetry.count("gen_ai.client.operation.duration") == 0
+    assert telemetry.points("otel_callbacks.runs") == []
+    assert handler.open_runs == 0
+    chain().invoke({"seen": []}, {"callbacks": [handler]})
+    assert telemetry.tree() == TREES["steps"]
+
+
+async def test_suppression_holds_in_async_code(telemetry: Telemetry):
+    """LangChain takes the block's context over into its tasks."""
+    with suppress():
+        await chain().ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.spans == ()
+
+
+def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
+    """A tree that starts in a suppressed part of a run is dropped, the run itself is not."""
+
+    def quiet(state):
+        with suppress():
+            return {"seen": [weather.invoke({"city": "Oslo"})]}
+
+    graph("trip", look=quiet).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "invoke_workflow trip\n  node look"
+
+
+def test_suppression_is_for_its_own_thread(telemetry: Telemetry):
+    """Another request in another thread is recorded meanwhile."""
+    inside = threading.Event()
+    done = threading.Event()
+
+    def suppressed():
+        with suppress():
+            inside.set()
+            done.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(suppressed)
+        inside.wait(10)
+        weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+        done.set()
+        other.result()
+    assert telemetry.tree() == "execute_tool weather"

@@ -1,0 +1,116 @@
+import asyncio
+import re
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+from tests.support.models import ScriptedChat
+from tests.support.programs import broken, graph, weather
+from tests.support.telemetry import Telemetry
+
+
+class Refused(Exception):  # noqa: N818
+    """A provider's error."""
+
+    status_code = 429
+
+
+def failing(message="the secret prompt", error=Refused):
+    """A model that fails with a message."""
+    return ScriptedChat(script=[error(message)])
+
+
+def test_exception_event_tells_type_status_and_places(telemetry: Telemetry):
+    """The event has the type, the provider's status code and the stack as file:line:function, and no message."""
+    with pytest.raises(Refused):
+        failing().invoke("x", {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("chat")
+    (event,) = span.events
+    stack = event.attributes["exception.stacktrace"].split("\n")
+    assert event.name == "exception"
+    assert event.attributes["exception.type"] == f"{__name__}.Refused"
+    assert event.attributes["http.response.status_code"] == 429
+    assert all(re.fullmatch(r"[^:]+\.py:\d+:\S+", line) for line in stack)
+    assert stack[-1].endswith(":_next")
+    assert set(event.attributes) == {"exception.type", "exception.stacktrace", "http.response.status_code"}
+
+
+def test_messages_of_exceptions_are_nowhere(telemetry: Telemetry):
+    """By default neither status, attributes nor events of any span contain an exception's message."""
+    program = graph("g", only=lambda state: {"seen": [failing().invoke("x")]})
+    with pytest.raises(Refused):
+        program.invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+    for span in telemetry.spans:
+        texts = [span.status.description, *span.attributes.values()]
+        texts += [value for event in span.events for value in event.attributes.values()]
+        assert not [text for text in texts if "secret" in str(text)]
+
+
+def test_status_names_the_type(telemetry: Telemetry):
+    """A failed span has status ERROR, described by the error's type; successes leave the status unset."""
+    config = {"callbacks": [telemetry.handler()]}
+    with pytest.raises(ValueError, match="no weather"):
+        broken.invoke({"city": "Oslo"}, config)
+    weather.invoke({"city": "Oslo"}, config)
+    failed = telemetry.span("execute_tool broken")
+    assert (failed.status.status_code.name, failed.status.description) == ("ERROR", "ValueError")
+    assert failed.attributes["error.type"] == "ValueError"
+    assert telemetry.span("execute_tool weather").status.is_unset
+
+
+def test_other_exception_on_the_way_up_has_its_own_event(telemetry: Telemetry):
+    """Code that raises another exception in an except block fails by itself, so both are told."""
+
+    def wrap(text):
+        try:
+            return failing().invoke(text)
+        except Refused:
+            raise KeyError("mine") from None
+
+    with pytest.raises(KeyError):
+        RunnableLambda(wrap).invoke("x", {"callbacks": [telemetry.handler()]})
+    told = {span.name: [event.attributes["exception.type"] for event in span.events] for span in telemetry.spans}
+    assert told == {"chat": [f"{__name__}.Refused"], "invoke_workflow wrap": ["KeyError"]}
+
+
+def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
+    """What a step catches is the child's error only."""
+
+    def forgive(text):
+        try:
+            return failing().invoke(text)
+        except Refused:
+            return "sorry"
+
+    RunnableLambda(forgive).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "invoke_workflow forgive\n  chat [error] ERROR"
+
+
+async def test_cancellation_is_no_error(telemetry: Telemetry):
+    """Cancelled runs say so, without status, error type or event; their time is told apart in the metrics."""
+    started = asyncio.Event()
+
+    async def wait(text):
+        started.set()
+        await asyncio.Event().wait()
+
+    chain = RunnableLambda(wait).with_config(run_name="patient")
+    task = asyncio.create_task(chain.ainvoke("x", {"callbacks": [telemetry.handler()]}))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    span = telemetry.span("invoke_workflow patient")
+    assert span.status.is_unset
+    assert span.events == ()
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    (point,) = telemetry.points("gen_ai.invoke_workflow.duration")
+    assert dict(point.attributes) == {"gen_ai.workflow.name": "patient", "otel_callbacks.outcome": "cancelled"}
+
+
+@pytest.mark.parametrize("detail", ["operations", "steps", "all"])
+def test_every_span_tells_its_outcome(telemetry: Telemetry, detail):
+    """No span is without an outcome, whatever is shown."""
+    chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
+    chain.invoke("x", {"callbacks": [telemetry.handler(detail=detail)]})
+    assert {span.attributes["otel_callbacks.outcome"] for span in telemetry.spans} == {"ok"}

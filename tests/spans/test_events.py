@@ -1,0 +1,79 @@
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.language_models.llms import create_base_retry_decorator
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnableLambda
+
+from tests.support.models import ScriptedChat
+from tests.support.programs import graph
+from tests.support.telemetry import Telemetry
+
+
+def custom_events(telemetry: Telemetry) -> list[tuple[str, dict]]:
+    """Span and attributes of each custom event."""
+    return [
+        (span.name, dict(event.attributes))
+        for span in telemetry.spans
+        for event in span.events
+        if event.name == "langchain.custom_event"
+    ]
+
+
+def test_custom_event_is_an_event_of_its_run(telemetry: Telemetry):
+    """`dispatch_custom_event` gives name and size; the data is content and is not exported."""
+
+    def work(state):
+        dispatch_custom_event("progress", {"secret": "data", "percent": 50})
+        return {"seen": [1]}
+
+    graph("g", work=work).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert custom_events(telemetry) == [
+        ("node work", {"langchain.custom_event.name": "progress", "langchain.custom_event.size": 2})
+    ]
+
+
+async def test_custom_event_of_async_code(telemetry: Telemetry):
+    """The async twin does the same; data without a size has none."""
+
+    async def work(state):
+        await adispatch_custom_event("tick", 7)
+        return {"seen": [1]}
+
+    await graph("g", work=work).ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert custom_events(telemetry) == [("node work", {"langchain.custom_event.name": "tick"})]
+
+
+def test_custom_event_of_a_hidden_run_is_told_on_the_next_span_above(telemetry: Telemetry):
+    """Hiding a run does not lose what it reports."""
+
+    def work(text):
+        dispatch_custom_event("progress", [1, 2, 3])
+        return text
+
+    chain = (RunnableLambda(work) | StrOutputParser()).with_config(run_name="outer")
+    chain.invoke("x", {"callbacks": [telemetry.handler(detail="operations")]})
+    assert [name for name, _ in custom_events(telemetry)] == ["invoke_workflow outer"]
+
+
+class Retrying(ScriptedChat):
+    """Tries again by itself, as providers' packages do."""
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        retry = create_base_retry_decorator([ConnectionError], max_retries=3, run_manager=run_manager)
+        attempt = retry(super()._generate)
+        attempt.retry.wait = lambda state: 0
+        return attempt(messages, stop, run_manager, **kwargs)
+
+
+def test_retries_inside_a_model_are_counted(telemetry: Telemetry):
+    """Attempts a provider's package makes inside one call are counted on its span."""
+    model = Retrying(script=[ConnectionError("1"), ConnectionError("2"), "fine"])
+    model.invoke("x", {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("chat")
+    assert span.attributes["langchain.retry.count"] == 2
+    assert span.attributes["otel_callbacks.outcome"] == "ok"
+
+
+def test_call_without_retries_has_no_count(telemetry: Telemetry):
+    """A call that worked at once says nothing of retries."""
+    ScriptedChat(script=["fine"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert "langchain.retry.count" not in telemetry.span("chat").attributes

@@ -1,0 +1,95 @@
+import pytest
+from langchain_core.language_models import FakeListLLM, FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+
+def test_chat_model_without_a_name_has_its_span(telemetry: Telemetry):
+    """A model call is a span also where nobody knows the model's name."""
+    FakeMessagesListChatModel(responses=[AIMessage("hi")]).invoke("x", {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("chat")
+    assert span.kind.name == "CLIENT"
+    assert "gen_ai.request.model" not in span.attributes
+    assert "gen_ai.response.finish_reasons" not in span.attributes
+
+
+def test_text_model_is_a_text_completion(telemetry: Telemetry):
+    """Text models have spans of an operation of their own."""
+    FakeListLLM(responses=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("text_completion")
+    assert span.kind.name == "CLIENT"
+    assert span.attributes["gen_ai.operation.name"] == "text_completion"
+
+
+def test_run_name_does_not_rename_the_span(telemetry: Telemetry):
+    """The span is named after the model, whatever the run is called."""
+    model = ScriptedChat(script=["hi"], params={"model": "m"})
+    model.invoke("x", {"callbacks": [telemetry.handler()], "run_name": "question of Ann"})
+    assert telemetry.span("chat m")
+
+
+def test_choices_have_a_finish_reason_each(telemetry: Telemetry):
+    """Several choices are counted and each tells why it ended; one that does not is left out, none is invented."""
+    choices = [
+        ChatGeneration(message=AIMessage("a"), generation_info={"finish_reason": "stop"}),
+        ChatGeneration(message=AIMessage("b"), generation_info={"finish_reason": "length"}),
+        ChatGeneration(message=AIMessage("c")),
+    ]
+    model = ScriptedChat(script=[ChatResult(generations=choices)], params={"n": 3})
+    model.invoke("x", {"callbacks": [telemetry.handler()]})
+    attributes = telemetry.span("chat").attributes
+    assert attributes["gen_ai.request.choice.count"] == 3
+    assert attributes["gen_ai.response.finish_reasons"] == ("stop", "length")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_timed"),
+    [
+        ([AIMessageChunk(content="a")], True),
+        ([AIMessageChunk(content=""), AIMessageChunk(content="")], False),
+        ([AIMessageChunk(content=[{"type": "reasoning", "reasoning": "hm"}])], True),
+        ([AIMessageChunk(content="", tool_call_chunks=[{"name": "t", "args": "", "id": "1", "index": 0}])], True),
+    ],
+    ids=["text", "empty", "reasoning", "tool call"],
+)
+def test_time_to_first_chunk_needs_content(telemetry: Telemetry, chunks, is_timed):
+    """Only a chunk with something generated in it ends the wait for the first one."""
+    list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
+    span = telemetry.span("chat")
+    duration = (span.end_time - span.start_time) / 1e9
+    assert span.attributes["gen_ai.request.stream"] is True
+    assert ("gen_ai.response.time_to_first_chunk" in span.attributes) is is_timed
+    assert 0 <= span.attributes.get("gen_ai.response.time_to_first_chunk", 0) <= duration
+
+
+def test_call_without_stream_is_not_marked_as_one(telemetry: Telemetry):
+    """A call that does not stream says nothing of streaming."""
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    attributes = telemetry.span("chat").attributes
+    assert "gen_ai.request.stream" not in attributes
+    assert "gen_ai.response.time_to_first_chunk" not in attributes
+
+
+def test_broken_stream_keeps_what_it_had(telemetry: Telemetry):
+    """A stream that its consumer leaves is cancelled, not failed, and tells how much text had come."""
+    chunks = [AIMessageChunk(content="Hello "), AIMessageChunk(content="world")]
+    stream = ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]})
+    next(stream)
+    stream.close()
+    span = telemetry.span("chat")
+    assert span.status.is_unset
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert span.attributes["otel_callbacks.stream.partial_length"] == len("Hello ")
+
+
+def test_failing_stream_is_an_error_with_its_first_chunk(telemetry: Telemetry):
+    """A stream that breaks down is an error, and its time to the first chunk is known."""
+    model = ScriptedChat(script=[[AIMessageChunk(content="Hello "), ConnectionError("gone")]])
+    with pytest.raises(ConnectionError):
+        list(model.stream("x", {"callbacks": [telemetry.handler()]}))
+    span = telemetry.span("chat")
+    assert span.attributes["error.type"] == "ConnectionError"
+    assert "gen_ai.response.time_to_first_chunk" in span.attributes

@@ -1,0 +1,37 @@
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.vectorstores import InMemoryVectorStore
+
+from tests.support.telemetry import Telemetry
+
+
+def test_retriever_of_a_vector_store(telemetry: Telemetry):
+    """A retrieval tells its store, its embedding class and how many documents it found; the query is content."""
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
+    store.add_texts(["cats purr", "dogs bark", "cows moo"])
+    store.as_retriever(search_kwargs={"k": 2}).invoke("cats?", {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("retrieval")
+    assert span.kind.name == "CLIENT"
+    assert dict(span.attributes) == {
+        "gen_ai.operation.name": "retrieval",
+        "langchain.run.name": "VectorStoreRetriever",
+        "langchain.retriever.vector_store": "InMemoryVectorStore",
+        "langchain.retriever.embedding": "DeterministicFakeEmbedding",
+        "langchain.retriever.document_count": 2,
+        "langchain.tags": ("InMemoryVectorStore", "DeterministicFakeEmbedding"),
+        "otel_callbacks.outcome": "ok",
+    }
+
+
+def test_failing_retriever(telemetry: Telemetry):
+    """A retriever that fails is an error and counts no documents."""
+
+    class Gone(InMemoryVectorStore):
+        def similarity_search(self, *args, **kwargs):
+            raise ConnectionError("no")
+
+    with pytest.raises(ConnectionError):
+        Gone(DeterministicFakeEmbedding(size=4)).as_retriever().invoke("x", {"callbacks": [telemetry.handler()]})
+    attributes = telemetry.span("retrieval").attributes
+    assert attributes["error.type"] == "ConnectionError"
+    assert "langchain.retriever.document_count" not in attributes

@@ -1,0 +1,19 @@
+import pytest
+
+from otel_callbacks._version import __version__
+from tests.support.programs import weather
+from tests.support.telemetry import Telemetry
+
+
+@pytest.mark.parametrize(
+    ("dialect", "schema_url"), [("py-1.3", "https://opentelemetry.io/schemas/1.37.0"), ("0.1.0", "")]
+)
+def test_scope_tells_who_wrote_it_and_by_which_schema(telemetry: Telemetry, dialect, schema_url):
+    """Spans and metrics name the package and its version; a schema only where the dialect has a published one."""
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler(semconv=dialect)]})
+    scopes = [telemetry.span("execute_tool weather").instrumentation_scope]
+    data = telemetry.reader.get_metrics_data()
+    scopes += [scope.scope for resource in data.resource_metrics for scope in resource.scope_metrics]
+    assert {scope.name for scope in scopes} == {"otel_callbacks"}
+    assert {scope.version for scope in scopes} == {__version__}
+    assert {scope.schema_url or "" for scope in scopes} == {schema_url}

@@ -1,0 +1,72 @@
+import pytest
+from langchain_core.tools import StructuredTool, ToolException
+from langgraph.prebuilt import ToolNode
+
+from tests.support.models import calling
+from tests.support.programs import broken, graph, weather
+from tests.support.telemetry import Telemetry
+
+
+def test_tool_span(telemetry: Telemetry):
+    """A tool is an internal span with name, type and description, and no agent where there is none."""
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("execute_tool weather")
+    assert span.kind.name == "INTERNAL"
+    assert dict(span.attributes) == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "weather",
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.description": "Tells the weather of a city.",
+        "otel_callbacks.outcome": "ok",
+    }
+
+
+def _raise(city: str) -> str:
+    """Always fails."""
+    raise ToolException(f"no weather in {city}")
+
+
+def test_failure_that_the_tool_handles_is_the_tools_error(telemetry: Telemetry):
+    """`handle_tool_error` turns the failure into an error message: an error of the tool, not of what called it."""
+    tool = StructuredTool.from_function(_raise, name="flaky", handle_tool_error=True)
+    call = calling("flaky", "call-1", city="Oslo").tool_calls[0]
+    program = graph("g", only=lambda state: {"seen": [tool.invoke(call)]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree("error.type", "gen_ai.tool.call.id") == (
+        "invoke_workflow g\n"
+        "  node only\n"
+        "    execute_tool flaky [error] ERROR error.type='tool_error' gen_ai.tool.call.id='call-1'"
+    )
+    assert telemetry.span("execute_tool flaky").events == ()
+
+
+def test_failure_that_the_tool_node_handles_is_the_tools_error(telemetry: Telemetry):
+    """`ToolNode(handle_tool_errors=True)` lets the graph go on: the tool failed, its node and graph did not."""
+    node = ToolNode([broken], handle_tool_errors=True)
+    calls = [calling("broken", city="Oslo")]
+    program = graph("g", only=lambda state: {"seen": node.invoke({"messages": calls})["messages"]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree("error.type") == (
+        "invoke_workflow g\n  node only\n    execute_tool broken [error] ERROR error.type='ValueError'"
+    )
+
+
+def test_handled_failures_count_as_errors_of_the_tool_only(telemetry: Telemetry):
+    """The duration of a tool that failed in its own way carries the fixed error type, the workflow's carries none."""
+    tool = StructuredTool.from_function(_raise, name="flaky", handle_tool_error="sorry")
+    call = calling("flaky", city="Oslo").tool_calls[0]
+    program = graph("g", only=lambda state: {"seen": [tool.invoke(call)]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    (tool_point,) = telemetry.points("gen_ai.execute_tool.duration")
+    (workflow_point,) = telemetry.points("gen_ai.invoke_workflow.duration")
+    assert tool_point.attributes["error.type"] == "tool_error"
+    assert "error.type" not in workflow_point.attributes
+
+
+def test_wrong_arguments_are_an_error_of_the_tool(telemetry: Telemetry):
+    """A call whose arguments do not fit fails before the tool's code runs, inside the tool's span."""
+    with pytest.raises(ValueError, match="city"):
+        weather.invoke({"town": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("execute_tool weather")
+    assert span.attributes["error.type"].endswith("ValidationError")
+    assert [event.name for event in span.events] == ["exception"]

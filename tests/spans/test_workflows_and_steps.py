@@ -1,0 +1,74 @@
+import pytest
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
+
+from tests.support.programs import graph
+from tests.support.telemetry import Telemetry
+
+
+def double(value):
+    """A step with a name of its own."""
+    return value * 2
+
+
+@pytest.mark.parametrize(
+    ("program", "value", "title"),
+    [
+        pytest.param(RunnableLambda(lambda x: x) | RunnableLambda(lambda x: x), 1, "invoke_workflow", id="sequence"),
+        pytest.param(RunnableLambda(lambda x: x), 1, "invoke_workflow", id="lambda"),
+        pytest.param(RunnableLambda(double), 1, "invoke_workflow double", id="function"),
+        pytest.param(RunnableParallel(a=double, b=double), 1, "invoke_workflow", id="parallel"),
+        pytest.param(RunnablePassthrough.assign(a=lambda x: 1), {}, "invoke_workflow", id="assign"),
+        pytest.param(
+            (RunnableLambda(double) | double).with_config(run_name="twice"),
+            1,
+            "invoke_workflow twice",
+            id="named sequence",
+        ),
+    ],
+)
+def test_root_chain_has_a_name_only_if_somebody_gave_it(telemetry: Telemetry, program, value, title):
+    """Root chains are workflows; names of LangChain's classes are no names of workflows."""
+    program.invoke(value, {"callbacks": [telemetry.handler()]})
+    (root,) = [span for span in telemetry.spans if span.parent is None]
+    assert root.name == title
+    assert root.attributes.get("gen_ai.workflow.name") == (title.removeprefix("invoke_workflow").strip() or None)
+
+
+@pytest.mark.parametrize(("name", "title"), [("trip", "invoke_workflow trip"), (None, "invoke_workflow")])
+def test_root_graph_has_a_name_only_if_somebody_gave_it(telemetry: Telemetry, name, title):
+    """A graph compiled without a name is a workflow without one."""
+    graph(name, only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == f"{title}\n  node only"
+
+
+def test_node_tells_its_name_and_step(telemetry: Telemetry):
+    """A node's span has LangGraph's step and name and LangChain's run type and name, as attributes of our own."""
+    program = graph("trip", start=lambda state: {"seen": [1]}, stop=lambda state: {"seen": [2]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("node stop")
+    assert span.kind.name == "INTERNAL"
+    assert dict(span.attributes) == {
+        "langchain.run_type": "chain",
+        "langchain.run.name": "stop",
+        "langgraph.node": "stop",
+        "langgraph.step": 2,
+        "otel_callbacks.outcome": "ok",
+    }
+
+
+def test_graph_in_a_chain_is_a_graph(telemetry: Telemetry):
+    """A named graph that a step calls is recognised by its first node."""
+    inner = graph("inner", only=lambda state: {"seen": [1]})
+    chain = RunnableLambda(lambda x: inner.invoke({"seen": []})).with_config(run_name="outer")
+    chain.invoke(1, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "invoke_workflow outer\n  graph inner\n    node only"
+
+
+def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
+    """Spans that the convention does not know have names of our own only."""
+    inner = graph("inner", only=lambda state: {"seen": [1]})
+    chain = RunnableLambda(lambda x: inner.invoke({"seen": []})) | RunnableLambda(list)
+    chain.invoke(1, {"callbacks": [telemetry.handler(detail="all")]})
+    steps = [span for span in telemetry.spans if span.parent is not None]
+    assert len(steps) >= 4
+    assert [key for span in steps for key in span.attributes if key.startswith("gen_ai.")] == []
