@@ -32,7 +32,7 @@ lint: $(READY) ## ruff, formatting, mypy
 	$(BIN)/mypy
 
 check: lint ## lint, and the tests with branch coverage
-	$(MAKE) test PYTEST_ARGS='--cov $(PYTEST_ARGS)'
+	$(MAKE) test PYTEST_ARGS='--cov=otel_callbacks $(PYTEST_ARGS)'
 
 test-matrix: ## run the tests with the oldest, the first stable and the newest releases
 	$(PYTHON) scripts/matrix.py

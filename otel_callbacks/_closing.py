@@ -45,8 +45,6 @@ class Closing:
             self._close_orphans(pipeline, now)
         if now >= table.next_sweep_ns:
             self._close_idle(pipeline, now)
-        if len(table.open) > self._config.max_open_runs:
-            self._close_oldest(pipeline)
 
     def tend(self) -> None:
         """Close what is due on all destinations: when metrics are collected, and when the application asks."""
@@ -112,13 +110,18 @@ class Closing:
                 table.awaiting[run.id.key] = run
         self._evict(pipeline, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
-    def _close_oldest(self, pipeline: Pipeline) -> None:
-        """Down to nine tenths of the bound, so that the cost is shared by many starts; leaves only."""
+    def make_room(self, pipeline: Pipeline, newcomer: OpenRun) -> None:
+        """Called with every run just opened: over the bound, give up leaves of the trees that were idle longest.
+
+        Down to nine tenths of the bound, so that the cost is shared by many starts.
+        """
         table = pipeline.table
         bound = self._config.max_open_runs
-        surplus = len(table.open) - bound + bound // 10
-        leaves = [run for run in list(table.open.values()) if not run.children]
-        self._evict(pipeline, leaves[:surplus])
+        if len(table.open) <= bound:
+            return
+        leaves = [run for run in list(table.open.values()) if not run.children and run is not newcomer]
+        leaves.sort(key=lambda run: run.tree.idle_since)
+        self._evict(pipeline, leaves[: len(table.open) - bound + bound // 10])
 
     def _evict(self, pipeline: Pipeline, runs: "Iterable[OpenRun]") -> None:
         for run in runs:

@@ -151,9 +151,7 @@ def below(parent: "OpenRun", current: Context, key: str) -> Context:
     return with_span(parent.span or trace.INVALID_SPAN, current)
 
 
-def enter(
-    run: "OpenRun", current: Context, key: str, marks: Mapping[str, Any]
-) -> tuple[SelfHealingSpan, Context]:
+def enter(run: "OpenRun", current: Context, key: str, marks: Mapping[str, Any]) -> tuple[SelfHealingSpan, Context]:
     """Make the span of `run` current for its body. `marks`: further values the body's context carries."""
     enclosing: Any = current.get(key)
     while type(enclosing) is SelfHealingSpan and enclosing.run is None:

@@ -34,7 +34,7 @@ def finish(
 ) -> None:
     """End a run that has left the table. `end_ns`: monotonic; now by default."""
     now = perf_counter_ns()
-    end_ns = _end_time(run, now) if end_ns is None else end_ns
+    end_ns = _end_time(run, now if end_ns is None else end_ns)
     run.tree.idle_since = now
     pipeline.instruments.runs[run.run_type, ending.outcome] += 1
     try:
@@ -49,7 +49,7 @@ def finish(
 def _end_time(run: OpenRun, now: int) -> int:
     """A run that ends just after its parent ended with it."""
     if run.parent_end is not None and now - run.parent_end[0] < GRACE_NS:
-        return run.parent_end[0]
+        return min(now, run.parent_end[0])
     return now
 
 

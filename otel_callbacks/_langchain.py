@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManager
-
 _MODULE = "langchain_core.runnables.config"
+_MANAGER = "langchain_core.callbacks.manager"
 _child_config: ContextVar[Any] | None = None
 
 
@@ -30,15 +29,8 @@ def _find() -> ContextVar[Any] | None:
     return _child_config
 
 
-def _code_of(function: Any) -> frozenset[int]:
-    """Ids of a function's code and of the comprehensions in it, which have code of their own before Python 3.12."""
-    code: CodeType | None = getattr(function, "__code__", None)
-    if code is None:
-        return frozenset()
-    return frozenset({id(code), *(id(part) for part in code.co_consts if isinstance(part, CodeType))})
-
-
-_START_OF_TEXT_MODEL = _code_of(AsyncCallbackManager.on_llm_start)
+_COMPREHENSION = "<listcomp>"
+"""A frame of its own before Python 3.12."""
 
 
 def starves_others(handler: Any, reader: FrameType) -> bool:
@@ -48,11 +40,8 @@ def starves_others(handler: Any, reader: FrameType) -> bool:
     Handlers that lack it fail at the end of the run; ``astream_events`` then loses the answer. Where another handler is
     inline, this is so already, and we would only be left out ourselves.
     """
-    if id(reader.f_code) not in _START_OF_TEXT_MODEL:
+    frame = reader.f_back if reader.f_code.co_name == _COMPREHENSION else reader
+    if frame is None or frame.f_code.co_name != "on_llm_start" or frame.f_globals.get("__name__") != _MANAGER:
         return False
-    frame: FrameType | None = reader
-    while frame is not None and frame.f_code is not AsyncCallbackManager.on_llm_start.__code__:
-        frame = frame.f_back
-    manager = frame.f_locals.get("self") if frame is not None else None
-    others = [other for other in getattr(manager, "handlers", ()) if other is not handler]
+    others = [other for other in getattr(frame.f_locals.get("self"), "handlers", ()) if other is not handler]
     return bool(others) and not any(other.run_inline for other in others)

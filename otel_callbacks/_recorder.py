@@ -52,6 +52,7 @@ class Recorder:
         self.closing.when_due(pipeline)
         current = context_api.get_current()
         run = _start.open_run(pipeline, self, run_id, parent_run_id, start, current)
+        self.closing.make_room(pipeline, run)
         if suppressed or run.dropped:
             run.dropped = True
             return

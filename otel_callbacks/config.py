@@ -12,12 +12,10 @@ from otel_callbacks._records import RunInfo
 
 logger = logging.getLogger("otel_callbacks")
 
-Capture = Literal["no_content", "span_only", "event_only", "span_and_event"]
 Detail = Literal["operations", "steps", "all"]
 Semconv = Literal["py-1.3", "0.1.0"]
 
 PREFIX = "OTEL_CALLBACKS_"
-CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST_OPT_IN = "gen_ai_latest_experimental"
 DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
@@ -44,10 +42,6 @@ class Config:
     """Release of the GenAI conventions to speak. "py-1.3": what OpenTelemetry's own Python packages emit.
     "0.1.0": the first release of the separate GenAI conventions, also chosen by
     ``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``."""
-
-    capture: Capture = "no_content"
-    """Where prompts, answers, tool arguments and results, documents and exception messages go. Also
-    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``."""
 
     metadata_keys: tuple[str, ...] = ()
     """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma separated."""
@@ -116,7 +110,6 @@ class Config:
 _CHOICES: dict[str, tuple[str, ...]] = {
     "detail": get_args(Detail),
     "semconv": get_args(Semconv),
-    "capture": get_args(Capture),
 }
 _SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error")
 
@@ -163,8 +156,6 @@ def _standard_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     opt_ins = {entry.strip() for entry in environ.get(STABILITY_VARIABLE, "").split(",")}
     if LATEST_OPT_IN in opt_ins:
         values["semconv"] = semconv.LATEST_DIALECT
-    if CAPTURE_VARIABLE in environ:
-        _take(values, CAPTURE_VARIABLE, "capture", environ[CAPTURE_VARIABLE], _choice(_CHOICES["capture"]))
     return values
 
 

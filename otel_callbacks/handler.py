@@ -224,12 +224,16 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     def on_agent_action(self, action: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
         """Only an ``AgentExecutor`` sends this, whatever its run is called."""
+        self._agent_acts(run_id)
+
+    def on_agent_finish(self, finish: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
+        self._agent_acts(run_id)
+
+    def _agent_acts(self, run_id: "UUID") -> None:
         try:
             self._recorder.agent_acts(run_id)
         except Exception as error:  # noqa: BLE001
             self._failed("agent_action", error)
-
-    on_agent_finish = on_agent_action
 
     def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
         try:
@@ -327,7 +331,7 @@ def _name(given: Any, serialized: Mapping[str, Any]) -> str:
 def _tags(tags: Any) -> Sequence[str]:
     if not tags or not isinstance(tags, (list, tuple)):
         return ()
-    return tuple([tag for tag in tags if isinstance(tag, str)])  # noqa: C409 - a list is built faster than a generator runs
+    return tuple([tag for tag in tags if isinstance(tag, str)])
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

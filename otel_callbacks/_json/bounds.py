@@ -5,7 +5,7 @@ The result is valid JSON of the same shape: a list of messages stays one, and a 
 
 from typing import NamedTuple
 
-from otel_callbacks._json.copying import CYCLE, MAX_DEPTH, TOO_DEEP, Copy, Path, TooBigError, key_text, pairs
+from otel_callbacks._json.copying import CYCLE, MAX_DEPTH, TOO_DEEP, Copy, Path, TooBigError, key_text, number_form, pairs
 from otel_callbacks._json.encoding import Json, decode, encode
 from otel_callbacks._json.forms import simplified
 from otel_callbacks._json.probing import probe
@@ -16,6 +16,7 @@ _WORTHWHILE = 160  # bytes below which a member of a list is shown whole or not 
 _LEADING = 4  # keys of a dictionary without which it is left out: records have what they require in front
 _ATOM = 32  # characters up to which a text in a dictionary is a type, a role, an identifier: never cut
 _PORTION = 4  # a large member takes at most one part in so many of what is left, so that later ones are not starved
+_NUMBERS = frozenset({int, float})
 _EMPTY = 2  # bytes of an empty text, list or dictionary
 _ROOM_FOR_KEYS_MARK = 48
 
@@ -166,6 +167,8 @@ class Fitter:
 
 
 def _copied(value: object, room: int, path: Path) -> Json:
+    if type(value) in _NUMBERS:
+        return number_form(value)  # type: ignore[arg-type]
     try:
         probe(value, room)
         return decode(encode(value))  # type: ignore[arg-type]

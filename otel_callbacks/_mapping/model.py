@@ -64,6 +64,7 @@ def _host_and_port(url: str) -> tuple[str, int] | None:
     return (parts.hostname, port) if parts.hostname and port else None
 
 
+_NUMBER_TYPES = (int, float)
 _NUMBERS = (
     (semconv.REQUEST_TEMPERATURE, ("temperature",), float),
     (semconv.REQUEST_TOP_P, ("top_p",), float),
@@ -78,26 +79,34 @@ _NUMBERS = (
 def request(start: RunStart, out: dict[str, Any]) -> None:
     """Write the request parameters into `out`."""
     params = start.params
-    for key, names, kind in _NUMBERS:
-        value = next((params[name] for name in names if params.get(name) is not None), None)
-        if _is_number(value, kind):
-            out[key] = kind(value)
+    _request_numbers(params, out)
     _request_from_metadata(start.metadata, out)
     stop = params.get("stop") or params.get("stop_sequences") or start.options.get("stop")
-    sequences = [stop] if isinstance(stop, str) else [entry for entry in stop or () if isinstance(entry, str)]
-    if sequences:
-        out[semconv.REQUEST_STOP_SEQUENCES] = sequences
+    if stop:
+        sequences = [stop] if isinstance(stop, str) else [entry for entry in stop if isinstance(entry, str)]
+        if sequences:
+            out[semconv.REQUEST_STOP_SEQUENCES] = sequences
     choices = params.get("n")
     if isinstance(choices, int) and choices > 1:
         out[semconv.REQUEST_CHOICE_COUNT] = choices
     if params.get("stream") is True or params.get("streaming") is True:
         out[semconv.REQUEST_STREAM] = True
-    out.update((key, value) for key, value in _request_words(start) if isinstance(value, str) and value)
+    out.update({key: value for key, value in _request_words(start) if value and isinstance(value, str)})
+
+
+def _request_numbers(params: Mapping[str, Any], out: dict[str, Any]) -> None:
+    for key, names, kind in _NUMBERS:
+        for name in names:
+            value = params.get(name)
+            if value is not None:
+                if _is_number(value, kind):
+                    out[key] = kind(value)
+                break
 
 
 def _is_number(value: Any, kind: type) -> TypeGuard[float]:
     """Whether `value` is a number, not NaN, and can be sent as a `kind`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) not in _NUMBER_TYPES and (isinstance(value, bool) or not isinstance(value, (int, float))):
         return False
     return value == value and (kind is float or abs(value) < 2**63)  # noqa: PLR0124 - NaN differs from itself
 
@@ -137,10 +146,10 @@ def response(result: Any, out: dict[str, Any]) -> None:
     message = first_message(result)
     output = mapping(getattr(result, "llm_output", None))
     metadata = {**output, **mapping(getattr(message, "response_metadata", None))}
-    model = _first_text((metadata, "model_name"), (metadata, "model"))
+    model = _first_text(metadata, "model_name", "model")
     if model:
         out[semconv.RESPONSE_MODEL] = model
-    identity = _first_text((metadata, "id")) or _provider_message_id(message)
+    identity = _first_text(metadata, "id") or _provider_message_id(message)
     if identity:
         out[semconv.RESPONSE_ID] = identity
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
@@ -160,9 +169,12 @@ def _openai_response(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
             out[key] = value
 
 
-def _first_text(*places: tuple[Mapping[str, Any], str]) -> str | None:
-    values = (place.get(key) for place, key in places)
-    return next((value for value in values if isinstance(value, str) and value), None)
+def _first_text(place: Mapping[str, Any], *keys: str) -> str | None:
+    for key in keys:
+        value = place.get(key)
+        if value and isinstance(value, str):
+            return value
+    return None
 
 
 def _provider_message_id(message: Any) -> str | None:
@@ -175,22 +187,18 @@ def _provider_message_id(message: Any) -> str | None:
 
 def finish_reasons(result: Any) -> list[str]:
     """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
-    reasons = (_finish_reason(generation) for generation in generations(result))
-    return [reason for reason in reasons if reason]
+    return [reason for reason in [_finish_reason(generation) for generation in generations(result)] if reason]
 
 
 def _finish_reason(generation: Any) -> str | None:
     info = mapping(getattr(generation, "generation_info", None))
     metadata = mapping(getattr(getattr(generation, "message", None), "response_metadata", None))
-    reason = _first_text(
-        (info, "finish_reason"), (metadata, "finish_reason"), (metadata, "stop_reason"), (metadata, "stopReason"),
-        (metadata, "done_reason"), (info, "done_reason"),
-    )  # fmt: skip
-    if reason:
-        return reason
-    incomplete = mapping(metadata.get("incomplete_details"))
-    status = metadata.get("status")
-    return _first_text((incomplete, "reason")) or (status if isinstance(status, str) else None)
+    return (
+        _first_text(info, "finish_reason", "done_reason")
+        or _first_text(metadata, "finish_reason", "stop_reason", "stopReason", "done_reason")
+        or _first_text(mapping(metadata.get("incomplete_details")), "reason")
+        or _first_text(metadata, "status")
+    )
 
 
 def text_length(result: Any) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_NOTHING: Mapping[str, Any] = {}
+
 
 def generations(result: Any) -> Sequence[Any]:
     """The choices of the run's one prompt; chat and text runs each get a result of one prompt."""
@@ -20,4 +22,4 @@ def first_message(result: Any) -> Any:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """`value` if it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else _NOTHING

@@ -177,7 +177,7 @@ def test_report_is_the_truth(sent):
 
 
 def test_content_stays_out_by_default(sent):
-    """Without `--capture` no prompt, answer or tool error is in the files."""
+    """No prompt, answer or tool error is in the files."""
     written = "".join(Path(path).read_text() for path in sent["files"].values())
 
     for secret in ("refund the shipping", "refund desk is offline", "return unused items"):

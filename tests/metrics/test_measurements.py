@@ -126,6 +126,7 @@ def test_time_between_chunks_is_measured_only_when_asked(telemetry: Telemetry):
     """One measurement per chunk costs, so it is off by default."""
     chunks = [AIMessageChunk(content=text) for text in "abc"]
     list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
+    assert telemetry.count(FIRST_CHUNK) == 1
     assert telemetry.points("gen_ai.client.operation.time_per_output_chunk") == []
 
 
@@ -144,6 +145,7 @@ def test_usage_is_missing_only_where_a_model_answered(telemetry: Telemetry):
     """A failed call reports no usage and is not counted as missing any."""
     with pytest.raises(ValueError, match="no"):
         ScriptedChat(script=[ValueError("no")]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.count(CHAT) == 1
     assert telemetry.points("otel_callbacks.usage_missing") == []
 
 

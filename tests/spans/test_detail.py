@@ -109,9 +109,12 @@ def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
 
 async def test_suppression_holds_in_async_code(telemetry: Telemetry):
     """LangChain takes the block's context over into its tasks."""
+    config = {"callbacks": [telemetry.handler()]}
     with suppress():
-        await chain().ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+        await chain().ainvoke({"seen": []}, config)
     assert telemetry.spans == ()
+    await chain().ainvoke({"seen": []}, config)
+    assert telemetry.tree() == TREES["steps"]
 
 
 def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):

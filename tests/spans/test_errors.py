@@ -40,6 +40,7 @@ def test_messages_of_exceptions_are_nowhere(telemetry: Telemetry):
     program = graph("g", only=lambda state: {"seen": [failing().invoke("x")]})
     with pytest.raises(Refused):
         program.invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+    assert len(telemetry.spans) == 3
     for span in telemetry.spans:
         texts = [span.status.description, *span.attributes.values()]
         texts += [value for event in span.events for value in event.attributes.values()]
