@@ -1,9 +1,0 @@
-"""JSON of any Python value: always valid, never above a bound, at a cost that follows the bound and not the value."""
-
-from otel_callbacks._json.binary import data_url, decoded_size
-from otel_callbacks._json.bounds import dumps, plain
-from otel_callbacks._json.encoding import Json, encode
-from otel_callbacks._json.scrub import NOTHING, Scrub
-from otel_callbacks._json.texts import Fitted, fit_text
-
-__all__ = ["NOTHING", "Fitted", "Json", "Scrub", "data_url", "decoded_size", "dumps", "encode", "fit_text", "plain"]
