@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 _MANAGER = "langchain_core.callbacks.manager"
 _OWN_FRAMES = 5
 """At least so many frames of our own lie between here and LangChain's callback manager."""
+_EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
-_COMPREHENSIONS = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>"})
-"""Frames of their own before Python 3.12, gone before the body begins."""
+_GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_start", "_astart"})
+"""Comprehensions, which have frames of their own before Python 3.12, and methods in which LangGraph starts a node."""
 
 
 class Body:
@@ -65,7 +66,11 @@ def _current_task() -> int:
 
 
 def _caller_of_manager() -> FrameType | None:
-    """The frame that called LangChain's callback manager; ``None`` where the hook was called by hand."""
+    """The frame that called LangChain's callback manager.
+
+    ``None`` where the hook was called by hand, or the manager by a task of its own: the event loop's frame under that
+    is none of the body's.
+    """
     globals_of_manager = getattr(sys.modules.get(_MANAGER), "__dict__", None)
     frame: FrameType | None = sys._getframe(_OWN_FRAMES)  # noqa: SLF001
     inside = False
@@ -74,7 +79,7 @@ def _caller_of_manager() -> FrameType | None:
             return None
         if frame.f_globals is globals_of_manager:
             inside = True
-        elif inside and frame.f_code.co_name not in _COMPREHENSIONS:
+        elif inside and frame.f_code.co_name not in _GONE_BEFORE_THE_BODY:
             return frame
         frame = frame.f_back
     return None

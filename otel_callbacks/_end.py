@@ -118,7 +118,7 @@ def _put_streaming(run: OpenRun, ending: Ending, result: Any, out: dict[str, Any
 def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
     """Record the exception once, where it happened; runs it passes through on its way up only get the status."""
     parent = run.parent
-    mark = id(error)
+    mark = errors.mark(error)
     if ending.error_type is not None and run.error_mark != mark:
         visible = run.visible.span if run.visible else None
         if visible is not None and visible.is_recording():
@@ -127,6 +127,8 @@ def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
             parent.paused = True
+        elif run.task is not None and ending.outcome == "error":
+            _count_attempt(parent, run.task)
     if ending.outcome == "interrupted":
         _remember_pause(run)
 
@@ -142,11 +144,18 @@ def _exception(error: BaseException, error_type: str) -> dict[str, Any]:
     return attributes
 
 
+def _count_attempt(graph: OpenRun, task: str) -> None:
+    """LangGraph's ``RetryPolicy`` does not number its attempts."""
+    if graph.failed_attempts is None:
+        graph.failed_attempts = {}
+    graph.failed_attempts[task] = graph.failed_attempts.get(task, 0) + 1
+
+
 def _remember_pause(run: OpenRun) -> None:
     """The node that paused is what a resume links to."""
     visible = run.visible.span if run.visible else None
-    if run.operation == "node" and visible is not None and run.inherit.conversation_id is not None:
-        _links.remember_interrupted(run.inherit.conversation_id, visible.get_span_context())
+    if run.task is not None and visible is not None:
+        _links.remember_pause(run.task, visible.get_span_context())
 
 
 def _measure(

@@ -1,4 +1,7 @@
-"""What later runs link to: bounded and process-wide, so that another handler object finds it."""
+"""Where graphs paused, for the links of the runs that go on there: bounded and process-wide.
+
+So another handler object finds it, too.
+"""
 
 import os
 import threading
@@ -6,29 +9,24 @@ from collections import OrderedDict
 
 from opentelemetry.trace import SpanContext
 
-_MAX_THREADS = 2048
-_MAX_PER_THREAD = 16
+_MAX_PAUSES = 4096
 
-_interrupted: OrderedDict[str, list[SpanContext]] = OrderedDict()
+_pauses: OrderedDict[str, SpanContext] = OrderedDict()
 _lock = threading.Lock()
 
 
-def remember_interrupted(thread_id: str, span_context: SpanContext) -> None:
-    """Note that a run of the LangGraph thread `thread_id` paused in the span `span_context`."""
+def remember_pause(place: str, span_context: SpanContext) -> None:
+    """Note that a graph paused in a span. `place`: what LangGraph calls it, now and when it goes on there."""
     with _lock:
-        paused = _interrupted.setdefault(thread_id, [])
-        if span_context not in paused:
-            paused.append(span_context)
-            del paused[:-_MAX_PER_THREAD]
-        _interrupted.move_to_end(thread_id)
-        if len(_interrupted) > _MAX_THREADS:
-            _interrupted.popitem(last=False)
+        _pauses[place] = span_context
+        _pauses.move_to_end(place)
+        if len(_pauses) > _MAX_PAUSES:
+            _pauses.popitem(last=False)
 
 
-def take_interrupted(thread_id: str) -> list[SpanContext]:
-    """The spans in which the thread paused since it was last resumed; each is handed out once."""
-    with _lock:
-        return _interrupted.pop(thread_id, [])
+def pause(place: str) -> SpanContext | None:
+    """The span in which a graph paused there last."""
+    return _pauses.get(place)
 
 
 def _renew_lock() -> None:

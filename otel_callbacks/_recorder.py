@@ -154,16 +154,12 @@ class Recorder:
         identities = [identity for identity in (getattr(entry, "id", None) for entry in interrupts) if identity]
         run.details[semconv.GRAPH_INTERRUPT_IDS] = [str(identity) for identity in identities]
         run.details[semconv.GRAPH_CHECKPOINT_ID] = str(checkpoint_id)
-        thread_id = run.inherit.conversation_id
-        if run.span is not None and thread_id is not None and not interrupts:
-            _links.remember_interrupted(thread_id, run.span.get_span_context())
+        if run.span is not None and not interrupts:  # before or after a node, so that no node tells of it
+            _links.remember_pause(str(checkpoint_id), run.span.get_span_context())
 
-    def resumed(self, run_id: "UUID") -> None:
-        """A graph goes on where it had paused (LangGraph's ``on_resume``); links not given at the start are added."""
+    def resumed(self, run_id: "UUID", checkpoint_id: Any) -> None:
+        """A graph goes on from a checkpoint (LangGraph's ``on_resume``)."""
         found = self._open(run_id)
-        if found is None:
-            return
-        span, thread_id = found[1].span, found[1].inherit.conversation_id
-        if span is not None and thread_id is not None:
-            for span_context in _links.take_interrupted(thread_id):
-                span.add_link(span_context, {semconv.LINK_KIND: "resume"})
+        paused = _links.pause(str(checkpoint_id))
+        if found is not None and found[1].span is not None and paused is not None:
+            found[1].span.add_link(paused, {semconv.LINK_KIND: "resume"})

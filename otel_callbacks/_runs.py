@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, create_key
-from opentelemetry.trace import Span, TracerProvider
+from opentelemetry.trace import Span, SpanContext, TracerProvider
 
 from otel_callbacks._records import Inherited, OutcomeName, RunStart, RunType, SpanPlan
 
@@ -85,9 +85,15 @@ class OpenRun:
     single = True
     """False for one of several prompts that started together: their bodies are not nested."""
 
-    error_mark = 0
+    error_mark: tuple[Any, ...] | None = None
     """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
     retries = 0
+    task: str | None = None
+    """LangGraph's name for what a node run does: the same when the node is tried again, and when it is resumed."""
+    failed_attempts: dict[str, int] | None = None
+    """Attempts of its nodes' tasks that failed, in a graph."""
+    resumes: SpanContext | None = None
+    """The span in which the same task had paused."""
     paused = False
     """A node below asked for a human: LangGraph ends the graph well nevertheless."""
     watched_task: Any = None

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
+_RESUME_LINK = {semconv.LINK_KIND: "resume"}
+_SUB_GRAPH = "|"
+"""Separates the levels in LangGraph's name for a node's task."""
 
 _ROOT = Inherited()
 _NO_MARKS: Mapping[str, Any] = {}
@@ -127,10 +130,24 @@ def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, cur
     if parent is not None:
         run.visible = parent.visible
         _recognition.by_start(run, start)
+    if plan.operation == "node":
+        _recognise_task(run, start)
     if run.visible is None or _shows(pipeline, config, run, start):
         _start_span(pipeline, config, run, start, current)
     if plan.operation in _mapping.MODEL_OPERATIONS:
         pipeline.table.awaiting[run.id.key] = run
+
+
+def _recognise_task(run: OpenRun, start: RunStart) -> None:
+    """Find out whether the node goes on where it had paused; the graph a caller resumed then links there, too."""
+    task = start.metadata.get("langgraph_checkpoint_ns")
+    if not isinstance(task, str):
+        return
+    run.task = task
+    run.resumes = _links.pause(task)
+    graph = run.visible.span if run.visible is not None else None
+    if run.resumes is not None and graph is not None and _SUB_GRAPH not in task:
+        graph.add_link(run.resumes, _RESUME_LINK)
 
 
 def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
@@ -198,13 +215,19 @@ def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]
     known = tags.read(start.tags)
     if known.own:
         attributes[semconv.TAGS] = known.own
-    if known.retry_attempt is not None:
-        attributes[semconv.RETRY_ATTEMPT] = known.retry_attempt
+    attempt = known.retry_attempt or _attempt_of_node(run)
+    if attempt is not None:
+        attributes[semconv.RETRY_ATTEMPT] = attempt
     for key in config.metadata_keys:
         value = start.metadata.get(key)
         if isinstance(value, (str, bool, int, float)):
             attributes[semconv.METADATA_PREFIX + key] = value
     return attributes
+
+
+def _attempt_of_node(run: OpenRun) -> int | None:
+    failed = run.parent.failed_attempts if run.parent is not None and run.task is not None else None
+    return failed[run.task] + 1 if failed is not None and run.task in failed else None
 
 
 def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:
@@ -218,15 +241,11 @@ def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, cur
 
 
 def _links_of(run: OpenRun, start: RunStart) -> list[Link] | None:
-    """A resumed graph links to where it paused: found in this process, or named by the caller for another one."""
-    if run.parent is not None or start.run_type != "chain":
-        return None
-    named = _context.remote_span_context(start.metadata.get(RESUME_KEY))
-    paused = [named] if named else []
-    thread_id = start.metadata.get("thread_id")
-    if thread_id is not None and getattr(start.inputs, "resume", None) is not None:
-        paused += _links.take_interrupted(str(thread_id))
-    return [Link(span_context, {semconv.LINK_KIND: "resume"}) for span_context in paused] or None
+    """A node that goes on where it had paused, and a root whose caller names where, in another process."""
+    paused = run.resumes
+    if run.parent is None:
+        paused = _context.remote_span_context(start.metadata.get(RESUME_KEY))
+    return [Link(paused, _RESUME_LINK)] if paused is not None else None
 
 
 def watch_task(run: OpenRun, recorder: "Recorder") -> None:

@@ -257,7 +257,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def on_resume(self, event: Any) -> None:
         """LangGraph's ``GraphCallbackHandler.on_resume``: a graph goes on from where it paused."""
         try:
-            self._recorder.resumed(event.run_id)
+            self._recorder.resumed(event.run_id, event.checkpoint_id)
         except Exception as error:  # noqa: BLE001
             self._failed("resume", error)
 

@@ -17,6 +17,8 @@ def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     attributes: dict[str, Any] = {}
     if outcome == "handed_off":
         _put_target(error, attributes)
+    elif outcome == "interrupted":
+        _put_interrupts(error, attributes)
     if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
         return Ending("error" if outcome == "error" else "cancelled", error_type(type(error)), attributes)
     return Ending(outcome, None, attributes)
@@ -56,6 +58,15 @@ def _put_target(error: BaseException, out: dict[str, Any]) -> None:
         out[semconv.GRAPH_HANDOFF_TARGET] = ",".join(names)
 
 
+def _put_interrupts(error: BaseException, out: dict[str, Any]) -> None:
+    """``GraphInterrupt`` carries what the graph waits for; LangGraph before 0.6 calls the id ``interrupt_id``."""
+    interrupts = error.args[0] if error.args and isinstance(error.args[0], (list, tuple)) else ()
+    ids = [getattr(interrupt, "id", None) or getattr(interrupt, "interrupt_id", None) for interrupt in interrupts]
+    known = [identity for identity in ids if isinstance(identity, str)]
+    if known:
+        out[semconv.GRAPH_INTERRUPT_IDS] = known
+
+
 def error_type(kind: type[BaseException]) -> str:
     """The first class of the MRO outside LangChain, with its module: a provider's own class where there is one."""
     named = next((base for base in kind.__mro__ if not base.__module__.startswith("langchain")), kind)
@@ -68,6 +79,15 @@ def status_code(error: BaseException) -> int | None:
     """The HTTP status a provider's client put on the exception."""
     code = getattr(error, "status_code", None)
     return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599 else None  # noqa: PLR2004
+
+
+def mark(error: BaseException) -> tuple[Any, ...]:
+    """What tells an exception from others without keeping it alive: its identity, which may be used again, and origin."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    place = (traceback.tb_frame.f_code, traceback.tb_lineno) if traceback is not None else ()
+    return (id(error), *place)
 
 
 def stack(error: BaseException) -> str:

@@ -236,3 +236,16 @@ def test_sampler_sees_an_agent_that_is_found_late_as_a_workflow():
     assert "invoke_workflow helper" in sampler.asked
     assert "invoke_agent helper" not in sampler.asked
     assert telemetry.span("invoke_agent helper")
+
+
+def test_what_was_open_when_an_agent_was_found_works_for_it(telemetry: Telemetry):
+    """Runs inside the node by which an agent was recognised belong to the agent, too."""
+
+    class Curious(ScriptedChat):
+        def _generate(self, messages, **kwargs):
+            return super()._generate(weather.invoke({"city": "Oslo"}), **kwargs)
+
+    program = create_react_agent(Curious(script=["done"]), [weather], name="helper")
+    program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
+    assert telemetry.span("execute_tool weather").attributes["gen_ai.agent.name"] == "helper"
+    assert calls(telemetry, "tool_calls") == {"helper": 1}

@@ -117,6 +117,17 @@ async def test_suppression_holds_in_async_code(telemetry: Telemetry):
     assert telemetry.tree() == TREES["steps"]
 
 
+def test_suppressed_stream_stays_so_after_the_block(telemetry: Telemetry):
+    """A tree that started in the block is dropped to its end, also where its runs start later."""
+    program = graph("trip", first=lambda state: {"seen": [1]}, second=lambda state: {"seen": [2]})
+    with suppress():
+        stream = program.stream({"seen": []}, {"callbacks": [telemetry.handler()]}, stream_mode="updates")
+        next(stream)
+    assert list(stream) == [{"second": {"seen": [2]}}]
+    assert telemetry.spans == ()
+    assert telemetry.points("otel_callbacks.runs") == []
+
+
 def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
     """A tree that starts in a suppressed part of a run is dropped, the run itself is not."""
 

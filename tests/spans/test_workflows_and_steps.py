@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 
@@ -72,3 +74,12 @@ def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
     steps = [span for span in telemetry.spans if span.parent is not None]
     assert len(steps) >= 4
     assert [key for span in steps for key in span.attributes if key.startswith("gen_ai.")] == []
+
+
+def test_node_whose_graph_nobody_saw(telemetry: Telemetry):
+    """A node is one also where the handler is attached inside the graph only."""
+    run_id = uuid4()
+    handler = telemetry.handler()
+    handler.on_chain_start(None, {}, run_id=run_id, parent_run_id=uuid4(), name="talk", tags=["graph:step:1"])
+    handler.on_chain_end({}, run_id=run_id)
+    assert telemetry.tree() == "node talk"

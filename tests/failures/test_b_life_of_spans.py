@@ -1,0 +1,189 @@
+import asyncio
+import gc
+import threading
+import tracemalloc
+import weakref
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessageChunk
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+
+from tests.life.waiting import Hanging, exported
+from tests.support.models import ScriptedChat, ScriptedText, usage
+from tests.support.programs import broken, graph, weather
+from tests.support.telemetry import Telemetry
+
+CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"), AIMessageChunk(" c")]
+
+
+def mixed_load(handler, rounds):
+    """Runs of all kinds: fine, failed, hidden, streamed, broken off. About ten runs a round."""
+    config = {"callbacks": [handler]}
+    good = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
+    bad = RunnableLambda(str.upper) | ScriptedChat(script=[ValueError("no")])
+    streamed = ScriptedChat(script=[CHUNKS])
+    program = graph("g", look=lambda state: {"seen": [weather.invoke({"city": "Oslo"})]})
+    for _ in range(rounds):
+        good.invoke("x", config)
+        with pytest.raises(ValueError, match="no"):
+            bad.invoke("x", config)
+        for _ in streamed.stream("x", config):
+            pass
+        for _ in streamed.stream("x", config):
+            break
+        program.invoke({"seen": []}, config)
+
+
+@pytest.mark.slow
+def test_tables_are_empty_and_memory_flat_after_10_000_runs():
+    """ollm#2790, ls#1979: no kind of run leaves anything behind, sampled or not, visible or not."""
+    telemetry = Telemetry(TraceIdRatioBased(0.5))
+    telemetry.exporter.shutdown()
+    handler = telemetry.handler(detail="operations")
+    mixed_load(handler, 50)  # whatever is built once is built
+    gc.collect()
+    tracemalloc.start()
+    mixed_load(handler, 1_000)
+    gc.collect()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert telemetry.total("otel_callbacks.runs") >= 10_000
+    assert handler.open_runs == 0
+    table = handler._recorder._destination.current().table
+    assert not table.open
+    assert not table.bodies
+    assert not table.awaiting
+    assert not table.orphans
+    assert not table.collected
+    assert grown < 5 * 1024 * 1024
+    telemetry.shutdown()
+
+
+def test_handlers_leave_no_thread_and_no_object(telemetry: Telemetry):
+    """langfuse#2974: a thousand handlers made, used and dropped, as some applications do per request."""
+    threads = threading.active_count()
+    made = []
+    for _ in range(1_000):
+        handler = telemetry.handler()
+        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+        made.append(weakref.ref(handler))
+        made.append(weakref.ref(handler._recorder.closing))
+        del handler
+    gc.collect()
+    assert [reference for reference in made if reference() is not None] == []
+    assert threading.active_count() == threads
+    assert telemetry.total("otel_callbacks.runs") == 1_000
+
+
+@pytest.mark.parametrize("is_in_a_chain", [True, False])
+async def test_cancelled_model_call_is_exported(telemetry: Telemetry, is_in_a_chain):
+    """strands#3609: LangChain sends no end for a cancelled model; its span is exported as cancelled all the same."""
+    hanging = Hanging()
+    model = hanging.chat()
+    program = (RunnableLambda(str.upper) | model) if is_in_a_chain else model
+    handler = telemetry.handler(detail="operations")
+    task = asyncio.ensure_future(program.ainvoke("x", {"callbacks": [handler]}))
+    await hanging.begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await exported(telemetry, 2 if is_in_a_chain else 1)
+    expected = "invoke_workflow [cancelled]\n  chat [cancelled]" if is_in_a_chain else "chat [cancelled]"
+    assert telemetry.tree() == expected
+    assert handler.open_runs == 0
+
+
+async def _break_off(model, way, config):
+    if way == "stream":
+        for _ in model.stream("x", config):
+            break
+    else:
+        stream = model.astream("x", config)
+        async for _ in stream:
+            break
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+async def test_stream_that_is_broken_off_keeps_what_it_gave(telemetry: Telemetry, way):
+    """oinf#3796, openlit#1561: one chat span, not red, with the time to the first chunk, usage and partial length."""
+    await _break_off(ScriptedChat(script=[CHUNKS]), way, {"callbacks": [telemetry.handler()]})
+    span = telemetry.span("chat")
+    assert span.status.is_unset
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert span.attributes["gen_ai.response.time_to_first_chunk"] > 0
+    assert span.attributes["gen_ai.usage.input_tokens"] == 3
+    assert span.attributes["otel_callbacks.stream.partial_length"] == 1
+    assert telemetry.count("gen_ai.client.operation.duration", otel_callbacks__outcome="cancelled") == 1
+
+
+class _Failing(BaseRetriever):
+    def _get_relevant_documents(self, query: str, *, run_manager) -> list[Document]:
+        raise self.metadata["raises"]
+
+
+def _failing(kind, error):
+    """A Runnable of that kind that raises the error, and its input."""
+    if kind == "chat":
+        return ScriptedChat(script=[error]), "x"
+    if kind == "retriever":
+        return _Failing(metadata={"raises": error}), "x"
+    if kind == "tool":
+        return broken, {"city": "Oslo"}
+
+    def fail(_):
+        raise error
+
+    if kind == "llm":
+
+        class Text(ScriptedText):
+            def _generate(self, *args, **kwargs):
+                raise error
+
+        return Text(), "x"
+    return RunnableLambda(fail), "x"
+
+
+@pytest.mark.parametrize("kind", ["chat", "chain"])
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+@pytest.mark.parametrize("cancel_is_error", [False, True])
+def test_cancellation_is_no_error_unless_wanted(telemetry: Telemetry, kind, error, cancel_is_error):
+    """llama-agents#390: one rule for every kind of run, on the span and on its duration; an option makes it red."""
+    program, given = _failing(kind, error)
+    with pytest.raises(type(error)):
+        program.invoke(given, {"callbacks": [telemetry.handler(cancel_is_error=cancel_is_error)]})
+    (span,) = telemetry.spans
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert span.status.is_unset is not cancel_is_error
+    name = type(error).__name__
+    expected = f"asyncio.exceptions.{name}" if name == "CancelledError" else name
+    assert span.attributes.get("error.type") == (expected if cancel_is_error else None)
+    metric = "gen_ai.invoke_workflow.duration" if kind == "chain" else "gen_ai.client.operation.duration"
+    (point,) = telemetry.points(metric)
+    assert point.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert point.attributes.get("error.type") == span.attributes.get("error.type")
+
+
+@pytest.mark.parametrize("kind", ["chat", "llm", "chain", "tool", "retriever"])
+def test_every_kind_of_run_tells_its_failure(telemetry: Telemetry, kind):
+    """deepeval#3303: status ERROR, `error.type` and one exception event; the run is ended."""
+    program, given = _failing(kind, ValueError("no"))
+    handler = telemetry.handler()
+    with pytest.raises(ValueError, match="no"):
+        program.invoke(given, {"callbacks": [handler]})
+    (span,) = telemetry.spans
+    assert span.status.status_code.name == "ERROR"
+    assert span.attributes["error.type"] == "ValueError"
+    assert [event.name for event in span.events] == ["exception"]
+    assert handler.open_runs == 0
+
+
+def test_runs_that_end_well_have_no_status(telemetry: Telemetry):
+    """lf-py#1388: OK is for applications to set; ours stays UNSET."""
+    mixed = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
+    mixed.invoke("x", {"callbacks": [telemetry.handler()]})
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    assert {span.status.status_code.name for span in telemetry.spans} == {"UNSET"}
