@@ -1,0 +1,202 @@
+import asyncio
+import gc
+import sys
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+from tests.life.waiting import Hanging, exported
+from tests.support.programs import graph
+from tests.support.telemetry import Telemetry
+
+NAMES = {"chat": "chat", "retriever": "retrieval", "tool": "execute_tool ask"}
+needs_311 = pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio got timeout and TaskGroup in Python 3.11")
+
+
+@pytest.fixture
+async def hanging() -> Hanging:
+    """Something that hangs in this test's loop."""
+    return Hanging()
+
+
+def call(hanging: Hanging, kind: str, telemetry: Telemetry, **options):
+    """The coroutine of a bare call that hangs."""
+    given = {"city": "Oslo"} if kind == "tool" else "x"
+    return getattr(hanging, kind)().ainvoke(given, {"callbacks": [telemetry.handler(**options)]})
+
+
+async def when_begun(hanging: Hanging, action) -> None:
+    """Do it as soon as the body hangs."""
+    await hanging.begun.wait()
+    action()
+
+
+async def by_timeout(hanging, work):
+    """An expired `asyncio.timeout` around the call."""
+    async with asyncio.timeout(None) as scope:
+        reaper = asyncio.ensure_future(when_begun(hanging, lambda: scope.reschedule(0)))
+        await work
+    await reaper
+
+
+async def by_wait_for(hanging, work):
+    """A cancelled `wait_for`."""
+    task = asyncio.ensure_future(work)
+    waiter = asyncio.ensure_future(asyncio.wait_for(task, 60))
+    await when_begun(hanging, waiter.cancel)
+    await waiter
+
+
+async def by_group(hanging, work):
+    """A task group that another task makes fail."""
+
+    async def fail():
+        await hanging.begun.wait()
+        raise OSError("a sibling fails")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work)
+        group.create_task(fail())
+
+
+async def by_task(hanging, work):
+    """A task of its own that is cancelled."""
+    task = asyncio.ensure_future(work)
+    await when_begun(hanging, task.cancel)
+    await task
+
+
+HOW = [
+    pytest.param(by_timeout, TimeoutError, id="asyncio.timeout", marks=needs_311),
+    pytest.param(by_wait_for, asyncio.CancelledError, id="wait_for"),
+    pytest.param(by_group, BaseException, id="task group", marks=needs_311),
+    pytest.param(by_task, asyncio.CancelledError, id="task.cancel"),
+]
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize(("how", "raised"), HOW)
+async def test_bare_call_that_is_cancelled(telemetry: Telemetry, hanging, kind, how, raised):
+    """Its one span is exported as cancelled, not as an error, with a duration; nothing stays open or current."""
+    with telemetry.tracer.start_as_current_span("req"):
+        with pytest.raises(raised):
+            await how(hanging, call(hanging, kind, telemetry))
+        await exported(telemetry, 1)
+        telemetry.tracer.start_span("next").end()
+    assert telemetry.tree() == f"req\n  {NAMES[kind]} [cancelled]\n  next"
+    metric = "gen_ai.execute_tool.duration" if kind == "tool" else "gen_ai.client.operation.duration"
+    assert telemetry.count(metric, otel_callbacks__outcome="cancelled") == 1
+    assert telemetry.points("otel_callbacks.runs.open")[0].value == 0
+
+
+@needs_311
+async def test_calls_after_a_timeout_in_the_same_task(telemetry: Telemetry, hanging):
+    """A task that lives on after a timed out call: its next calls are siblings of that call, however many."""
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req"):
+        for _ in range(3):
+            hanging.begun.clear()
+            with pytest.raises(TimeoutError):
+                await by_timeout(hanging, hanging.chat().ainvoke("x", {"callbacks": [handler]}))
+    await exported(telemetry, 4)
+    assert telemetry.tree() == "req" + "\n  chat [cancelled]" * 3
+    assert handler.open_runs == 0
+
+
+@needs_311
+async def test_kept_exception_does_not_keep_the_span_current(telemetry: Telemetry, hanging):
+    """While an exception holds the frames of a timed out call, what follows nests beside it, and it ends with them."""
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req"):
+        with pytest.raises(TimeoutError) as kept:
+            await by_timeout(hanging, hanging.chat().ainvoke("x", {"callbacks": [handler]}))
+        assert handler.open_runs == 1
+        telemetry.tracer.start_span("next").end()
+        await RunnableLambda(str.upper).with_config(run_name="call").ainvoke("x", {"callbacks": [handler]})
+    del kept
+    gc.collect()
+    await exported(telemetry, 4)
+    assert telemetry.tree() == "req\n  chat [cancelled]\n  next\n  invoke_workflow call"
+
+
+async def test_cancelled_task_that_nobody_awaits(telemetry: Telemetry, hanging):
+    """The end of the task is enough, although its exception is never looked at."""
+    task = asyncio.ensure_future(call(hanging, "chat", telemetry))
+    await when_begun(hanging, task.cancel)
+    await exported(telemetry, 1)
+    assert telemetry.tree() == "chat [cancelled]"
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("kind", NAMES)
+async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging, kind):
+    """The whole tree is exported as cancelled, with the run for which LangChain sends no end."""
+    given = {"city": "Oslo"} if kind == "tool" else "x"
+
+    async def node(state):
+        return {"seen": [await getattr(hanging, kind)().ainvoke(given)]}
+
+    handler = telemetry.handler()
+    work = graph("g", only=node).ainvoke({"seen": []}, {"callbacks": [handler]})
+    with pytest.raises(asyncio.CancelledError):
+        await by_task(hanging, work)
+    await exported(telemetry, 3)
+    assert telemetry.tree() == (
+        f"invoke_workflow g [cancelled]\n  node only [cancelled]\n    {NAMES[kind]} [cancelled]"
+    )
+    inner = telemetry.span(NAMES[kind])
+    assert inner.end_time <= telemetry.span("invoke_workflow g").end_time
+    assert handler.open_runs == 0
+
+
+async def test_timeout_inside_a_step_that_goes_on(telemetry: Telemetry, hanging):
+    """A step that gives up on its model and answers without it: only the model run is cancelled."""
+
+    async def body(text):
+        try:
+            await by_wait_for(hanging, hanging.chat().ainvoke("x"))
+        except asyncio.CancelledError:
+            return "without"
+
+    chain = RunnableLambda(body).with_config(run_name="patient")
+    assert await chain.ainvoke("x", {"callbacks": [telemetry.handler()]}) == "without"
+    await exported(telemetry, 2)
+    assert telemetry.tree() == "invoke_workflow patient\n  chat [cancelled]"
+
+
+async def test_cancelled_stream_tells_what_had_come(telemetry: Telemetry, hanging):
+    """Outcome, time to the first chunk and length of the partial answer of a stream that was cancelled."""
+    model = hanging.chat()
+
+    async def consume():
+        async for _ in model.astream("x", {"callbacks": [telemetry.handler()]}):
+            pass
+
+    with pytest.raises(asyncio.CancelledError):
+        await by_task(hanging, consume())
+    await exported(telemetry, 1)
+    span = telemetry.span("chat")
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert span.attributes["otel_callbacks.stream.partial_length"] == len("hi")
+    assert span.attributes["gen_ai.response.time_to_first_chunk"] > 0
+    assert telemetry.count("gen_ai.client.operation.time_to_first_chunk") == 1
+
+
+async def test_cancel_is_error(telemetry: Telemetry, hanging):
+    """With `cancel_is_error` the status is ERROR with a type, on spans and measurements, ended by LangChain or not."""
+    model = hanging.chat()
+
+    async def body(text):
+        return await model.ainvoke(text)
+
+    chain = RunnableLambda(body).with_config(run_name="strict")
+    work = chain.ainvoke("x", {"callbacks": [telemetry.handler(cancel_is_error=True)]})
+    with pytest.raises(asyncio.CancelledError):
+        await by_task(hanging, work)
+    await exported(telemetry, 2)
+    cancelled = "asyncio.exceptions.CancelledError"
+    assert telemetry.tree("error.type") == (
+        f"invoke_workflow strict [cancelled] ERROR error.type={cancelled!r}\n"
+        f"  chat [cancelled] ERROR error.type={cancelled!r}"
+    )
+    assert telemetry.count("gen_ai.client.operation.duration", error__type=cancelled) == 1

@@ -1,0 +1,179 @@
+import asyncio
+import gc
+
+import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from opentelemetry import trace
+
+from tests.life.waiting import exported
+from tests.support.models import ScriptedChat, usage
+from tests.support.programs import graph
+from tests.support.telemetry import Telemetry
+
+CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"), AIMessageChunk(" c")]
+
+
+def model():
+    """A model that streams three chunks, the first of which tells usage."""
+    return ScriptedChat(script=[CHUNKS])
+
+
+def chain():
+    """A prompt, that model and a parser."""
+    return ChatPromptTemplate.from_template("{q}") | model() | StrOutputParser()
+
+
+def program():
+    """A graph whose node streams that model."""
+
+    def talk(state):
+        return {"seen": ["".join(chunk.content for chunk in model().stream("x"))]}
+
+    return graph("g", talk=talk, rest=lambda state: {"seen": ["rest"]})
+
+
+PROGRAMS = {
+    "chat": (model, "x", "chat [cancelled]"),
+    "chain": (chain, {"q": "x"}, "invoke_workflow\n    chat"),  # LangChain reads on to the end when a chain is closed
+}
+
+
+def assert_partial_answer_is_told(telemetry: Telemetry) -> None:
+    """The one chat span has what the stream gave until it stopped, and one duration."""
+    span = telemetry.span("chat")
+    assert span.attributes["otel_callbacks.outcome"] == "cancelled"
+    assert span.attributes["otel_callbacks.stream.partial_length"] == 1
+    assert span.attributes["gen_ai.response.time_to_first_chunk"] > 0
+    assert span.attributes["gen_ai.usage.input_tokens"] == 3
+    assert span.status.is_unset
+    assert telemetry.count("gen_ai.client.operation.duration", otel_callbacks__outcome="cancelled") == 1
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("how", ["break", "close", "collected"])
+def test_stream_that_is_left(telemetry: Telemetry, kind, how):
+    """A stream left after one chunk, by break, close or oblivion: spans end, the caller's span is current again."""
+    build, given, expected = PROGRAMS[kind]
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req") as request:
+        stream = build().stream(given, {"callbacks": [handler]})
+        if how == "break":
+            for _ in stream:
+                break
+            del stream
+        elif how == "close":
+            next(stream)
+            stream.close()
+        else:
+            next(stream)
+            stream = None
+            gc.collect()
+        assert trace.get_current_span().get_span_context() == request.get_span_context()
+        telemetry.tracer.start_span("after").end()
+    assert telemetry.tree() == f"req\n  {expected}\n  after"
+    if kind == "chat":
+        assert_partial_answer_is_told(telemetry)
+    assert handler.open_runs == 0
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("how", ["aclose", "collected", "left to the loop"])
+def test_async_stream_that_is_left(telemetry: Telemetry, kind, how):
+    """The same for async streams, also where only the shutdown of the loop closes the generator."""
+    build, given, _ = PROGRAMS[kind]
+    handler = telemetry.handler()
+    kept = []
+
+    async def consume():
+        with telemetry.tracer.start_as_current_span("req") as request:
+            stream = build().astream(given, {"callbacks": [handler]})
+            await anext_of(stream)
+            if how == "aclose":
+                await stream.aclose()
+            elif how == "left to the loop":
+                kept.append(stream)
+            else:
+                del stream
+                gc.collect()
+            telemetry.tracer.start_span("after").end()
+            return request
+
+    asyncio.run(consume())
+    kept.clear()
+    gc.collect()
+    assert telemetry.parent_name(telemetry.span("after")) == "req"
+    assert telemetry.span("chat").attributes["otel_callbacks.outcome"] == "cancelled"
+    assert telemetry.span("chat").status.is_unset
+    assert telemetry.count("gen_ai.client.operation.duration", otel_callbacks__outcome="cancelled") == 1
+    assert handler.open_runs == 0
+
+
+async def anext_of(stream):
+    """The next item; the built-in `anext` came with Python 3.10 and is a name of its own in traces."""
+    return await stream.__anext__()
+
+
+def test_stream_that_is_kept_ends_with_its_generator(telemetry: Telemetry):
+    """While somebody keeps the generator the run is open and not current; once it is gone the run is exported."""
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req"):
+        kept = model().stream("x", {"callbacks": [handler]})
+        next(kept)
+        assert handler.open_runs == 1
+        telemetry.tracer.start_span("meanwhile").end()
+        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+        del kept
+    gc.collect()
+    assert telemetry.tree() == "req\n  chat [cancelled]\n  meanwhile\n  chat"
+
+
+def test_stream_that_is_taken_up_again_goes_on(telemetry: Telemetry):
+    """Two streams of one thread, read in turns: each span is its own, and both end well."""
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req"):
+        first, second = (model().stream("x", {"callbacks": [handler]}) for _ in range(2))
+        for _ in zip(first, second, strict=True):
+            telemetry.tracer.start_span("between").end()
+    chats = [span for span in telemetry.spans if span.name == "chat"]
+    assert [span.attributes["otel_callbacks.outcome"] for span in chats] == ["ok", "ok"]
+    assert {telemetry.parent_name(span) for span in telemetry.spans if span.name != "req"} == {"req"}
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_stream_that_nobody_reads_is_no_run(telemetry: Telemetry, is_async):
+    """A generator that is made and never iterated leaves no span and no open run."""
+    handler = telemetry.handler()
+    config = {"callbacks": [handler]}
+    stream = model().astream("x", config) if is_async else model().stream("x", config)
+    assert handler.open_runs == 0
+    del stream
+    assert telemetry.spans == ()
+
+
+def test_graph_stream_that_is_left(telemetry: Telemetry):
+    """A graph broken off between two nodes: the first is complete, the graph cancelled, nothing else starts."""
+    handler = telemetry.handler()
+    stream = program().stream({"seen": []}, {"callbacks": [handler]})
+    next(stream)
+    stream.close()
+    del stream
+    gc.collect()
+    assert telemetry.tree() == "invoke_workflow g [cancelled]\n  node talk\n    chat"
+    assert handler.open_runs == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*is in beta")
+async def test_events_that_are_left(telemetry: Telemetry):
+    """`astream_events` broken off at the first token: the whole tree is cancelled, not failed."""
+    handler = telemetry.handler()
+    with telemetry.tracer.start_as_current_span("req"):
+        events = chain().astream_events({"q": "x"}, {"callbacks": [handler]}, version="v2")
+        async for event in events:
+            if event["event"] == "on_chat_model_stream":
+                break
+        await events.aclose()
+    await exported(telemetry, 3)
+    assert telemetry.tree() == "req\n  invoke_workflow [cancelled]\n    chat [cancelled]"
+    assert handler.open_runs == 0

@@ -1,0 +1,94 @@
+import asyncio
+
+import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableLambda
+
+from otel_callbacks import _end
+from tests.life.test_generators import chain
+from tests.life.waiting import Hanging, exported
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+
+@pytest.fixture
+def no_grace(monkeypatch):
+    """The grace is over as soon as it has begun."""
+    monkeypatch.setattr(_end, "GRACE_NS", 0)
+
+
+def test_streams_end_with_their_parent(telemetry: Telemetry):
+    """LangChain ends a closed chain before the model in it; within the grace their spans end at the same time."""
+    stream = chain().stream({"q": "x"}, {"callbacks": [telemetry.handler()]})
+    next(stream)
+    stream.close()
+    assert telemetry.tree() == "invoke_workflow\n  chat"
+    assert telemetry.span("chat").end_time == telemetry.span("invoke_workflow").end_time
+
+
+async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemetry: Telemetry, no_grace):
+    """A task started and not awaited by a step that ended well: its runs end when they end, and as they end."""
+    answered = asyncio.Event()
+    tasks = []
+
+    class Slow(ScriptedChat):
+        async def _agenerate(self, *args, **kwargs):
+            await answered.wait()
+            return self._generate(*args, **kwargs)
+
+    async def body(text):
+        tasks.append(asyncio.ensure_future(Slow(script=["hi"]).ainvoke(text)))
+        await asyncio.sleep(0)  # so that the model starts while its parent runs
+        return text
+
+    handler = telemetry.handler()
+    config = {"callbacks": [handler]}
+    await RunnableLambda(body).with_config(run_name="careless").ainvoke("x", config)
+    await ScriptedChat(script=["hi"]).ainvoke("x", config)  # the next event, which finds the grace to be over
+    assert handler.open_runs == 1
+    answered.set()
+    await asyncio.gather(*tasks)
+    assert telemetry.tree() == "invoke_workflow careless\n  chat\nchat"
+    late = next(span for span in telemetry.spans if telemetry.parent_name(span))
+    assert late.end_time > telemetry.span("invoke_workflow careless").end_time
+    assert handler.open_runs == 0
+
+
+async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: Telemetry, no_grace):
+    """A model whose end never comes is closed by the loop when the grace after its parent's end is over."""
+    hanging = Hanging()
+    kept = []
+
+    async def body(text):
+        kept.append(asyncio.ensure_future(hanging.chat().ainvoke(text)))
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(
+        RunnableLambda(body).with_config(run_name="r").ainvoke("x", {"callbacks": [telemetry.handler()]})
+    )
+    await hanging.begun.wait()
+    task.cancel()
+    await exported(telemetry, 2)
+    assert telemetry.tree() == "invoke_workflow r [cancelled]\n  chat [cancelled]"
+    assert telemetry.span("chat").end_time == telemetry.span("invoke_workflow r").end_time
+    kept[0].cancel()
+    assert telemetry.total("otel_callbacks.runs", otel_callbacks__outcome="cancelled") == 2
+
+
+def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: Telemetry, no_grace):
+    """Without a loop the next event does it: a stream kept by a step that failed is cancelled with the step."""
+    kept = []
+
+    def body(text):
+        kept.append(ScriptedChat(script=[[AIMessageChunk("a"), AIMessageChunk("b")]]).stream(text))
+        next(kept[0])
+        raise ValueError("no")
+
+    handler = telemetry.handler()
+    with pytest.raises(ValueError, match="no"):
+        RunnableLambda(body).with_config(run_name="r").invoke("x", {"callbacks": [handler]})
+    assert handler.open_runs == 0  # asking is an event, too
+    assert telemetry.tree() == "invoke_workflow r [error] ERROR\n  chat [cancelled]"
+    kept[0].close()
+    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="late_end") == 1
+    assert len(telemetry.spans) == 2

@@ -1,0 +1,166 @@
+import pytest
+from langchain_core.tools import tool
+from langgraph.errors import GraphRecursionError
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, RetryPolicy, Send
+
+from tests.support.models import ScriptedChat, calling
+from tests.support.programs import MESSAGES, State, graph, needs_create_agent, weather
+from tests.support.telemetry import Telemetry
+
+IMMEDIATELY = {"initial_interval": 0.0, "jitter": False, "backoff_factor": 0.0}
+
+
+async def _run(program, way, given, config):
+    return program.invoke(given, config) if way == "invoke" else await program.ainvoke(given, config)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_attempts_of_a_retry_policy_are_numbered(telemetry: Telemetry, way):
+    """A node that LangGraph tries three times: the failed attempts are errors, later ones numbered, the graph fine."""
+    failures = iter([ValueError("1"), ValueError("2")])
+
+    def shaky(state):
+        for failure in failures:
+            raise failure
+        return {"seen": [1]}
+
+    policy = RetryPolicy(max_attempts=3, retry_on=ValueError, **IMMEDIATELY)
+    builder = StateGraph(State)
+    keyword = "retry_policy" if "retry_policy" in StateGraph.add_node.__kwdefaults__ else "retry"
+    builder.add_node("shaky", shaky, **{keyword: policy}).add_node("calm", lambda state: {"seen": [2]})
+    program = builder.add_edge(START, "shaky").add_edge("shaky", "calm").compile(name="g")
+    await _run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree("langchain.retry.attempt") == (
+        "invoke_workflow g\n"
+        "  node shaky [error] ERROR\n"
+        "  node shaky [error] ERROR langchain.retry.attempt=2\n"
+        "  node shaky langchain.retry.attempt=3\n"
+        "  node calm"
+    )
+
+
+def test_steps_of_a_loop_are_no_attempts(telemetry: Telemetry):
+    """A node that runs in every round, and fails in one that another node makes good, is not numbered."""
+    builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
+    builder.add_edge(START, "again")
+    builder.add_conditional_edges("again", lambda state: "again" if len(state["seen"]) < 3 else "__end__")
+    builder.compile(name="loop").invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    nodes = [span for span in telemetry.spans if span.name == "node again"]
+    assert len(nodes) == 3
+    assert not any("langchain.retry.attempt" in span.attributes for span in nodes)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
+    """A graph that does not come to an end: the graph fails with LangGraph's type, its nodes are fine."""
+    builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
+    program = builder.add_edge(START, "again").add_edge("again", "again").compile(name="loop")
+    with pytest.raises(GraphRecursionError):
+        await _run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()], "recursion_limit": 3})
+    assert telemetry.tree("error.type") == (
+        "invoke_workflow loop [error] ERROR error.type='langgraph.errors.GraphRecursionError'" + "\n  node again" * 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("goto", "target"),
+    [
+        ("b", "b"),
+        (["b", "c"], "b,c"),
+        (Send("b", {"seen": []}), "b"),
+        ([Send("b", {"seen": []}), "c"], "b,c"),
+    ],
+)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, target):
+    """`Command(graph=PARENT)` with one or several targets: nothing failed, each level names where control went."""
+    inner = graph("inner", decide=lambda state: Command(graph=Command.PARENT, goto=goto, update={"seen": [1]}))
+    builder = StateGraph(State).add_node("a", inner).add_edge(START, "a")
+    for name in ("b", "c"):
+        builder.add_node(name, lambda state: {"seen": [2]})
+    await _run(builder.compile(name="outer"), way, {"seen": []}, {"callbacks": [telemetry.handler()]})
+    handed_off = [span for span in telemetry.spans if span.attributes["otel_callbacks.outcome"] == "handed_off"]
+    assert {span.name for span in handed_off} == {"node a", "graph inner", "node decide"}
+    assert {span.attributes["langgraph.handoff.target"] for span in handed_off} == {target}
+    assert all(span.status.is_unset for span in telemetry.spans)
+    assert telemetry.span("invoke_workflow outer").attributes["otel_callbacks.outcome"] == "ok"
+
+
+def test_hand_off_by_a_tool(telemetry: Telemetry):
+    """A tool that hands over to another agent of the parent graph ends as handed off, like the levels around it."""
+
+    @tool
+    def transfer(city: str) -> Command:
+        """Hands over to somebody else."""
+        return Command(graph=Command.PARENT, goto="b", update={"seen": [city]})
+
+    inner = graph("inner", decide=lambda state: transfer.invoke({"city": "Oslo"}))
+    builder = StateGraph(State).add_node("a", inner).add_node("b", lambda state: {"seen": [2]}).add_edge(START, "a")
+    builder.compile(name="outer").invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == (
+        "invoke_workflow outer\n"
+        "  node a [handed_off]\n"
+        "    graph inner [handed_off]\n"
+        "      node decide [handed_off]\n"
+        "        execute_tool transfer\n"
+        "  node b"
+    )
+
+
+def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
+    """Nodes of one step, and several runs of one node by `Send`, hang under the graph with their own spans inside."""
+
+    def work(state):
+        with telemetry.tracer.start_as_current_span("own"):
+            return {"seen": [1]}
+
+    builder = StateGraph(State).add_node("work", work).add_node("other", work)
+    builder.add_conditional_edges(START, lambda state: [*(Send("work", {"seen": [n]}) for n in range(3)), "other"])
+    builder.compile(name="g").invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="steps")]})
+    nodes = [span for span in telemetry.spans if span.name in {"node work", "node other"}]
+    assert [telemetry.parent_name(span) for span in nodes] == ["invoke_workflow g"] * 4
+    own = [telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"]
+    assert sorted(own) == ["node other", "node work", "node work", "node work"]
+
+
+@needs_create_agent
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_failing_tool_of_an_agent_is_told_once(telemetry: Telemetry, way):
+    """An agent whose tool fails: the error event is on the tool, its ancestors have status and type."""
+    from langchain.agents import create_agent
+
+    @tool
+    def broken(city: str) -> str:
+        """Always fails."""
+        raise OSError("down")
+
+    program = create_agent(ScriptedChat(script=[calling("broken", city="Oslo"), "hi"]), [broken], name="clerk")
+    with pytest.raises(OSError, match="down"):
+        await _run(program, way, MESSAGES, {"callbacks": [telemetry.handler(detail="operations")]})
+    assert telemetry.tree("error.type") == (
+        "invoke_agent clerk [error] ERROR error.type='OSError'\n"
+        "  chat\n"
+        "  execute_tool broken [error] ERROR error.type='OSError'"
+    )
+    assert [span.name for span in telemetry.spans for event in span.events] == ["execute_tool broken"]
+
+
+def test_graph_called_by_a_tool_nests_under_the_tool(telemetry: Telemetry):
+    """A whole graph that a tool calls, without passing a configuration on."""
+
+    @tool
+    def research(city: str) -> str:
+        """Asks another graph."""
+        return str(graph("inner", look=lambda state: {"seen": [weather.invoke({"city": city})]}).invoke({"seen": []}))
+
+    program = graph("outer", only=lambda state: {"seen": [research.invoke({"city": "Oslo"})]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == (
+        "invoke_workflow outer\n"
+        "  node only\n"
+        "    execute_tool research\n"
+        "      graph inner\n"
+        "        node look\n"
+        "          execute_tool weather"
+    )

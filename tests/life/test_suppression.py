@@ -1,0 +1,143 @@
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableLambda
+from opentelemetry import context as context_api
+
+from tests.life.model_server import ModelServer, serve
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+OPENLLMETRY_KEY = "suppress_language_model_instrumentation"
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    """A model server that is up."""
+    with serve() as running:
+        yield running
+
+
+def provider_call(telemetry: Telemetry) -> Any:
+    """What an instrumentation on opentelemetry-util-genai does around one call of a provider's client."""
+    handlers = pytest.importorskip("opentelemetry.util.genai.handler")
+    handler = handlers.TelemetryHandler(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+
+    def call() -> None:
+        with handler.inference("openai", request_model="direct") as invocation:
+            invocation.input_tokens = 3
+
+    return call
+
+
+class Instrumented(ScriptedChat):
+    """A model whose provider's client is instrumented."""
+
+    call: Any
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        self.call()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("hi"))])
+
+
+async def _invoke(runnable: Any, way: str, config: Any) -> None:
+    if way == "invoke":
+        runnable.invoke("x", config)
+    else:
+        await runnable.ainvoke("x", config)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize(("suppress", "spans"), [(False, ["chat direct", "chat"]), (True, ["chat"])])
+async def test_instrumented_provider_under_a_model_run(telemetry: Telemetry, way, suppress, spans):
+    """oinf#2101: with the option on a model call has one span and one measurement, else the provider's as well."""
+    model = Instrumented(script=[""], call=provider_call(telemetry))
+    await _invoke(model, way, {"callbacks": [telemetry.handler(suppress_provider_spans=suppress)]})
+    assert [span.name for span in telemetry.spans] == spans
+    assert telemetry.count("gen_ai.client.operation.duration") == len(spans)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
+    """ollm#2805: a provider called beside the model, by a step or by the application afterwards, keeps its span."""
+    call = provider_call(telemetry)
+    model = Instrumented(script=[""], call=call)
+    handler = telemetry.handler(suppress_provider_spans=True)
+
+    async def step(text):
+        await model.ainvoke(text)
+        call()
+
+    with telemetry.tracer.start_as_current_span("req"):
+        await _invoke(RunnableLambda(lambda text: [model.invoke(text), call()], step), way, {"callbacks": [handler]})
+        await _invoke(model, way, {"callbacks": [handler]})
+        call()
+    assert telemetry.tree() == "req\n  invoke_workflow\n    chat\n    chat direct\n  chat\n  chat direct"
+
+
+async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetry: Telemetry):
+    """A model cancelled inside a long task leaves its context behind, and the next provider call its span."""
+    waiting = asyncio.Event()
+
+    class Hanging(ScriptedChat):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            waiting.set()
+            return await asyncio.Event().wait()
+
+    task = asyncio.current_task()
+
+    async def cancel():
+        await waiting.wait()
+        task.cancel()
+
+    canceller = asyncio.ensure_future(cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await Hanging(script=[""]).ainvoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
+    await canceller
+    provider_call(telemetry)()
+    assert "chat direct" in [span.name for span in telemetry.spans]
+    assert not context_api.get_value(OPENLLMETRY_KEY)
+
+
+async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetry):
+    """A model that asks a chain: what a step of the chain calls directly is no part of the model's own span."""
+    call = provider_call(telemetry)
+    step = RunnableLambda(lambda text: [call(), "hi"][1]).with_config(run_name="step")
+
+    class Asking(ScriptedChat):
+        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+            answer = step.invoke("x", {"callbacks": run_manager.handlers})
+            return ChatResult(generations=[ChatGeneration(message=AIMessage(answer))])
+
+    Asking(script=[""]).invoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
+    assert telemetry.tree() == "chat\n  chain step\n    chat direct"
+
+
+@pytest.mark.parametrize(
+    "module", ["opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.genai.openai"]
+)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: Telemetry, server, module, way):
+    """One span per call beside OpenLLMetry's or OpenTelemetry's instrumentation; HTTP span and traceparent stay."""
+    instrumentor = pytest.importorskip(module).OpenAIInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        logger_provider=telemetry.logger_provider,
+        skip_dep_check=True,
+    )
+    try:
+        config = {"callbacks": [telemetry.handler(suppress_provider_spans=True)]}
+        async with server.model(telemetry.tracer_provider) as model:
+            await _invoke(model, way, config) if way != "stream" else list(model.stream("x", config))
+    finally:
+        instrumentor.uninstrument()
+    assert telemetry.tree() == "chat gpt-4o-mini\n  POST"
+    assert server.callers() == [f"{telemetry.span('POST').context.span_id:016x}"]

@@ -1,0 +1,88 @@
+"""Things that hang until they are cancelled, and tell when they have begun."""
+
+import asyncio
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.outputs import ChatResult
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import BaseTool, tool
+from opentelemetry.sdk.trace import SpanProcessor
+from pydantic import PrivateAttr
+
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+LIMIT_S = 30
+"""Only for a test that would otherwise hang for ever."""
+
+
+class Hanging:
+    """One thing that hangs.
+
+    Attributes:
+        begun: set as soon as a body hangs; make the object inside the loop.
+    """
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def forever(self) -> Any:
+        self.begun.set()
+        return await asyncio.Event().wait()
+
+    def chat(self) -> "HangingChat":
+        model = HangingChat(script=["hi"])
+        model._hanging = self
+        return model
+
+    def retriever(self) -> "HangingRetriever":
+        made = HangingRetriever()
+        made._hanging = self
+        return made
+
+    def tool(self) -> BaseTool:
+        @tool
+        async def ask(city: str) -> str:
+            """Asks, and gets no answer."""
+            return await self.forever()
+
+        return ask
+
+
+class HangingChat(ScriptedChat):
+    """A chat model that never answers an async call; its stream stops after "a" and " b"."""
+
+    _hanging: Any = PrivateAttr()
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return await self._hanging.forever()
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> Any:
+        for chunk in super()._stream([]):
+            yield chunk
+        await self._hanging.forever()
+
+
+class HangingRetriever(BaseRetriever):
+    """A retriever that finds nothing, ever."""
+
+    _hanging: Any = PrivateAttr()
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return []
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return await self._hanging.forever()
+
+
+async def exported(telemetry: Telemetry, spans: int) -> None:
+    """Let the loop go on until that many spans are exported."""
+    more = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watcher = SpanProcessor()
+    watcher.on_end = lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(more.set)
+    telemetry.tracer_provider.add_span_processor(watcher)
+    while len(telemetry.spans) < spans:
+        await asyncio.wait_for(more.wait(), LIMIT_S)
+        more.clear()
