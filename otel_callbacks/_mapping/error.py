@@ -82,7 +82,7 @@ def status_code(error: BaseException) -> int | None:
 
 
 def mark(error: BaseException) -> tuple[Any, ...]:
-    """What tells an exception from others without keeping it alive: its identity, which may be used again, and origin."""
+    """What tells an exception from others without keeping it alive: identity, which may be used again, and origin."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
