@@ -41,7 +41,6 @@ RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
-OPENAI_API_TYPE: Final = "openai.api.type"
 
 # Usage, in tokens
 USAGE_INPUT: Final = "gen_ai.usage.input_tokens"

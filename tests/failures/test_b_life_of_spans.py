@@ -43,10 +43,10 @@ def test_tables_are_empty_and_memory_flat_after_10_000_runs():
     telemetry = Telemetry(TraceIdRatioBased(0.5))
     telemetry.exporter.shutdown()
     handler = telemetry.handler(detail="operations")
-    mixed_load(handler, 50)  # whatever is built once is built
+    mixed_load(handler, 900)  # whatever is built once is built; tracing memory makes each round ten times as slow
     gc.collect()
     tracemalloc.start()
-    mixed_load(handler, 1_000)
+    mixed_load(handler, 100)
     gc.collect()
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -58,7 +58,7 @@ def test_tables_are_empty_and_memory_flat_after_10_000_runs():
     assert not table.awaiting
     assert not table.orphans
     assert not table.collected
-    assert grown < 5 * 1024 * 1024
+    assert grown < 512 * 1024
     telemetry.shutdown()
 
 

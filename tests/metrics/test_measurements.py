@@ -94,6 +94,15 @@ async def test_exemplars_of_async_runs(telemetry: Telemetry):
     assert exemplars(telemetry)[CHAT] == {(context.trace_id, context.span_id)}
 
 
+def test_exemplars_do_not_need_the_span_to_be_current(telemetry: Telemetry):
+    """Where spans are not made current, or something else is, the measurement still knows its own."""
+    handler = telemetry.handler(propagate=False)
+    with telemetry.tracer.start_as_current_span("req"):
+        weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
+    context = telemetry.span("execute_tool weather").context
+    assert exemplars(telemetry)["gen_ai.execute_tool.duration"] == {(context.trace_id, context.span_id)}
+
+
 class Clock:
     """Stands still until it is moved."""
 
