@@ -80,6 +80,6 @@ def _caller_of_manager() -> FrameType | None:
         if frame.f_globals is globals_of_manager:
             inside = True
         elif inside and frame.f_code.co_name not in _GONE_BEFORE_THE_BODY:
-            return frame
+            return None if frame.f_globals.get("__name__") == _EVENT_LOOP else frame
         frame = frame.f_back
     return None

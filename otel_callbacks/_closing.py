@@ -55,7 +55,7 @@ class Closing:
         """Come back once the grace of orphans has passed, where there is a loop to ask."""
         loop = _get_running_loop()
         if loop is not None:
-            loop.call_later(_end.GRACE_NS / 1e9, self._close_orphans, pipeline)
+            loop.call_later(1.1 * _end.GRACE_NS / 1e9, self._close_orphans, pipeline)  # clocks of loops may be coarse
 
     def _close_orphans(self, pipeline: Pipeline, now: int | None = None) -> None:
         now = perf_counter_ns() if now is None else now

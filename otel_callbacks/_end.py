@@ -44,6 +44,7 @@ def finish(
     finally:
         _close_span(pipeline, run, end_ns)
         _orphan_children(pipeline, run, ending, end_ns, now)
+        run.visible = run.agent = None  # both may be the run itself: without the cycle it is freed at once
 
 
 def _end_time(run: OpenRun, now: int) -> int:

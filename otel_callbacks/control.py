@@ -13,11 +13,12 @@ def suppress() -> Iterator[None]:
 
     Holds for the threads and tasks that take over the block's context, as LangChain's own do.
     """
-    token = _suppressed.set(True)
+    before = _suppressed.get()
+    _suppressed.set(True)
     try:
         yield
     finally:
-        _suppressed.reset(token)
+        _suppressed.set(before)  # a token fails where a framework leaves the block in another context
 
 
 def is_suppressed() -> bool:

@@ -29,7 +29,6 @@ logger = logging.getLogger("otel_callbacks")
 _NOTHING: Mapping[str, Any] = {}
 _MODELS = frozenset({"chat", "llm"})
 _ONE_PROMPT = (None, 1)
-_INNER_CHAINS = frozenset({"prompt", "parser"})
 
 
 class OTelCallbackHandler(BaseCallbackHandler):
@@ -158,10 +157,9 @@ class OTelCallbackHandler(BaseCallbackHandler):
         **_: Any,
     ) -> None:
         """Named arguments, so that no dictionary is built: after the first chunk with content this is one look-up."""
-        if run_id.int not in self._recorder.awaiting:
-            return
         try:
-            self._recorder.chunk(run_id, token, chunk)
+            if run_id.int in self._recorder.awaiting:
+                self._recorder.chunk(run_id, token, chunk)
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("chunk", error)
 
@@ -184,7 +182,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self, serialized: Any, inputs: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
     ) -> None:
         run_type = kwargs.get("run_type")
-        kind: RunType = run_type if run_type in _INNER_CHAINS else "chain"
+        kind: RunType = "prompt" if run_type == "prompt" else "parser" if run_type == "parser" else "chain"
         self._start(kind, serialized, inputs, run_id, parent_run_id, kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", **_: Any) -> None:

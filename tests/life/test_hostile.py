@@ -1,0 +1,230 @@
+import logging
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import strategies as st
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableLambda
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.trace import NoOpTracerProvider, Tracer
+
+from otel_callbacks import Config, OTelCallbackHandler
+from tests.life.hostile import bags, chunks, errors, messages, results, values
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+RUNS = [uuid.UUID(int=number) for number in range(1, 5)]
+run_ids = st.sampled_from(RUNS) | st.sampled_from(RUNS) | values
+optional = st.fixed_dictionaries(
+    {},
+    optional={
+        "parent_run_id": run_ids,
+        "tags": values
+        | st.lists(st.sampled_from(["seq:step:1", "graph:step:x", "retry:attempt:", "langsmith:hidden"])),
+        "metadata": bags,
+        "name": values,
+        "run_type": values | st.sampled_from(["prompt", "parser", "chain"]),
+        "invocation_params": bags,
+        "options": bags,
+        "inputs": bags,
+        "tool_call_id": values,
+        "batch_size": values,
+        "response": results(),
+        "chunk": chunks(),
+        "unheard_of": values,
+    },
+)
+batches = st.lists(st.lists(messages(), max_size=2), max_size=2) | values
+HOOKS = {
+    "on_chat_model_start": (bags, batches),
+    "on_llm_start": (bags, values),
+    "on_chain_start": (bags, values),
+    "on_tool_start": (bags, values),
+    "on_retriever_start": (bags, values),
+    "on_llm_new_token": (values,),
+    "on_stream_event": (values | st.just({"event": "content-block-delta"}),),
+    "on_llm_end": (results(),),
+    "on_chain_end": (values,),
+    "on_tool_end": (messages(),),
+    "on_retriever_end": (results(),),
+    "on_llm_error": (errors,),
+    "on_chain_error": (errors,),
+    "on_tool_error": (errors,),
+    "on_retriever_error": (errors,),
+    "on_retry": (values,),
+    "on_text": (values,),
+    "on_agent_action": (values,),
+    "on_agent_finish": (values,),
+    "on_custom_event": (values, values),
+}
+events = st.builds(
+    SimpleNamespace, run_id=run_ids, interrupts=values, checkpoint_id=values, checkpoint_ns=values, status=values
+)
+calls = st.one_of(
+    *(st.tuples(st.just(hook), st.tuples(*args), run_ids, optional) for hook, args in HOOKS.items()),
+    st.tuples(st.sampled_from(["on_interrupt", "on_resume"]), st.tuples(events | values), st.none(), st.none()),
+    st.tuples(st.just("close"), st.just(()), st.none(), st.none()),
+)
+
+
+GIVEN_BY_PLACE = {"on_chain_start": "inputs", "on_llm_end": "response", "on_custom_event": "name"}
+
+
+def perform(handler: OTelCallbackHandler, call: tuple) -> None:
+    """Call one hook as LangChain might if it were out of its mind."""
+    hook, args, run_id, kwargs = call
+    try:
+        if kwargs is None:
+            getattr(handler, hook)(*args)
+        else:
+            more = {name: value for name, value in kwargs.items() if name != GIVEN_BY_PLACE.get(hook)}
+            getattr(handler, hook)(*args, run_id=run_id, **more)
+    except Exception as error:
+        kinds = [object.__repr__(type(value)) for value in (*args, run_id)]
+        raise AssertionError(f"{hook} of {kinds} with {list(kwargs or ())}") from error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"detail": "all", "chunk_metrics": True, "remote_parent": True, "metadata_keys": ("name", "thread_id")},
+        {"filter": lambda info: info.metadata["missing"]},
+        {"max_open_runs": 1, "run_ttl_s": 1e-9},
+    ],
+    ids=["default", "all", "filter", "bounds"],
+)
+@settings(
+    deadline=None,
+    max_examples=80,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    verbosity=Verbosity.quiet,  # it would show values that cannot be shown
+)
+@given(sequence=st.lists(calls, max_size=8))
+def test_no_hook_raises_whatever_it_gets(options, sequence):
+    """Hooks in any order with any values: nothing raises, and the tracer works afterwards as before."""
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    logging.getLogger("otel_callbacks").setLevel(logging.CRITICAL)
+    telemetry = Telemetry()
+    handler = telemetry.handler(**options)
+    for call in sequence:
+        perform(handler, call)
+    handler.close()
+    assert handler.open_runs == 0
+    telemetry.exporter.clear()
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "chat"
+    telemetry.shutdown()
+
+
+@pytest.mark.parametrize("wrong", ["end without start", "double start", "double end", "end after close"])
+@pytest.mark.parametrize("kind", ["chat_model", "llm", "chain", "tool", "retriever"])
+def test_wrong_order_is_recorded_once(telemetry: Telemetry, kind, wrong):
+    """An end without a start is nothing, everything that comes twice counts once, after `close` nothing comes."""
+    handler = telemetry.handler()
+    ending = "llm" if kind == "chat_model" else kind
+    run_id = uuid.uuid4()
+    if wrong != "end without start":
+        for _ in range(2 if wrong == "double start" else 1):
+            getattr(handler, f"on_{kind}_start")({}, "x", run_id=run_id)
+    if wrong == "end after close":
+        handler.close()
+    for _ in range(2 if wrong == "double end" else 1):
+        getattr(handler, f"on_{ending}_end")("x", run_id=run_id)
+    assert len(telemetry.spans) == (0 if wrong == "end without start" else 1)
+    assert telemetry.total("otel_callbacks.runs") == len(telemetry.spans)
+    assert handler.open_runs == 0
+
+
+class BadProcessor(SpanProcessor):
+    """Fails whenever it is asked."""
+
+    def on_start(self, span, parent_context=None):
+        raise RuntimeError("start")
+
+    def on_end(self, span):
+        raise RuntimeError("end")
+
+
+class BadSampler(Sampler):
+    """Cannot decide."""
+
+    def should_sample(self, *args, **kwargs):
+        raise RuntimeError("sample")
+
+    def get_description(self):
+        return "bad"
+
+
+class BadExporter(SpanExporter):
+    """Fails to export."""
+
+    def export(self, spans):
+        raise RuntimeError("export")
+
+
+class BadTracers(NoOpTracerProvider):
+    """Has no tracer to give, or one that cannot start a span."""
+
+    def get_tracer(self, *args, **kwargs) -> Tracer:
+        raise RuntimeError("tracer")
+
+
+def bad_providers():
+    """Tracer providers in which something fails."""
+
+    def with_processor(*processors, **options):
+        provider = TracerProvider(shutdown_on_exit=False, **options)
+        for processor in processors:
+            provider.add_span_processor(processor)
+        return provider
+
+    return {
+        "processor": with_processor(BadProcessor()),
+        "sampler": with_processor(sampler=BadSampler()),
+        "exporter": with_processor(SimpleSpanProcessor(BadExporter())),
+        "exporter behind a batch": with_processor(BatchSpanProcessor(BadExporter())),
+        "tracer": BadTracers(),
+    }
+
+
+def application(model: BaseChatModel):
+    """A chain whose first attempt at a model fails."""
+    careful = ScriptedChat(script=[ValueError("no")]).with_fallbacks([model])
+    return RunnableLambda(str.upper) | careful | RunnableLambda(lambda message: message.content)
+
+
+@pytest.mark.parametrize("what", list(bad_providers()))
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_failing_telemetry_does_not_change_the_result(what, way, caplog):
+    """A span processor, sampler, exporter or provider that raises: the chain's result is what it is without tracing."""
+    caplog.set_level(logging.CRITICAL, "opentelemetry")
+    provider = bad_providers()[what]
+    handler = OTelCallbackHandler(tracer_provider=provider, config=Config())
+    chain = application(ScriptedChat(script=["hi"]))
+    config = {"callbacks": [handler]}
+    if way == "stream":
+        assert "".join(chain.stream("x", config)) == "hi"
+    else:
+        assert (chain.invoke("x", config) if way == "invoke" else await chain.ainvoke("x", config)) == "hi"
+    assert handler.open_runs == 0
+    assert [record for record in caplog.records if record.name.startswith("langchain")] == []
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+
+
+def test_failures_inside_are_counted_and_logged_once(telemetry: Telemetry, caplog):
+    """What fails in the tracer shows in `otel_callbacks.errors`, and once per kind in the log, without its message."""
+    telemetry.tracer_provider.add_span_processor(BadProcessor())
+    for _ in range(3):
+        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="start_span") == 3
+    ours = [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
+    assert len(ours) == len({message.split(":")[0] for message in ours})
+    assert all("hands off" not in message for message in ours)
