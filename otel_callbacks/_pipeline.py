@@ -1,6 +1,8 @@
 """Where telemetry goes: tracer, open runs and instruments of a pair of providers, shared by all handlers on them."""
 
 import logging
+import os
+import threading
 import weakref
 from typing import Any, NamedTuple
 
@@ -37,16 +39,26 @@ class Pipeline(NamedTuple):
 
 
 _instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()
+_opening = threading.RLock()
 
 
 def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect) -> Instruments:
     """One set per provider: a second one would register the observable instruments twice."""
-    by_dialect = _instruments.setdefault(provider, {})
-    known = by_dialect.get(dialect.name)
-    if known is None:
-        meter = provider.get_meter(SCOPE, __version__, dialect.schema_url)
-        known = by_dialect.setdefault(dialect.name, Instruments(meter, dialect))
-    return known
+    with _opening:
+        by_dialect = _instruments.setdefault(provider, {})
+        if dialect.name not in by_dialect:
+            meter = provider.get_meter(SCOPE, __version__, dialect.schema_url)
+            by_dialect[dialect.name] = Instruments(meter, dialect)
+        return by_dialect[dialect.name]
+
+
+def _renew_lock() -> None:
+    global _opening  # noqa: PLW0603 - a lock held by another thread at fork would never be released here
+    _opening = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Destination:

@@ -84,3 +84,21 @@ def test_flush_tells_the_truth_within_its_time():
     gate.opened.set()
     assert handler.flush(30.0) is True
     provider.shutdown()
+
+
+def test_first_runs_at_the_same_time_share_one_set_of_instruments(telemetry):
+    """Two threads that start a handler's first runs together lose no count."""
+    handler = telemetry.handler()
+    model = FakeListChatModel(responses=["a"])
+    together = threading.Barrier(16)
+
+    def work() -> None:
+        together.wait()
+        model.invoke("q", {"callbacks": [handler]})
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert telemetry.total("otel_callbacks.runs") == 16
