@@ -9,8 +9,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv stack-up stack-demo native-stack boards \
-    bench bench-peers bench-check lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv stack-up stack-demo native-stack boards lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,15 +59,6 @@ native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docke
 
 boards: $(READY) ## write the Grafana boards and Prometheus rules anew
 	$(BIN)/python dashboards/build.py
-
-bench: $(READY) ## measure the cost of tracing beside no handler and a bare one
-	$(BIN)/python -m benchmarks run
-
-bench-peers: $(READY) ## install other tracers, each by itself, and measure them, too
-	$(BIN)/python -m benchmarks peers
-
-bench-check: $(READY) ## compare the cost with the committed baseline
-	$(BIN)/python -m benchmarks check
 
 lock: ## renew the constraints, one file for all Python versions each
 	$(PYTHON) -m venv $(LOCK)
