@@ -83,6 +83,8 @@ async def _cancel(work: Any, probe: Probe) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
+# LangChain, with or without handlers, leaves the branches of a cancelled parallel step to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("way", "subject", "ending"), [pytest.param(*cell, id="-".join(cell)) for cell in _cells()])
 def test_every_way_keeps_the_tree_right_and_the_context_clean(
     way: str,
