@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from otel_callbacks import Config, OTelCallbackHandler
+from otel_callbacks.config import _warn_dropped
 
 
 def test_configuration_must_be_one():
@@ -31,6 +32,7 @@ def test_copies_are_the_same_handler(telemetry):
 
 def test_pickle_is_a_new_handler_with_the_same_options(telemetry, caplog):
     """A handler sent to another process uses the providers there; callables stay behind, which is said once."""
+    _warn_dropped.cache_clear()  # once in a process
     handler = telemetry.handler(detail="all", filter=lambda _: True)
     with caplog.at_level(logging.WARNING, "otel_callbacks"):
         sent = [pickle.loads(pickle.dumps(handler)) for _ in range(2)]  # noqa: S301 - our own bytes
