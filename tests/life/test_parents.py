@@ -11,6 +11,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from langsmith import Client, traceable, tracing_context
+from opentelemetry.sdk.trace import SpanProcessor
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, tool_that, weather
@@ -179,12 +180,17 @@ async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry
 @pytest.mark.parametrize("twice", ["same instance", "two instances"])
 async def test_attached_twice_is_recorded_once(telemetry: Telemetry, way, twice):
     """One span and one measurement per run: the same handler in two places, or two handlers on one provider."""
+    started = SpanProcessor()
+    started.on_start = lambda span, parent_context=None: names.append(span.name)
+    telemetry.tracer_provider.add_span_processor(started)
+    names: list[str] = []
     first = telemetry.handler(detail="operations")
     second = first if twice == "same instance" else telemetry.handler(detail="operations")
     chain = (RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])).with_config(callbacks=[first])
     await run(chain, way, "x", {"callbacks": [second]})
     calls = 2 if "batch" in way else 1
     assert telemetry.tree() == "\n".join(["invoke_workflow\n  chat"] * calls)
+    assert sorted(names) == sorted(span.name for span in telemetry.spans)
     assert telemetry.count("gen_ai.client.operation.duration") == calls
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="chat") == calls
     assert first.open_runs == 0

@@ -1,0 +1,57 @@
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
+
+import pytest
+from langchain_core.runnables import RunnableLambda, RunnableParallel
+
+from otel_callbacks import suppress
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "batch"])
+async def test_trees_that_start_inside_the_block_are_dropped(telemetry: Telemetry, way):
+    """No span and no measurement, in the threads and tasks LangChain makes as well; what follows is recorded."""
+    handler = telemetry.handler()
+    config = {"callbacks": [handler]}
+    chain = RunnableParallel(a=ScriptedChat(script=["hi"]), b=ScriptedChat(script=["hi"]))
+    with suppress():
+        if way == "ainvoke":
+            await asyncio.gather(chain.ainvoke("x", config), chain.ainvoke("x", config))
+        elif way == "batch":
+            chain.batch(["x", "y"], config)
+        else:
+            chain.invoke("x", config)
+    assert telemetry.spans == ()
+    assert telemetry.points("otel_callbacks.runs") == []
+    chain.invoke("x", config)
+    assert telemetry.tree() == "invoke_workflow\n  chat\n  chat"
+    assert handler.open_runs == 0
+
+
+def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: Telemetry):
+    """Below a root that started outside the block, too; the rest of that tree is recorded."""
+
+    def body(text):
+        with suppress():
+            ScriptedChat(script=["hi"]).invoke(text)
+        return ScriptedChat(script=["hi"]).invoke(text).content
+
+    RunnableLambda(body).with_config(run_name="half").invoke("x", {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "invoke_workflow half\n  chat"
+
+
+def test_the_block_may_be_left_in_another_context():
+    """Frameworks enter and leave a generator's block in different contexts: that is no error."""
+    block = suppress()
+    Context().run(block.__enter__)
+    copy_context().run(block.__exit__, None, None, None)
+
+
+def test_other_threads_are_not_suppressed(telemetry: Telemetry):
+    """A plain thread does not take over the block's context: what it runs is recorded."""
+    model = ScriptedChat(script=["hi"])
+    with suppress(), ThreadPoolExecutor(1) as pool:
+        pool.submit(model.invoke, "x", {"callbacks": [telemetry.handler()]}).result()
+    assert telemetry.tree() == "chat"
