@@ -28,6 +28,8 @@ logger = logging.getLogger("otel_callbacks")
 
 _NOTHING: Mapping[str, Any] = {}
 _MODELS = frozenset({"chat", "llm"})
+_INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
+"""Chains whose own type LangChain tells."""
 _ONE_PROMPT = (None, 1)
 
 
@@ -181,9 +183,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
     ) -> None:
-        run_type = kwargs.get("run_type")
-        kind: RunType = "prompt" if run_type == "prompt" else "parser" if run_type == "parser" else "chain"
-        self._start(kind, serialized, inputs, run_id, parent_run_id, kwargs)
+        self._start("chain", serialized, inputs, run_id, parent_run_id, kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", **_: Any) -> None:
         self._end(run_id, outputs)
@@ -310,6 +310,7 @@ def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str
     known = serialized if isinstance(serialized, dict) else _NOTHING
     name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), _mapping(kwargs.get("metadata"))
     if run_type not in _MODELS:
+        run_type = _INNER_CHAINS.get(_text(kwargs.get("run_type")), run_type)
         return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING, single=True)
     params, options = _mapping(kwargs.get("invocation_params")), _mapping(kwargs.get("options"))
     single = kwargs.get("batch_size") in _ONE_PROMPT
@@ -324,6 +325,10 @@ def _name(given: Any, serialized: Mapping[str, Any]) -> str:
         return name
     path = serialized.get("id")
     return str(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _tags(tags: Any) -> Sequence[str]:
