@@ -1,5 +1,6 @@
 import logging
 import uuid
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -88,6 +89,18 @@ def perform(handler: OTelCallbackHandler, call: tuple) -> None:
         raise AssertionError(f"{hook} of {kinds} with {list(kwargs or ())}") from error
 
 
+@pytest.fixture(scope="module")
+def quiet_loggers() -> Iterator[None]:
+    """Keep what hostile values make the SDK log out of the report."""
+    loggers = [logging.getLogger(name) for name in ("opentelemetry", "otel_callbacks")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -106,10 +119,9 @@ def perform(handler: OTelCallbackHandler, call: tuple) -> None:
     verbosity=Verbosity.quiet,  # it would show values that cannot be shown
 )
 @given(sequence=st.lists(calls, max_size=8))
+@pytest.mark.usefixtures("quiet_loggers")
 def test_no_hook_raises_whatever_it_gets(options, sequence):
     """Hooks in any order with any values: nothing raises, and the tracer works afterwards as before."""
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    logging.getLogger("otel_callbacks").setLevel(logging.CRITICAL)
     telemetry = Telemetry()
     handler = telemetry.handler(**options)
     for call in sequence:
