@@ -2,7 +2,7 @@
 
 from otel_callbacks._records import RunInfo
 from otel_callbacks.config import Config
-from otel_callbacks.control import suppress
+from otel_callbacks.control import capture, suppress
 from otel_callbacks.handler import OTelCallbackHandler
 
-__all__ = ["Config", "OTelCallbackHandler", "RunInfo", "suppress"]
+__all__ = ["Config", "OTelCallbackHandler", "RunInfo", "capture", "suppress"]

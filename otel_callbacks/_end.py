@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
@@ -16,6 +16,9 @@ from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Ending
 from otel_callbacks._runs import OpenRun
 from otel_callbacks._start import collect
+
+if TYPE_CHECKING:
+    from otel_callbacks._capture import RunContent
 
 GRACE_NS = 250_000_000
 """How long a run may outlive its parent and still be taken for its last breath: streams end outside in."""
@@ -66,7 +69,7 @@ def _describe(
     _label(run, ending, response)
     context = run.visible.context if run.visible is not None else None
     if recording and run.span is not None:
-        _complete_span(run, run.span, ending, response, usage, result)
+        _complete_span(run, run.span, ending, response, usage, result, error)
     if error is not None:
         _tell_ancestors(run, ending, error)
     _measure(pipeline, run, ending, response, usage, end_ns, context, is_model=is_model)
@@ -84,7 +87,13 @@ def _label(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:
 
 
 def _complete_span(
-    run: OpenRun, span: Span, ending: Ending, response: dict[str, Any], usage: Usage | None, result: Any
+    run: OpenRun,
+    span: Span,
+    ending: Ending,
+    response: dict[str, Any],
+    usage: Usage | None,
+    result: Any,
+    error: BaseException | None,
 ) -> None:
     attributes = run.details
     attributes.update(response)
@@ -101,11 +110,15 @@ def _complete_span(
     if ending.error_type is not None:
         attributes[semconv.ERROR_TYPE] = ending.error_type
         span.set_status(Status(StatusCode.ERROR, ending.error_type))
+    if run.content is not None:
+        attributes.update(run.content.finish(run, ending, result, error))
     if attributes:
         attributes[semconv.OUTCOME] = ending.outcome
         span.set_attributes(attributes)
     else:
         span.set_attribute(semconv.OUTCOME, ending.outcome)  # a third of the cost of the plural form for one
+    if run.content is not None:
+        run.content.settle(run, span, attributes)
 
 
 def _put_streaming(run: OpenRun, ending: Ending, result: Any, out: dict[str, Any]) -> None:
@@ -121,9 +134,9 @@ def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
     parent = run.parent
     mark = errors.mark(error)
     if ending.error_type is not None and run.error_mark != mark:
-        visible = run.visible.span if run.visible else None
-        if visible is not None and visible.is_recording():
-            visible.add_event(semconv.EVENT_EXCEPTION, _exception(error, ending.error_type))
+        visible = run.visible
+        if visible is not None and visible.span is not None and visible.span.is_recording():
+            visible.span.add_event(semconv.EVENT_EXCEPTION, _exception(error, ending.error_type, visible.content))
     if parent is not None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
@@ -134,7 +147,7 @@ def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
         _remember_pause(run)
 
 
-def _exception(error: BaseException, error_type: str) -> dict[str, Any]:
+def _exception(error: BaseException, error_type: str, content: "RunContent | None") -> dict[str, Any]:
     attributes: dict[str, Any] = {
         semconv.EXCEPTION_TYPE: error_type,
         semconv.EXCEPTION_STACKTRACE: errors.stack(error),
@@ -142,6 +155,9 @@ def _exception(error: BaseException, error_type: str) -> dict[str, Any]:
     status = errors.status_code(error)
     if status is not None:
         attributes[semconv.HTTP_STATUS_CODE] = status
+    message = content.text(error) if content is not None else None
+    if message is not None:
+        attributes[semconv.EXCEPTION_MESSAGE] = message
     return attributes
 
 

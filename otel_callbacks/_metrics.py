@@ -102,6 +102,7 @@ class Instruments:
         self.tables: weakref.WeakSet[RunTable] = weakref.WeakSet()
         self.runs = Count(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
         self.errors = Count(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
+        self.redactions = Count(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
         self._finish_reasons = Count(meter, semconv.FINISH_REASONS, (*_REQUEST, semconv.FINISH_REASON)).values
         self._usage_missing = Count(meter, semconv.USAGE_MISSING, _REQUEST).values
         self._durations = _durations(meter, dialect)

@@ -1,5 +1,6 @@
 """Feeds runs from events: start, chunks, events, end. One per handler."""
 
+from functools import cached_property
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,16 @@ from otel_callbacks._mapping import model, tool
 from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks._records import Ending, RunStart
 from otel_callbacks._runs import OpenRun
-from otel_callbacks.config import Config
+from otel_callbacks.config import Capture, Config
+from otel_callbacks.control import Block
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from opentelemetry._logs import LoggerProvider
+
+    from otel_callbacks._capture import Capturing
+    from otel_callbacks._redaction import Redactor
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
@@ -25,9 +32,12 @@ _TOOL_FAILED = Ending("error", semconv.TOOL_ERROR)
 class Recorder:
     """Turns the events of one handler into telemetry."""
 
-    def __init__(self, config: Config, destination: Destination) -> None:
+    def __init__(
+        self, config: Config, destination: Destination, logger_provider: "LoggerProvider | None" = None
+    ) -> None:
         self._config = config
         self._destination = destination
+        self._logger_provider = logger_provider
         self.closing = Closing(config, destination)
         self._newest: Pipeline | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -42,7 +52,7 @@ class Recorder:
         self.closing.tend()
         return sum(len(pipeline.table.open) for pipeline in self._destination.all())
 
-    def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, *, suppressed: bool) -> None:
+    def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, block: Block) -> None:
         """A run starts; the start of a run that is open already (the handler attached twice) is ignored."""
         pipeline = self._destination.current()
         if pipeline is not self._newest:
@@ -53,12 +63,38 @@ class Recorder:
         current = context_api.get_current()
         run = _start.open_run(pipeline, self, run_id, parent_run_id, start, current)
         self.closing.make_room(pipeline, run)
-        if suppressed or run.dropped:
+        if block.suppressed or run.dropped:
             run.dropped = True
             return
         _start.begin(pipeline, self._config, run, start, current)
+        where = block.capture or self._config.capture
+        if where != "no_content" and run.span is not None and run.span.is_recording():
+            self._capture(pipeline, run, start, where)
         if run.parent is None:
             _start.watch_task(run, self)
+
+    def _capture(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
+        if _start.allows(pipeline, "capture_when", self._config.capture_when, start, otherwise=False):
+            self.capturing.begin(pipeline, run, start, where)
+
+    @cached_property
+    def capturing(self) -> "Capturing":
+        """How content is captured; loaded when a run first does."""
+        from otel_callbacks._capture import Capturing
+        from otel_callbacks._content import ContentPolicy
+
+        policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self.redactor)
+        return Capturing(policy, self._logger_provider)
+
+    @cached_property
+    def redactor(self) -> "Redactor":
+        """Takes secrets out of content and metadata; loaded when something of that is to leave."""
+        from otel_callbacks._redaction import configured
+
+        return configured(self._config.redact, self._count_redaction)
+
+    def _count_redaction(self, rule: str, count: int) -> None:
+        self._destination.current().instruments.redactions[rule,] += count
 
     def _arrive(self, pipeline: Pipeline) -> None:
         self._newest = pipeline
@@ -66,13 +102,15 @@ class Recorder:
         pipeline.table.caretakers.add(self.closing)
         close_at_exit(self.closing)
 
-    def end(self, run_id: "UUID", result: Any) -> None:
-        """A run ends well, or so LangChain says."""
+    def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
+        """A run ends well, or so LangChain says. `inputs`: what a step of a stream had been given."""
         found = self._take(run_id)
         if found is None:
             return
         pipeline, run = found
         _recognition.by_result(run, result)
+        if run.content is not None and inputs is not None:
+            run.content.take_inputs(run, inputs)
         ending = _OK
         if run.paused:
             ending = _INTERRUPTED
@@ -137,11 +175,15 @@ class Recorder:
     def custom_event(self, run_id: "UUID", name: str, data: Any) -> None:
         """Application code reports something (``dispatch_custom_event``); the data is content."""
         found = self._open(run_id)
-        span = found[1].visible.span if found is not None and found[1].visible is not None else None
-        if span is not None and span.is_recording():
+        run = found[1].visible if found is not None else None
+        span = run.span if run is not None else None
+        if run is not None and span is not None and span.is_recording():
             attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: name}
             if hasattr(data, "__len__"):
                 attributes[semconv.CUSTOM_EVENT_SIZE] = len(data)
+            text = run.content.text(data) if run.content is not None else None
+            if text is not None:
+                attributes[semconv.CUSTOM_EVENT_DATA] = text
             span.add_event(semconv.EVENT_CUSTOM, attributes)
 
     def interrupted(self, run_id: "UUID", interrupts: Any, checkpoint_id: Any) -> None:
@@ -154,6 +196,8 @@ class Recorder:
         identities = [identity for identity in (getattr(entry, "id", None) for entry in interrupts) if identity]
         run.details[semconv.GRAPH_INTERRUPT_IDS] = [str(identity) for identity in identities]
         run.details[semconv.GRAPH_CHECKPOINT_ID] = str(checkpoint_id)
+        if run.content is not None and interrupts:
+            run.content.take_interrupts(interrupts)
         if run.span is not None and not interrupts:  # before or after a node, so that no node tells of it
             _links.remember_pause(str(checkpoint_id), run.span.get_span_context())
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from otel_callbacks._body import Body
+    from otel_callbacks._capture import RunContent
     from otel_callbacks._closing import Closing
     from otel_callbacks._context import SelfHealingSpan
     from otel_callbacks._recorder import Recorder
@@ -97,6 +98,8 @@ class OpenRun:
     paused = False
     """A node below asked for a human: LangGraph ends the graph well nevertheless."""
     watched_task: Any = None
+    content: "RunContent | None" = None
+    """What the run was given and gave back, where that was asked for."""
     parent_end: tuple[int, OutcomeName] | None = None
     """When and how a parent ended that this run outlives."""
 

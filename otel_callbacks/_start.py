@@ -3,7 +3,7 @@
 import asyncio
 import weakref
 from asyncio import _get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -161,13 +161,20 @@ def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
 def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> bool:
     if run.operation not in _mapping.VISIBLE[config.detail]:
         return False
-    if config.filter is None:
+    return allows(pipeline, "filter", config.filter, start, otherwise=True)
+
+
+def allows(
+    pipeline: Pipeline, option: str, ask: Callable[[RunInfo], bool] | None, start: RunStart, *, otherwise: bool
+) -> bool:
+    """What the application's callable says of a run: true where there is none, `otherwise` where it fails."""
+    if ask is None:
         return True
     try:
-        return bool(config.filter(RunInfo(start.name, start.run_type, tuple(start.tags), start.metadata)))
+        return bool(ask(RunInfo(start.name, start.run_type, tuple(start.tags), start.metadata)))
     except Exception as error:  # noqa: BLE001 - a user's callable never breaks a run
-        pipeline.failed("filter", error)
-        return True
+        pipeline.failed(option, error)
+        return otherwise
 
 
 def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:
@@ -177,7 +184,7 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
             run.title,
             context=_parent_context(config, run.visible, start, current, key),
             kind=SpanKind.CLIENT if run.operation in _mapping.CLIENT_OPERATIONS else SpanKind.INTERNAL,
-            attributes=_attributes(config, run, start),
+            attributes=_attributes(pipeline, config, run, start),
             links=_links_of(run, start),
             start_time=run.start_ns + run.tree.clock_offset,
         )
@@ -208,7 +215,7 @@ def _enter(pipeline: Pipeline, config: Config, run: OpenRun, current: Context) -
         table.bodies[run.body.frame] = run
 
 
-def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
+def _attributes(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
     attributes = dict(run.attributes)
     if run.inherit.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherit.conversation_id
@@ -221,8 +228,18 @@ def _attributes(config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]
     for key in config.metadata_keys:
         value = start.metadata.get(key)
         if isinstance(value, (str, bool, int, float)):
-            attributes[semconv.METADATA_PREFIX + key] = value
+            _put_metadata(pipeline, run, key, value, attributes)
     return attributes
+
+
+def _put_metadata(pipeline: Pipeline, run: OpenRun, key: str, value: Any, out: dict[str, Any]) -> None:
+    """Metadata that was asked for, but no secret in it, whatever is captured."""
+    redactor = run.recorder.redactor
+    try:
+        shown = redactor.hidden(key, value)
+        out[semconv.METADATA_PREFIX + key] = redactor.redact(value) if shown is None else shown
+    except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
+        pipeline.failed("redact", error)
 
 
 def _attempt_of_node(run: OpenRun) -> int | None:

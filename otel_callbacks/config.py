@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -14,10 +15,12 @@ logger = logging.getLogger("otel_callbacks")
 
 Detail = Literal["operations", "steps", "all"]
 Semconv = Literal["py-1.3", "0.1.0"]
+Capture = Literal["no_content", "span_only", "event_only", "span_and_event"]
 
 PREFIX = "OTEL_CALLBACKS_"
 STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST_OPT_IN = "gen_ai_latest_experimental"
+CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -42,6 +45,23 @@ class Config:
     """Release of the GenAI conventions to speak. "py-1.3": what OpenTelemetry's own Python packages emit.
     "0.1.0": the first release of the separate GenAI conventions, also chosen by
     ``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``."""
+
+    capture: Capture = "no_content"
+    """Where content goes, that is prompts, answers, tool arguments and results, documents, inputs and outputs of steps,
+    exception messages. "span_only": attributes and events of spans. "event_only": the log event
+    ``gen_ai.client.inference.operation.details`` of model calls. "span_and_event": both. Also chosen by
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``."""
+
+    capture_when: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
+    """False keeps the content of a run back. Not asked where nothing is captured."""
+
+    max_content_bytes: int = 16 * 1024
+    """Longest captured value, in bytes of UTF-8. Longer ones are shortened to valid JSON that tells the size."""
+
+    redact: tuple[str | re.Pattern[str] | Callable[[str], str], ...] = ()
+    """What to take out of content and metadata beside keys, tokens, credentials and card numbers: the names "email",
+    "phone" and "ip_address", regular expressions, callables. A callable that fails or is slow has its value dropped.
+    As a variable: names only, comma separated."""
 
     metadata_keys: tuple[str, ...] = ()
     """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma separated."""
@@ -80,15 +100,23 @@ class Config:
         _require(_is_whole(self.max_open_runs), "max_open_runs", self.max_open_runs, "a whole number above 0")
         _require(_are_texts(self.metadata_keys), "metadata_keys", self.metadata_keys, "a sequence of strings")
         object.__setattr__(self, "metadata_keys", tuple(self.metadata_keys))
-        _require(self.filter is None or callable(self.filter), "filter", self.filter, "a callable, or None")
+        _require(_is_whole(self.max_content_bytes), "max_content_bytes", self.max_content_bytes, "bytes above 0")
+        for name in _CALLABLES:
+            value = getattr(self, name)
+            _require(value is None or callable(value), name, value, "a callable, or None")
+        object.__setattr__(self, "redact", _require_redactors(self.redact))
 
     def without_callables(self) -> "Config":
         """The same options, callables dropped: what can be pickled. Warns once where something was dropped."""
-        dropped = [option.name for option in fields(self) if callable(getattr(self, option.name))]
+        dropped = [option.name for option in fields(self) if _holds_callable(getattr(self, option.name))]
         if dropped:
             _warn_dropped(tuple(dropped))
-        nothing: dict[str, Any] = dict.fromkeys(dropped)
-        return replace(self, **nothing)
+        changes: dict[str, Any] = dict.fromkeys(dropped)
+        if "redact" in dropped or "capture_when" in dropped:
+            changes["capture"] = "no_content"  # what kept content back is gone
+        if "redact" in dropped:
+            changes["redact"] = tuple(entry for entry in self.redact if not callable(entry))
+        return replace(self, **changes)
 
     @classmethod
     def from_env(cls, **overrides: Any) -> "Config":
@@ -110,7 +138,11 @@ class Config:
 _CHOICES: dict[str, tuple[str, ...]] = {
     "detail": get_args(Detail),
     "semconv": get_args(Semconv),
+    "capture": get_args(Capture),
 }
+_CALLABLES = ("filter", "capture_when")
+PERSONAL_RULES = ("email", "phone", "ip_address")
+"""Rules of redaction that have to be asked for."""
 _SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error")
 
 
@@ -127,6 +159,34 @@ def _say_dialect(dialect: str) -> None:
 def sdk_disabled() -> bool:
     """Whether ``OTEL_SDK_DISABLED`` is "true" (any case), as OpenTelemetry's specification has it."""
     return os.environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
+
+
+def require_capture(where: object) -> None:
+    """Check a value of `Config.capture`.
+
+    Raises:
+        ValueError: it is none of the good ones, which the message names.
+    """
+    _require_choice("capture", where, _CHOICES["capture"])
+
+
+def _require_redactors(redact: object) -> tuple[Any, ...]:
+    """Regular expressions are compiled once, here, so that a wrong one is known at once."""
+    good = "a sequence of rule names (email, phone, ip_address), regular expressions and callables"
+    _require(isinstance(redact, (list, tuple)), "redact", redact, good)
+    entries: tuple[Any, ...] = tuple(redact)  # type: ignore[arg-type]
+    for entry in entries:
+        _require(isinstance(entry, (str, re.Pattern)) or callable(entry), "redact", entry, good)
+        try:
+            re.compile(entry) if isinstance(entry, str) else None
+        except re.error as error:
+            message = f"redact={entry!r}: no regular expression: {error}"
+            raise ValueError(message) from None
+    return entries
+
+
+def _holds_callable(value: object) -> bool:
+    return callable(value) or (isinstance(value, tuple) and any(map(callable, value)))
 
 
 def _require_choice(name: str, value: object, good: tuple[str, ...]) -> None:
@@ -156,6 +216,8 @@ def _standard_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     opt_ins = {entry.strip() for entry in environ.get(STABILITY_VARIABLE, "").split(",")}
     if LATEST_OPT_IN in opt_ins:
         values["semconv"] = semconv.LATEST_DIALECT
+    if CAPTURE_VARIABLE in environ:
+        _take(values, CAPTURE_VARIABLE, "capture", environ[CAPTURE_VARIABLE], _parser("capture"))
     return values
 
 
@@ -175,6 +237,8 @@ def _take(values: dict[str, Any], variable: str, option: str, text: str, parse: 
         Config(**{option: parsed})
     except ValueError as error:
         logger.warning("%s ignored: %s", variable, error)
+        if option == "capture":
+            values[option] = "no_content"  # whatever another variable asks for: in doubt nothing leaves
     else:
         values[option] = parsed
 
@@ -206,8 +270,21 @@ def _switch(text: str) -> bool:
     return value in _TRUE
 
 
+def _personal_rules(text: str) -> tuple[str, ...]:
+    names = _keys(text)
+    for name in names:
+        _require_choice("redact", name, PERSONAL_RULES)
+    return names
+
+
 def _keys(text: str) -> tuple[str, ...]:
     return tuple(key.strip() for key in text.split(",") if key.strip())
 
 
-_OTHER_PARSERS: dict[str, Callable[[str], Any]] = {"metadata_keys": _keys, "run_ttl_s": float, "max_open_runs": int}
+_OTHER_PARSERS: dict[str, Callable[[str], Any]] = {
+    "metadata_keys": _keys,
+    "redact": _personal_rules,
+    "max_content_bytes": int,
+    "run_ttl_s": float,
+    "max_open_runs": int,
+}

@@ -1,26 +1,57 @@
-"""Blocks that change what happens to the runs started inside them."""
+"""Blocks that change what happens to the runs started inside them.
+
+Each holds for the threads and tasks that take over the block's context, as LangChain's own do.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, NamedTuple
 
-_suppressed: ContextVar[bool] = ContextVar("otel_callbacks.suppressed", default=False)
+from otel_callbacks.config import Capture, require_capture
+
+
+class Block(NamedTuple):
+    """What the blocks around the caller ask for."""
+
+    suppressed: bool = False
+    capture: Capture | None = None
+    """Where content goes; ``None``: where the configuration says."""
+
+
+_NONE = Block()
+_block: ContextVar[Block] = ContextVar("otel_callbacks.block", default=_NONE)
+current = _block.get
+"""The blocks around the caller, as one record."""
 
 
 @contextmanager
 def suppress() -> Iterator[None]:
-    """Drop every tree of runs that starts inside the block: no spans, no measurements.
+    """Drop every tree of runs that starts inside the block: no spans, no measurements."""
+    with _inside(suppressed=True):
+        yield
 
-    Holds for the threads and tasks that take over the block's context, as LangChain's own do.
+
+@contextmanager
+def capture(where: Capture) -> Iterator[None]:
+    """Send the content of runs that start inside the block there, whatever `Config.capture` says.
+
+    Args:
+        where: "no_content", "span_only", "event_only" or "span_and_event".
+
+    Raises:
+        ValueError: `where` is none of them.
     """
-    before = _suppressed.get()
-    _suppressed.set(True)
+    require_capture(where)
+    with _inside(capture=where):
+        yield
+
+
+@contextmanager
+def _inside(**changes: Any) -> Iterator[None]:
+    before = _block.get()
+    _block.set(before._replace(**changes))
     try:
         yield
     finally:
-        _suppressed.set(before)  # a token fails where a framework leaves the block in another context
-
-
-def is_suppressed() -> bool:
-    """Whether the caller is inside `suppress()`."""
-    return _suppressed.get()
+        _block.set(before)  # a token fails where a framework leaves the block in another context

@@ -14,7 +14,7 @@ from otel_callbacks._pipeline import Destination
 from otel_callbacks._recorder import Recorder
 from otel_callbacks._records import RunStart, RunType
 from otel_callbacks.config import Config, sdk_disabled
-from otel_callbacks.control import is_suppressed
+from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         self._providers = (tracer_provider, meter_provider, logger_provider)
         self._ignored = sdk_disabled()
         destination = Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv])
-        self._recorder = Recorder(self.config, destination)
+        self._recorder = Recorder(self.config, destination, logger_provider)
         self._is_graph_handler = False
         if self._ignored:
             self._ignore_everything()
@@ -140,8 +140,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: Any, messages: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
     ) -> None:
-        inputs = messages[0] if isinstance(messages, list) and messages else messages
-        self._start("chat", serialized, inputs, run_id, parent_run_id, kwargs)
+        self._start("chat", serialized, messages, run_id, parent_run_id, kwargs)
 
     def on_llm_start(
         self, serialized: Any, prompts: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
@@ -185,8 +184,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._start("chain", serialized, inputs, run_id, parent_run_id, kwargs)
 
-    def on_chain_end(self, outputs: Any, *, run_id: "UUID", **_: Any) -> None:
-        self._end(run_id, outputs)
+    def on_chain_end(self, outputs: Any, *, run_id: "UUID", inputs: Any = None, **_: Any) -> None:
+        self._end(run_id, outputs, inputs)
 
     def on_chain_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
         self._fail(run_id, error)
@@ -274,15 +273,15 @@ class OTelCallbackHandler(BaseCallbackHandler):
             return
         try:
             start = _normalise(run_type, serialized, inputs, kwargs)
-            self._recorder.start(run_id, parent_run_id, start, suppressed=is_suppressed())
+            self._recorder.start(run_id, parent_run_id, start, current())
             if not self._is_graph_handler:
                 self._become_graph_handler()
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("start", error)
 
-    def _end(self, run_id: "UUID", result: Any) -> None:
+    def _end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
         try:
-            self._recorder.end(run_id, result)
+            self._recorder.end(run_id, result, inputs)
         except Exception as error:  # noqa: BLE001
             self._failed("end", error)
 
@@ -312,6 +311,8 @@ def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str
     if run_type not in _MODELS:
         run_type = _INNER_CHAINS.get(_text(kwargs.get("run_type")), run_type)
         return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING, single=True)
+    if run_type == "chat" and isinstance(inputs, list) and inputs:
+        inputs = inputs[0]  # a list of one prompt: LangChain starts a run for each
     params, options = _mapping(kwargs.get("invocation_params")), _mapping(kwargs.get("options"))
     single = kwargs.get("batch_size") in _ONE_PROMPT
     return RunStart(run_type, name, known, inputs, tags, metadata, params, options, single=single)

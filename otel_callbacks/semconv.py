@@ -107,6 +107,7 @@ GRAPH_NODE: Final = "langgraph.node"
 GRAPH_STEP: Final = "langgraph.step"
 GRAPH_INTERRUPT_IDS: Final = "langgraph.interrupt.ids"
 GRAPH_INTERRUPT_COUNT: Final = "langgraph.interrupt.count"
+GRAPH_INTERRUPT_VALUES: Final = "langgraph.interrupt.values"
 GRAPH_CHECKPOINT_ID: Final = "langgraph.checkpoint.id"
 GRAPH_HANDOFF_TARGET: Final = "langgraph.handoff.target"
 

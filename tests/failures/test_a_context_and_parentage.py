@@ -10,10 +10,11 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, weather
+from tests.support.programs import graph, needs_contexts_of_tasks, weather
 from tests.support.telemetry import Telemetry
 
 
+@needs_contexts_of_tasks
 async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetry: Telemetry):
     """genai#513: the runs of an async graph form one trace, each below the run LangChain states as its parent."""
     chain = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hello"])
@@ -93,6 +94,7 @@ def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
     return traces
 
 
+@needs_contexts_of_tasks
 async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: Telemetry):
     """lf#3491: one handler serves 50 tasks and 16 threads at once, and each request's trace is its own and complete."""
     handler = telemetry.handler(metadata_keys=("marker",))

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph
+from tests.support.programs import graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
 GIVEN = {"seen": []}
@@ -47,6 +47,7 @@ def test_a_models_constructor_reaches_that_models_runs_only(telemetry: Telemetry
     assert telemetry.tree() == "chat"
 
 
+@needs_contexts_of_tasks
 async def test_event_streams_take_the_handler_as_other_calls_do(telemetry: Telemetry):
     """`astream_events` with the handler in its configuration gives the tree that `invoke` gives."""
     program = _program(ScriptedChat(script=["hi"]))

@@ -164,7 +164,7 @@ def test_flush_tells_the_truth_when_the_exporter_hangs():
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     started = time.monotonic()
     assert handler.flush(0.2) is False
-    assert exporter.asked.is_set()
+    assert exporter.asked.wait(30)
     assert not exporter.answers.is_set()
     assert time.monotonic() - started < 30  # the SDK's own exporters would wait for the back end
     assert ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]}).content == "hi"
@@ -199,7 +199,7 @@ def test_hanging_exporter_does_not_hold_up_the_application():
     chain = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
     results = [chain.invoke("x", {"callbacks": [handler]}).content for _ in range(20)]
     assert results == ["hi"] * 20
-    assert exporter.asked.is_set()
+    assert exporter.asked.wait(30)
     assert handler.open_runs == 0
     exporter.answers.set()
     provider.shutdown()

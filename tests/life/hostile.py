@@ -13,7 +13,14 @@ def _raise(*_: Any, **__: Any) -> Any:
     raise RuntimeError("hands off")
 
 
-class Hostile:
+class Shown:
+    """Lets hypothesis show what cannot be shown."""
+
+    def _repr_pretty_(self, printer: Any, _: Any) -> None:
+        printer.text(f"<{type(self).__name__}>")
+
+
+class Hostile(Shown):
     """Every special method that a tracer may touch raises, and so does every attribute."""
 
     __repr__ = __str__ = __len__ = __iter__ = __bool__ = __eq__ = __hash__ = __getattr__ = __getitem__ = _raise
@@ -40,7 +47,7 @@ class Faceless(Hostile):
         raise RuntimeError("hands off")
 
 
-class HostileError(Exception):
+class HostileError(Shown, Exception):
     """An exception that cannot be shown, with attributes that cannot be read."""
 
     __str__ = __repr__ = _raise
@@ -50,10 +57,20 @@ class HostileError(Exception):
         raise RuntimeError("hands off")
 
 
-class HostileDict(dict):  # type: ignore[type-arg]
+class HostileDict(Shown, dict):  # type: ignore[type-arg]
     """A dictionary that gives nothing away."""
 
     get = items = keys = values = __getitem__ = __iter__ = __contains__ = _raise
+
+
+class HugeInt(Shown, int):
+    """More digits than Python converts to text."""
+
+
+class HugeText(Shown, str):
+    """Ten million characters."""
+
+    __slots__ = ()
 
 
 def cycle() -> dict[str, Any]:
@@ -64,8 +81,8 @@ def cycle() -> dict[str, Any]:
     return ring
 
 
-HUGE_TEXT = "x" * 10_000_000
-HUGE_INT = 10**6_000  # more digits than Python converts to text
+HUGE_TEXT = HugeText("x" * 10_000_000)
+HUGE_INT = HugeInt(10**6_000)
 
 STRANGE = (
     lambda: None,
@@ -115,11 +132,11 @@ def messages(draw: Any) -> Any:
 def results(draw: Any) -> Any:
     """What a model run ends with, odd inside, or anything else."""
     generations: list[Any] = [Generation(text="x"), ChatGeneration(message=AIMessage("x"))]
+    result = LLMResult(generations=[generations])
     generations[1].__dict__["message"] = draw(messages())
     generations[1].__dict__["generation_info"] = draw(bags)
-    result = LLMResult(generations=[generations])
     result.__dict__["llm_output"] = draw(bags)
-    result.__dict__["generations"] = draw(st.just(result.generations) | values)
+    result.__dict__["generations"] = draw(st.just([generations]) | values)
     documents = [Document("x", metadata={"score": float("nan")})]
     return draw(st.just(result) | st.just(documents) | messages() | values)
 

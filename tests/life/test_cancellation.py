@@ -6,7 +6,7 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 
 from tests.life.waiting import Hanging, exported
-from tests.support.programs import graph
+from tests.support.programs import graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
 NAMES = {"chat": "chat", "retriever": "retrieval", "tool": "execute_tool ask"}
@@ -128,6 +128,7 @@ async def test_cancelled_task_that_nobody_awaits(telemetry: Telemetry, hanging):
     assert task.cancelled()
 
 
+@needs_contexts_of_tasks
 @pytest.mark.parametrize("kind", NAMES)
 async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging, kind):
     """The whole tree is exported as cancelled, with the run for which LangChain sends no end."""

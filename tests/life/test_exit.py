@@ -54,7 +54,11 @@ def run(*parts: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("provider", [GIVEN, SET_EARLIER, SET_LATER, SET_AFTER_A_RUN])
+@pytest.mark.parametrize(
+    "provider",
+    [GIVEN, SET_EARLIER, SET_LATER, SET_AFTER_A_RUN],
+    ids=["given", "set earlier", "set later", "set after a run"],
+)
 def test_open_runs_are_exported_at_exit(provider):
     """A stream that is still kept when the interpreter exits: exported as abandoned, whenever the provider was set."""
     body = """

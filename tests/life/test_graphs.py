@@ -5,7 +5,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send
 
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import MESSAGES, State, graph, needs_create_agent, weather
+from tests.support.programs import MESSAGES, State, graph, needs_contexts_of_tasks, needs_create_agent, weather
 from tests.support.telemetry import Telemetry
 
 IMMEDIATELY = {"initial_interval": 0.0, "jitter": False, "backoff_factor": 0.0}
@@ -125,7 +125,7 @@ def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
 
 
 @needs_create_agent
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("way", ["invoke", pytest.param("ainvoke", marks=needs_contexts_of_tasks)])
 async def test_failing_tool_of_an_agent_is_told_once(telemetry: Telemetry, way):
     """An agent whose tool fails: the error event is on the tool, its ancestors have status and type."""
     from langchain.agents import create_agent

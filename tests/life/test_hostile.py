@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableLambda
@@ -113,10 +113,9 @@ def quiet_loggers() -> Iterator[None]:
 )
 @settings(
     deadline=None,
-    max_examples=80,
+    max_examples=50,
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
-    verbosity=Verbosity.quiet,  # it would show values that cannot be shown
 )
 @given(sequence=st.lists(calls, max_size=8))
 @pytest.mark.usefixtures("quiet_loggers")

@@ -15,7 +15,7 @@ from langgraph.types import Command, Send, interrupt
 
 from otel_callbacks import _links
 from tests.support.models import calling
-from tests.support.programs import State, graph
+from tests.support.programs import State, graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
 try:
@@ -139,6 +139,7 @@ def test_resumed_run_links_where_nodes_are_hidden(telemetry: Telemetry):
     assert links(telemetry) == [("invoke_workflow approval", "invoke_workflow approval")]
 
 
+@needs_contexts_of_tasks
 async def test_resume_in_async_code_inside_a_chain(telemetry: Telemetry):
     """A graph that a chain pauses and resumes: the graph's span is what links, not the chain's."""
     program = approval()

@@ -14,7 +14,7 @@ from langsmith import Client, traceable, tracing_context
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, tool_that, weather
+from tests.support.programs import graph, needs_contexts_of_tasks, tool_that, weather
 from tests.support.telemetry import Telemetry
 
 WAYS = ["invoke", "ainvoke", "stream", "astream", "batch", "abatch"]
@@ -144,6 +144,7 @@ def _program(telemetry: Telemetry) -> Callable[[str, Any], Any]:
     )
 
 
+@needs_contexts_of_tasks
 async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry: Telemetry):
     """Every request gets one complete trace with its own marker only, and no run stays open."""
     program = _program(telemetry)

@@ -9,6 +9,7 @@ from tests.support.programs import (
     CORE,
     MESSAGES,
     create_agent,
+    needs_contexts_of_tasks,
     needs_create_agent,
     tool_that,
     weather,
@@ -36,6 +37,10 @@ def calls(telemetry: Telemetry, metric: str) -> dict[str | None, float]:
     return {point.attributes.get("gen_ai.agent.name"): point.sum for point in points}
 
 
+def _in_async(way):
+    return pytest.param(way, marks=needs_contexts_of_tasks)
+
+
 async def _run(program, way, config):
     if way == "invoke":
         program.invoke(MESSAGES, config)
@@ -47,7 +52,7 @@ async def _run(program, way, config):
         [chunk async for chunk in program.astream(MESSAGES, config)]
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("way", ["invoke", _in_async("ainvoke"), "stream", _in_async("astream")])
 @pytest.mark.parametrize(("name", "title"), [("helper", "invoke_agent helper"), (None, "invoke_agent")])
 async def test_react_agent_is_found_by_its_parts(telemetry: Telemetry, way, name, title):
     """LangGraph's `create_react_agent` tells nothing at its start; its prompt step does, before any model call."""
@@ -64,7 +69,7 @@ async def test_react_agent_is_found_by_its_parts(telemetry: Telemetry, way, name
 
 
 @needs_create_agent
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("way", ["invoke", _in_async("ainvoke")])
 @pytest.mark.parametrize(("name", "title"), [("helper", "invoke_agent helper"), (None, "invoke_agent")])
 async def test_create_agent_of_every_release(telemetry: Telemetry, way, name, title):
     """`create_agent` is an agent with its name and calls, by LangChain's marks or, in 1.0, by its edges."""

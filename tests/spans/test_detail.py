@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import RunInfo, suppress
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, weather
+from tests.support.programs import graph, needs_contexts_of_tasks, weather
 from tests.support.telemetry import Telemetry
 
 
@@ -107,6 +107,7 @@ def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
     assert telemetry.tree() == TREES["steps"]
 
 
+@needs_contexts_of_tasks
 async def test_suppression_holds_in_async_code(telemetry: Telemetry):
     """LangChain takes the block's context over into its tasks."""
     config = {"callbacks": [telemetry.handler()]}

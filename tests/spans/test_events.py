@@ -4,7 +4,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph
+from tests.support.programs import graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
 
@@ -31,6 +31,7 @@ def test_custom_event_is_an_event_of_its_run(telemetry: Telemetry):
     ]
 
 
+@needs_contexts_of_tasks
 async def test_custom_event_of_async_code(telemetry: Telemetry):
     """The async twin does the same; data without a size has none."""
 

@@ -1,6 +1,7 @@
 """Small LangChain and LangGraph programs that several tests run."""
 
 import operator
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any, TypedDict
@@ -23,6 +24,9 @@ MESSAGES = {"messages": [("user", "hi")]}
 needs_create_agent = pytest.mark.skipif(create_agent is None, reason="create_agent came with LangChain 1.0")
 needs_agent_marks = pytest.mark.skipif(CORE < (1, 1), reason="LangChain marks its agents since 1.1")
 needs_call_id_at_start = pytest.mark.skipif(CORE < (1, 1), reason="LangChain tells the call's id with the result only")
+needs_contexts_of_tasks = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="before Python 3.11 LangChain does not hand on callbacks in async code by itself"
+)
 
 
 class State(TypedDict):

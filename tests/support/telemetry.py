@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -12,6 +13,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_callbacks import Config, OTelCallbackHandler
+
+try:
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+except ImportError:  # OpenTelemetry before 1.38
+    from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
 
 
 class Telemetry:
@@ -23,7 +29,9 @@ class Telemetry:
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.log_exporter = InMemoryLogRecordExporter()
         self.logger_provider = LoggerProvider(shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self.log_exporter))
         self.tracer = self.tracer_provider.get_tracer("app")
 
     def handler(self, **options: Any) -> OTelCallbackHandler:
@@ -37,6 +45,11 @@ class Telemetry:
     def shutdown(self) -> None:
         self.tracer_provider.shutdown()
         self.meter_provider.shutdown()
+
+    @property
+    def logs(self) -> tuple[Any, ...]:
+        """The log records that left."""
+        return tuple(data.log_record for data in self.log_exporter.get_finished_logs())
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

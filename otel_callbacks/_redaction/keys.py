@@ -1,0 +1,73 @@
+"""Keys whose values are secrets, told by the words they end with: ``api_key``, ``X-Api-Key``, ``OPENAI_API_KEY``."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LONGEST_KEY = 256
+_LONGEST_ENDING = 3
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WITHOUT_MEANING = _words("""
+    base confirm confirmation data decrypted encoded encrypted hash hashed header plain plaintext raw repeat str string
+    text v val value
+""")
+"""Last words of a key that do not change what its value is."""
+
+_COUNTED = _words("""
+    audio begin bos cached cancellation cls completion content continuation control current cursor decoder delim
+    delimiter draft each encoder end eos eot every fim first generated image input last llm mask max min new next num
+    output pad padding page pagination per prefix prev previous prompt reasoning resume sentinel sep separator single
+    skip special start stop sub subword suffix sync text think thinking total unk video word
+""")
+"""Words in front of "token" that make it a piece of text or a place in a list."""
+
+_SCHEMA_WORDS = _words("""
+    $ref additionalProperties allOf anyOf deprecated description format items maxItems maxLength maximum minItems
+    minLength minimum nullable oneOf pattern properties readOnly required title type writeOnly
+""")
+
+_UNAMBIGUOUS = _words("password passwd passphrase")
+
+
+class KeyMatcher:
+    """Finds the rule a key falls under, whatever the case of its letters and the marks between its words.
+
+    Args:
+        endings: rule name -> endings, words in lower case with spaces between them. Endings of two words or more, and
+            unambiguous ones, are also found where words are not told apart, as in ``openaiapikey``.
+    """
+
+    def __init__(self, endings: Mapping[str, Sequence[str]]) -> None:
+        flat = [(ending, name) for name, ending_list in endings.items() for ending in ending_list]
+        self._by_ending = {tuple(ending.split()): name for ending, name in flat}
+        self._glued = {
+            ending.replace(" ", ""): name for ending, name in flat if " " in ending or ending in _UNAMBIGUOUS
+        }
+
+    def rule(self, key: str) -> str | None:
+        """Name of the rule for `key`, ``None`` if its value may be shown."""
+        words = [word.lower() for word in _WORDS.findall(key[:_LONGEST_KEY])]
+        while words:
+            name = self._rule_of_ending(words)
+            if name:
+                return name
+            if words.pop() not in _WITHOUT_MEANING:
+                break
+        return None
+
+    def _rule_of_ending(self, words: list[str]) -> str | None:
+        if words[-1] == "token" and words[-2:-1] and words[-2] in _COUNTED:
+            return None
+        endings = (self._by_ending.get(tuple(words[-length:])) for length in range(_LONGEST_ENDING, 0, -1))
+        glued = (name for ending, name in self._glued.items() if words[-1].endswith(ending))
+        return next(filter(None, endings), None) or next(glued, None)
+
+
+def is_schema(value: object) -> bool:
+    """Whether a value only describes the values that a key may have, as a tool's parameters do."""
+    return type(value) is dict and bool(value) and value.keys() <= _SCHEMA_WORDS

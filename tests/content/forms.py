@@ -1,0 +1,26 @@
+"""Short ways to write the conventions' forms."""
+
+from typing import Any
+
+from otel_callbacks._mapping.messages import input_messages
+
+PLENTY = 1 << 20
+"""Bytes; more than any value of these tests has."""
+PICTURE = "iVBORw0KGgoAAAANSUhEUg=="
+SIZE = 16
+"""Bytes of `PICTURE`."""
+
+
+def text(content: str) -> dict[str, Any]:
+    """A text part."""
+    return {"type": "text", "content": content}
+
+
+def user(content: str) -> dict[str, Any]:
+    """A user's message."""
+    return {"role": "user", "parts": [text(content)]}
+
+
+def parts(*blocks: Any) -> list[Any]:
+    """The parts of a user's message of these content blocks."""
+    return input_messages([{"role": "user", "content": list(blocks)}])[0]["parts"]

@@ -1,0 +1,249 @@
+"""Invented secrets, made at run time from pieces: none of them stands in this file."""
+
+import base64
+import random
+import string
+from collections.abc import Callable
+from typing import NamedTuple
+
+SEED = 20_260_101
+_WORDS = string.ascii_letters + string.digits
+_HEX = "0123456789abcdef"
+_UPPER = string.ascii_uppercase + string.digits
+
+
+class Sample(NamedTuple):
+    """A text with a secret in it.
+
+    Attributes:
+        rule: the rule that must find it.
+        secret: what must not be seen any more.
+        text: where it stands.
+    """
+
+    rule: str
+    secret: str
+    text: str
+
+
+class Maker:
+    """Random pieces of secrets, the same in every run."""
+
+    def __init__(self, seed: int = SEED) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, and nothing real
+
+    def of(self, alphabet: str, length: int) -> str:
+        """So many random characters of an alphabet."""
+        return "".join(self._random.choices(alphabet, k=length))
+
+    def word(self, length: int) -> str:
+        """Letters and digits, at least one digit among them."""
+        return self.of(_WORDS, length - 2) + self.of(string.digits, 1) + self.of(string.ascii_letters, 1)
+
+    def hexadecimal(self, length: int) -> str:
+        """Hexadecimal digits."""
+        return self.of(_HEX, length)
+
+    def digits(self, length: int) -> str:
+        """Decimal digits."""
+        return self.of(string.digits, length)
+
+    def card(self, prefix: str, length: int) -> str:
+        """A card number with the right check digit."""
+        body = prefix + self.digits(length - len(prefix) - 1)
+        return next(body + last for last in string.digits if _luhn(body + last))
+
+    def jwt(self) -> str:
+        """Header, payload and signature."""
+        header, payload = (
+            base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+            for text in ('{"alg":"HS256"}', '{"sub":"' + self.word(12) + '"}')
+        )
+        return f"{header}.{payload}.{self.word(43)}"
+
+    def private_key(self, kind: str) -> str:
+        """Lines of base64 between the two marks."""
+        body = "\n".join(self.of(_WORDS + "+/", 64) for _ in range(5))
+        name = f"{kind}PRIVATE " + "KEY"
+        return f"-----BEGIN {name}-----\n{body}\n-----END {name}-----"
+
+
+def _luhn(number: str) -> bool:
+    digits = [int(digit) for digit in reversed(number)]
+    return (sum(digits[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])) % 10 == 0
+
+
+TOKENS: dict[str, list[Callable[[Maker], str]]] = {
+    "anthropic_key": [lambda m: "sk-" + "ant-api03-" + m.word(80), lambda m: "sk-" + "ant-oat01-" + m.word(60)],
+    "openai_key": [
+        lambda m: "sk-" + m.word(48),
+        lambda m: "sk-" + "proj-" + m.word(74),
+        lambda m: "sk-" + "svcacct-" + m.word(60),
+        lambda m: "sk-" + "or-v1-" + m.hexadecimal(64),
+        lambda m: "sk-" + m.hexadecimal(31) + "7",
+    ],
+    "google_key": [lambda m: "AI" + "za" + m.word(35)],
+    "google_oauth": [lambda m: "ya" + "29." + m.word(60), lambda m: "GOC" + "SPX-" + m.word(28)],
+    "aws_access_key": [
+        lambda m: "AK" + "IA" + m.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16),
+        lambda m: "AS" + "IA" + m.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16),
+    ],
+    "github_token": [
+        lambda m: "gh" + "p_" + m.word(36),
+        lambda m: "gh" + "o_" + m.word(36),
+        lambda m: "gh" + "s_" + m.word(36),
+        lambda m: "github" + "_pat_" + m.word(22) + "_" + m.word(59),
+    ],
+    "gitlab_token": [lambda m: "gl" + "pat-" + m.word(20), lambda m: "gl" + "rt-" + m.word(20)],
+    "slack_token": [
+        lambda m: "xo" + "xb-" + m.digits(12) + "-" + m.digits(12) + "-" + m.word(24),
+        lambda m: "xa" + "pp-1-" + m.of(_UPPER, 11) + "-" + m.digits(13) + "-" + m.hexadecimal(64),
+    ],
+    "slack_webhook": [
+        lambda m: "hooks.slack" + ".com/services/T" + m.of(_UPPER, 8) + "/B" + m.of(_UPPER, 8) + "/" + m.word(24)
+    ],
+    "stripe_key": [
+        lambda m: "sk" + "_live_" + m.word(24),
+        lambda m: "rk" + "_test_" + m.word(24),
+        lambda m: "wh" + "sec_" + m.word(32),
+    ],
+    "huggingface_token": [lambda m: "h" + "f_" + m.of(string.ascii_letters, 34)],
+    "npm_token": [lambda m: "np" + "m_" + m.word(36)],
+    "pypi_token": [lambda m: "py" + "pi-AgEIcHlwaS5vcmc" + m.word(120)],
+    "rubygems_token": [lambda m: "ruby" + "gems_" + m.hexadecimal(48)],
+    "docker_token": [lambda m: "dckr" + "_pat_" + m.word(27)],
+    "sendgrid_key": [lambda m: "S" + "G." + m.word(22) + "." + m.word(43)],
+    "twilio_key": [lambda m: "S" + "K" + m.hexadecimal(32)],
+    "mailgun_key": [lambda m: "ke" + "y-" + m.hexadecimal(32)],
+    "langsmith_key": [
+        lambda m: "ls" + "v2_pt_" + m.hexadecimal(32) + "_" + m.hexadecimal(10),
+        lambda m: "ls" + "v2_sk_" + m.hexadecimal(32) + "_" + m.hexadecimal(10),
+    ],
+    "databricks_token": [lambda m: "da" + "pi" + m.hexadecimal(32)],
+    "digitalocean_token": [lambda m: "do" + "p_v1_" + m.hexadecimal(64)],
+    "groq_key": [lambda m: "gs" + "k_" + m.word(52)],
+    "perplexity_key": [lambda m: "pp" + "lx-" + m.word(48)],
+    "xai_key": [lambda m: "xa" + "i-" + m.word(80)],
+    "replicate_token": [lambda m: "r" + "8_" + m.word(37)],
+    "nvidia_key": [lambda m: "nv" + "api-" + m.word(64)],
+    "tavily_key": [lambda m: "tv" + "ly-dev-" + m.word(32)],
+    "pinecone_key": [lambda m: "pc" + "sk_" + m.word(6) + "_" + m.word(60)],
+    "jina_key": [lambda m: "ji" + "na_" + m.hexadecimal(32) + m.word(28)],
+    "elevenlabs_key": [lambda m: "s" + "k_" + m.hexadecimal(48)],
+    "grafana_token": [lambda m: "gl" + "sa_" + m.word(32) + "_" + m.hexadecimal(8)],
+    "newrelic_key": [lambda m: "NR" + "AK-" + m.of(_UPPER, 27)],
+    "sentry_token": [lambda m: "sn" + "trys_" + m.word(60)],
+    "vault_token": [lambda m: "hv" + "s." + m.word(90)],
+    "linear_key": [lambda m: "lin" + "_api_" + m.word(40)],
+    "notion_token": [lambda m: "nt" + "n_" + m.word(46)],
+    "figma_token": [lambda m: "fi" + "gd_" + m.word(43)],
+    "shopify_token": [lambda m: "sh" + "pat_" + m.hexadecimal(32)],
+    "supabase_key": [lambda m: "sb" + "p_" + m.hexadecimal(40)],
+    "planetscale_token": [lambda m: "pscale" + "_tkn_" + m.word(43)],
+    "atlassian_token": [lambda m: "AT" + "ATT3" + m.word(180)],
+    "postman_key": [lambda m: "PM" + "AK-" + m.hexadecimal(24) + "-" + m.hexadecimal(34)],
+    "doppler_token": [lambda m: "dp" + ".pt." + m.word(43)],
+    "langfuse_key": [lambda m: "sk" + "-lf-" + "-".join(m.hexadecimal(n) for n in (8, 4, 4, 4, 12))],
+    "fireworks_key": [lambda m: "f" + "w_" + m.word(24) + "aZ"],
+    "cerebras_key": [lambda m: "cs" + "k-" + m.word(48)],
+    "fly_token": [lambda m: "fm" + "2_" + m.word(80)],
+    "age_key": [lambda m: "AGE-SECRET" + "-KEY-1" + m.of(_UPPER, 58)],
+    "netlify_token": [lambda m: "nf" + "p_" + m.word(36)],
+    "azure_key": [lambda m: m.word(52) + "JQQ" + "J99" + m.word(26)],
+    "azure_client_secret": [lambda m: m.word(3) + "8" + "Q~" + m.word(34)],
+    "telegram_token": [lambda m: "A" + "A" + m.word(33)],
+    "jwt": [lambda m: m.jwt(), lambda m: m.jwt()],
+    "private_key": [
+        lambda m: m.private_key("RSA "),
+        lambda m: m.private_key(""),
+        lambda m: m.private_key("EC "),
+        lambda m: m.private_key("OPENSSH "),
+    ],
+    "card_number": [
+        lambda m: m.card("4", 16),
+        lambda m: m.card("55", 16),
+        lambda m: m.card("37", 15),
+        lambda m: m.card("6011", 16),
+        lambda m: " ".join(fours(m.card("4", 16))),
+        lambda m: "-".join(fours(m.card("51", 16))),
+    ],
+}
+"""Rule -> makers of secrets that are told by their own shape."""
+
+
+def fours(number: str) -> list[str]:
+    """The number in groups of four digits."""
+    return [number[start : start + 4] for start in range(0, len(number), 4)]
+
+
+_PLACES: tuple[Callable[[str], str], ...] = (
+    lambda secret: secret,
+    lambda secret: f"Please use {secret} for the call.",
+    lambda secret: f"first line\n{secret}\nlast line",
+    lambda secret: f"curl 'https://api.example.com/v1?x=1' -H 'x: {secret}'",
+    lambda secret: f"({secret}), said the log",
+)
+
+
+def positives(seed: int = SEED) -> list[Sample]:
+    """At least two hundred secrets in running text."""
+    maker = Maker(seed)
+    samples = [
+        Sample(rule, secret, _placed(rule, place, secret))
+        for rule, makers in TOKENS.items()
+        for make in makers
+        for place in _PLACES[: 3 if len(makers) > 1 else 5]
+        for secret in (make(maker),)
+    ]
+    return samples + _credentials(maker) + _assignments(maker)
+
+
+def _placed(rule: str, place: Callable[[str], str], secret: str) -> str:
+    return place(f"{Maker().digits(9)}:{secret}" if rule == "telegram_token" else secret)
+
+
+def _credentials(maker: Maker) -> list[Sample]:
+    bearer, password = maker.word(32), maker.word(14)
+    basic = base64.b64encode(f"{maker.word(6)}:{maker.word(12)}".encode()).decode()
+    short = base64.b64encode(f"me:{maker.word(7)}".encode()).decode()
+    aws = maker.of(_WORDS, 37) + "a1Z"
+    access = TOKENS["aws_access_key"][0](maker)
+    return [
+        Sample("bearer", bearer, f"Authorization: Bearer {bearer}"),
+        Sample("bearer", bearer, f"sent with bearer {bearer}, refused"),
+        Sample("basic", basic, f"Authorization: Basic {basic}"),
+        Sample("basic", basic, f"-H 'authorization: basic {basic}'"),
+        Sample("basic", short, f"Authorization: Basic {short}"),
+        Sample("aws_secret_key", aws, f"AWS keys: {access} and {aws}"),
+        *(
+            Sample("connection_string", password, f"{scheme}://user:{password}@db.example.com:5432/app")
+            for scheme in ("postgresql", "mysql+pymysql", "mongodb+srv", "redis", "amqp", "https", "ftp", "mssql")
+        ),
+        Sample("connection_string", password + "@x", f"url=postgres://me:{password}@x@host/db"),
+    ]
+
+
+def _assignments(maker: Maker) -> list[Sample]:
+    value = maker.word(16)
+    return [
+        Sample("password", value, f"password={value}"),
+        Sample("password", value, f"DB_PASSWORD={value}\nDB_USER=me"),
+        Sample("password", value, f'{{"password": "{value}", "user": "me"}}'),
+        Sample("password", value, f'{{\\"password\\": \\"{value}\\"}}'),
+        Sample("password", value, f"{{'passwd': '{value}'}}"),
+        Sample("password", value, f"db:\n  password: {value}\n  user: me"),
+        Sample("password", value, f"Server=tcp:db;Uid=sa;Pwd={value};Encrypt=yes"),
+        Sample("api_key", value, f"https://api.example.com/v1?api_key={value}&q=1"),
+        Sample("api_key", value, f"X-Api-Key: {value}"),
+        Sample("api_key", value, f'client = Client(api_key="{value}")'),
+        Sample("api_key", value, f"AccountName=me;AccountKey={value}==;EndpointSuffix=x"),
+        Sample("api_key", value, f"OPENAI_API_KEY={value}"),
+        Sample("token", value, f"https://host/cb?access_token={value}"),
+        Sample("token", value, f'"refresh_token":"{value}"'),
+        Sample("token", value, f"VAULT_TOKEN={value}"),
+        Sample("secret", value, f"client_secret={value}&grant=x"),
+        Sample("secret", value, f'clientSecret: "{value}"'),
+        Sample("private_key", value, f"signing_key = '{value}'"),
+        Sample("cookie", value, f"Cookie: session={value}; theme=dark"),
+        Sample("signature", value, f"https://blob.example.com/x?sv=1&sig={value}"),
+    ]

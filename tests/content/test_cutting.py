@@ -1,0 +1,250 @@
+"""What is cut says so, keeps both ends and its shape, and never cuts a secret out of a redactor's sight."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_callbacks._content import ContentPolicy
+from otel_callbacks._json import dumps, plain
+from otel_callbacks._redaction import DROPPED, Redactor
+from tests.content import secrets, values
+
+FILLER = "Quite ordinary words, one after another. "
+
+
+def filler(length: int) -> str:
+    """Running text of so many characters."""
+    return (FILLER * (length // len(FILLER) + 1))[:length]
+
+
+def test_long_text_keeps_both_ends():
+    """A text is cut in the middle, where a mark tells how long it was."""
+    text = "The beginning. " + filler(1_000_000) + " The end?"
+    cut = json.loads(dumps(text, 1000))
+
+    assert cut.startswith("The beginning. Quite")
+    assert cut.endswith(" The end?")
+    assert f"...[cut from {len(text)} characters]..." in cut
+    assert 950 <= len(cut) <= 1000
+
+
+def test_long_list_keeps_both_ends():
+    """Members in the middle give way to a mark that counts them."""
+    cut = json.loads(dumps(list(range(1000)), 60))
+    left_out = 1000 - (len(cut) - 1)
+
+    assert cut[0] == 0
+    assert cut[-1] == 999
+    assert f"[{left_out} of 1000 left out]" in cut
+
+
+def test_large_dictionary_keeps_its_first_keys():
+    """Keys without room give way to a mark that counts them."""
+    cut = json.loads(dumps({f"key{number}": number for number in range(100)}, 120))
+
+    assert cut["key0"] == 0
+    assert cut["..."] == f"[{100 - (len(cut) - 1)} of 100 left out]"
+
+
+def test_only_what_is_large_is_cut():
+    """Small members stay whole beside a large one, whatever their order."""
+    value = {"first": "small", "large": filler(50_000), "list": [1, 2, filler(50_000), 3], "last": {"n": 1}}
+    cut = json.loads(dumps(value, 2000))
+
+    assert cut["first"] == "small"
+    assert cut["last"] == {"n": 1}
+    assert cut["list"][:2] == [1, 2]
+    assert cut["list"][-1] == 3
+    assert len(cut["large"]) > 300
+    assert len(cut["list"][2]) > 300
+
+
+def test_conversation_stays_one_when_cut():
+    """First and last messages are kept whole; the mark between them is a message itself."""
+    messages = [{"role": "user", "parts": [{"type": "text", "content": f"message {number}"}]} for number in range(200)]
+    cut = json.loads(dumps(messages, 1000))
+    mark = next(message for message in cut if message["role"] == "omitted")
+
+    assert cut[0] == messages[0]
+    assert cut[-1] == messages[-1]
+    assert mark["parts"] == [{"type": "text", "content": f"[{200 - (len(cut) - 1)} of 200 left out]"}]
+
+
+def test_one_long_message_is_shortened_and_its_neighbours_are_not():
+    """A conversation with one message of ten megabytes shows the two ends of that and all of the others."""
+    spoken = ["Be brief.", filler(10_000_000), "Fine."]
+    messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in spoken]
+    cut = [message["parts"][0]["content"] for message in json.loads(dumps(messages, 16_384))]
+
+    assert cut[0] == "Be brief."
+    assert cut[2] == "Fine."
+    assert len(cut[1]) > 15_000
+
+
+@settings(max_examples=200, deadline=None)
+@given(values.anything, st.integers(2, 600), st.integers(2, 600))
+def test_cut_structures_can_be_cut_again(value, first, second):
+    """What was cut once fits again into any other bound."""
+    assert len(dumps(plain(value, first), second).encode()) <= second
+
+
+BOUND = 3000
+"""Bytes of the values in which secrets are moved over the cuts."""
+
+
+MADE = {
+    "token": secrets.TOKENS["github_token"][0],
+    "long token": secrets.TOKENS["pypi_token"][0],
+    "JWT": secrets.TOKENS["jwt"][0],
+    "JWT of thousands of characters": lambda maker: f"{maker.jwt()}{maker.word(2500)}",
+    "private key": secrets.TOKENS["private_key"][0],
+    "card number": secrets.TOKENS["card_number"][0],
+}
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("part", ["front", "back"])
+def test_no_part_of_a_secret_slips_through_at_a_cut(kind, part):
+    """A secret that lies across a cut, or across the point where reading stops, shows no part longer than a few."""
+    secret = MADE[kind](secrets.Maker(5))
+    pieces = {secret[start : start + 9] for start in range(len(secret) - 8)} - _frame(secret)
+    redactor = Redactor()
+    for place in range(800, 4200, 7):
+        text = filler(place) + f" {secret} " + filler(20_000)
+        if part == "back":
+            text = filler(20_000) + f" {secret} " + filler(place)
+        shown = dumps({"text": text}, BOUND, redactor).replace("\\n", "\n")
+        assert not [piece for piece in pieces if piece in shown], place
+
+
+def _frame(secret: str) -> set[str]:
+    """Pieces that say nothing: of the lines that a private key begins and ends with."""
+    lines = [line for line in secret.splitlines() if line.startswith("-----")]
+    return {line[start : start + 9] for line in lines for start in range(len(line) - 8)}
+
+
+def test_own_callable_sees_whole_words_at_a_cut():
+    """A name that lies across a cut is gone, too, though only the application knows it for one."""
+    redactor = Redactor((), [lambda text: text.replace("Ada Lovelace", "someone")])
+    for place in range(1500, 2800, 3):
+        shown = dumps(filler(place) + "Ada Lovelace" + filler(20_000), BOUND, redactor)
+        assert not any("Ada Lovelace"[:length] in shown for length in range(3, 13)), place
+
+
+def test_text_grown_by_redaction_keeps_to_the_bound():
+    """Marks may be longer than what they stand for; the bound holds all the same."""
+    value = [{"password": str(number), "pin": "x"} for number in range(60)]
+    fits = len(json.dumps(value, separators=(",", ":")))
+    text = dumps(value, fits, Redactor())
+
+    assert len(text) <= fits
+    assert json.loads(text)[0] == {"password": "[REDACTED:password]", "pin": "x"}
+
+
+def test_failing_scrub_lets_nothing_pass():
+    """Should redaction itself break, nothing of the value is shown."""
+
+    class Broken(Redactor):
+        def redact(self, structure):
+            raise ZeroDivisionError
+
+        redact_text = redact
+
+        def is_clean(self, keys, texts):
+            raise ZeroDivisionError
+
+    assert dumps({"text": "private"}, 1000, Broken()) == "{}"
+    assert dumps(["private"], 1000, Broken()) == "[]"
+    assert dumps("private", 1000, Broken()) == '""'
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"u": "data:image/png;base64," + "QUJD" * 100}, {"u": "<image/png, 300 bytes>"}),
+        ({"u": "data:;base64," + "QUJD" * 100}, {"u": "<binary, 300 bytes>"}),
+        ({"u": "data:image/svg+xml,%3Csvg" + "%20" * 30}, {"u": "<image/svg+xml, 96 bytes>"}),
+        (
+            {"t": "see ![x](data:image/gif;base64," + "QUJD" * 50 + ") there"},
+            {"t": "see ![x](<image/gif, 150 bytes>) there"},
+        ),
+        ({"data": "iVBORw0KGgo" + "aB3/" * 200}, {"data": "<binary, 608 bytes>"}),
+        ({"raw": b"\x89PNG" * 10}, {"raw": "<binary, 40 bytes>"}),
+        ({"t": "data: " + "not a URL, " * 20}, {"t": "data: " + "not a URL, " * 20}),
+        ({"t": "x" * 600}, {"t": "x" * 600}),
+        ({"t": "0a1b" * 200}, {"t": "0a1b" * 200}),
+        ({"t": "Ab" * 300}, {"t": "Ab" * 300}),
+    ],
+    ids=[
+        "data URL",
+        "without type",
+        "percent",
+        "embedded",
+        "bare base64",
+        "bytes",
+        "prose",
+        "one letter",
+        "hexadecimal",
+        "letters",
+    ],
+)
+def test_binary_data_becomes_type_and_size(value, shown):
+    """Data in any wrapping is named and measured, never shown; text that is none stays."""
+    assert json.loads(dumps(value, 100_000)) == shown
+
+
+def test_picture_of_many_megabytes_takes_no_room():
+    """A picture beside a text leaves the text whole."""
+    value = {"text": filler(300), "picture": "data:image/png;base64," + "QUJD" * 1_500_000}
+
+    assert json.loads(dumps(value, 400)) == {"text": filler(300), "picture": "<image/png, 4500000 bytes>"}
+
+
+class TestPolicy:
+    def test_values_share_the_budget_of_their_span(self):
+        """Each value takes what it needs of the span's budget; without any left there is no value."""
+        policy = ContentPolicy(max_value_bytes=1000, max_span_bytes=1500)
+        budget = policy.budget()
+        sizes = [len(policy.encode(filler(5000), budget) or "") for _ in range(4)]
+
+        assert 900 < sizes[0] <= 1000
+        assert 300 < sizes[1] <= 600
+        assert sum(sizes) <= 1500
+
+    def test_nothing_is_shown_without_a_budget(self):
+        """Once the span's budget is used up there are no more values."""
+        policy = ContentPolicy(max_span_bytes=0)
+
+        assert policy.encode({"a": 1}, policy.budget()) is None
+        assert policy.text("a", policy.budget()) is None
+
+    def test_so_many_messages_are_worth_looking_at(self):
+        """The number of messages follows the bound of a value."""
+        assert ContentPolicy(max_value_bytes=16_384).max_items == 256
+        assert ContentPolicy(max_value_bytes=10).max_items == 2
+
+    def test_text_is_redacted_and_bounded(self):
+        """A text such as an exception's message stays text, without secrets, within the bound."""
+        policy = ContentPolicy(max_value_bytes=200, redactor=Redactor())
+        token = secrets.TOKENS["github_token"][0](secrets.Maker())
+        text = policy.text(f'bad "{token}" given\n' + filler(3000), policy.budget())
+
+        assert text.startswith('bad "[REDACTED:github_token]" given\nQuite')
+        assert len(text.encode()) <= 200
+
+    def test_structure_is_what_the_text_holds(self):
+        """Log records carry the same content as span attributes, as a structure."""
+        policy = ContentPolicy(max_value_bytes=300, redactor=Redactor())
+        value = [{"password": "x", "text": filler(2000), 5: {1, 2}}]
+
+        assert policy.structure(value) == json.loads(policy.encode(value, policy.budget()))
+
+    def test_dropped_values_do_not_take_the_others(self):
+        """A redactor that fails on one text leaves the shape of the messages."""
+        policy = ContentPolicy(redactor=Redactor((), [lambda text: text if "fine" in text else None]))
+        messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in ("fine", "not")]
+        shown = json.loads(policy.encode(messages, policy.budget()))
+
+        assert [message["parts"][0]["content"] for message in shown] == ["fine", DROPPED]

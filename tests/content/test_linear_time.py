@@ -1,0 +1,63 @@
+"""Redaction takes time in proportion to the text, whatever the text: fuzzed with repetition of what rules look for."""
+
+from itertools import product
+from time import process_time
+
+import pytest
+
+from otel_callbacks._redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
+
+SHORT, LONG = 3_000, 24_000
+"""Characters. A pattern that needs the square of the length takes 64 times as long for the second."""
+GROWTH = 20
+
+ALL = (*DEFAULT_RULES, *PII_RULES)
+UNITS = (
+    "a", "A", "1", "a1", "A1b", "-", "_", ".", "/", " ", "\n", ":", "=", "@", "+", "a.", "a-", "1 ", "1-", "a@", "a:",
+    "a=", "a@a.", "://", "://a:", "://a:b@", "eyJ", "eyJa.", ".eyJ", "_eyJ", "eyJaaaaaaaa.", "-----BEGIN ", "-----END ",
+    "-----BEGIN PRIVATE KEY-----", "4111 ", "4111-", "4111", "1.1.", "::", "f:", "(415) ", "+1 ", "bearer ", "basic ",
+    "Basic YTpi ", "password", "password=", 'password":"', "token: ", "key=", "'key':", '\\"', "api_key = ", "data:",
+    ";base64,", "data:a/a;base64,",
+)  # fmt: skip
+
+
+def seconds(redactor: Redactor, text: str) -> float:
+    """The least CPU time of some redactions."""
+    times = []
+    for _ in range(3):
+        started = process_time()
+        redactor.redact_text(text + "!")
+        times.append(process_time() - started)
+    return min(times)
+
+
+def repeated(unit: str, length: int) -> str:
+    """The unit over and over."""
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+def grows_too_fast(redactor: Redactor, start: str, unit: str) -> bool:
+    """Whether eight times the text takes far more than eight times as long; what is done in no time is not judged."""
+    long = seconds(redactor, start + repeated(unit, LONG))
+    return long > 0.004 and long > GROWTH * seconds(redactor, start + repeated(unit, SHORT))
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_pack_is_linear_in_any_repetition(unit):
+    """All rules together, on a text that holds one literal of each rule's in front of the repetition."""
+    literals = " ".join(literal for rule in ALL for literal in rule.literals)
+
+    assert not grows_too_fast(Redactor(ALL), literals, unit)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ALL if rule.pattern], ids=lambda rule: rule.name)
+def test_rule_is_linear_in_repetitions_of_its_own_literals(rule: Rule):
+    """Each rule alone, on its literals repeated with characters that its pattern repeats."""
+    redactor = Redactor([rule])
+    literals = rule.literals or ("4111",)
+
+    assert [
+        (literal, unit)
+        for literal, unit in product(literals[:3], ("", "a", "a1", "-", ".", "a.", " ", "1"))
+        if grows_too_fast(redactor, literal, literal + unit) or grows_too_fast(redactor, literal, unit or "A")
+    ] == []

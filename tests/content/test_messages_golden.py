@@ -1,0 +1,76 @@
+"""Every recorded payload's content, as it is exported: golden files, and the conventions' schemas."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_callbacks._json import dumps
+from otel_callbacks._mapping.messages import input_messages, output_messages, prompt_messages
+from otel_callbacks._mapping.messages_runs import run_value
+from otel_callbacks._mapping.messages_tools import documents, tool_arguments, tool_definitions, tool_result
+from tests.content.schemas import problems
+from tests.replay.payload import SCENARIOS, NotLoadable, Objects, events
+
+GOLDEN = Path(__file__).parent / "golden"
+PLENTY = 1 << 20
+
+
+def contents(scenario: str) -> list[dict[str, Any]]:
+    """The content of each event of a scenario, under the names of the attributes it becomes."""
+    objects = Objects()
+    seen = []
+    for event in events(scenario):
+        args, kwargs = objects.arguments(event)
+        if event.hook in _CONTENT:
+            seen.append({"hook": event.hook, **_CONTENT[event.hook](args, kwargs)})
+    return seen
+
+
+_CONTENT: dict[str, Callable[[list[Any], dict[str, Any]], dict[str, Any]]] = {
+    "on_chat_model_start": lambda args, kwargs: {
+        "input_messages": input_messages(args[1][0]),
+        "tool_definitions": tool_definitions(kwargs["invocation_params"]),
+    },
+    "on_llm_start": lambda args, _: {"input_messages": prompt_messages(args[1])},
+    "on_llm_end": lambda args, _: {"output_messages": output_messages(args[0].generations[0])},
+    "on_tool_start": lambda args, kwargs: {"tool_call_arguments": tool_arguments(kwargs.get("inputs"), args[1])},
+    "on_tool_end": lambda args, _: {"tool_call_result": tool_result(args[0])},
+    "on_retriever_end": lambda args, _: {"retrieval_documents": documents(args[0])},
+    "on_chain_start": lambda args, _: {"input": run_value(args[1])},
+    "on_chain_end": lambda args, _: {"output": run_value(args[0])},
+}
+"""Hook -> what its arguments hold of content."""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_recorded_payload_gives_its_golden_content(scenario, request):
+    """Messages, tool calls, documents and states of a recorded payload are exactly those of its golden file."""
+    try:
+        actual = json.dumps(json.loads(dumps(contents(scenario), PLENTY)), indent=1, ensure_ascii=False) + "\n"
+    except NotLoadable as reason:
+        pytest.skip(str(reason))
+    golden = GOLDEN / f"{scenario}.json"
+    if request.config.getoption("--update-goldens"):
+        golden.write_text(actual, encoding="utf-8")
+    assert golden.read_text(encoding="utf-8") == actual
+
+
+@pytest.mark.parametrize("max_bytes", [200, 400, 1000, PLENTY])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_recorded_payload_keeps_to_the_schemas_when_cut(scenario, max_bytes):
+    """What a recorded payload's content becomes satisfies the conventions' schemas, whole or cut."""
+    try:
+        seen = contents(scenario)
+    except NotLoadable as reason:
+        pytest.skip(str(reason))
+    for content in seen:
+        for name, value in content.items():
+            assert problems(name, json.loads(dumps(value, max_bytes))) == []
+
+
+def test_every_golden_file_belongs_to_a_payload():
+    """No golden file outlives the payload it was made from."""
+    assert sorted(path.stem for path in GOLDEN.glob("*.json")) == SCENARIOS

@@ -1,0 +1,274 @@
+"""Secrets are taken out, what resembles them stays, and a redactor that fails lets nothing pass."""
+
+import re
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_callbacks._redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
+from tests.content import lookalikes, secrets, values
+
+TABLE = Path(__file__).parent / "redaction_table.md"
+SEEDS = st.integers(0, 2**32)
+
+
+@pytest.fixture(scope="module")
+def redactor() -> Redactor:
+    """The built-in pack."""
+    return Redactor()
+
+
+def counted(rules=DEFAULT_RULES, custom=(), **options) -> tuple[Redactor, Counter[str]]:
+    """A redactor and what it counts."""
+    counts: Counter[str] = Counter()
+    return Redactor(rules, custom, on_redaction=lambda rule, count: counts.update({rule: count}), **options), counts
+
+
+def test_there_are_enough_samples():
+    """The table stands on two hundred samples on each side, and on every built-in shape."""
+    assert len(secrets.positives()) >= 200
+    assert len(lookalikes.negatives()) >= 200
+    assert {rule.name for rule in DEFAULT_RULES if rule.pattern} <= {sample.rule for sample in secrets.positives()}
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_secret_is_taken_out_of_running_text(redactor, seed):
+    """No invented secret is left where it stood, and the mark names its kind."""
+    for sample in secrets.positives(seed):
+        clean = redactor.redact_text(sample.text)
+
+        assert sample.secret not in clean
+        assert f"[REDACTED:{sample.rule}]" in clean
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_look_alike_stays(redactor, seed):
+    """What only resembles a secret is left as it is, as a text and inside a structure."""
+    for text in lookalikes.negatives(seed):
+        assert redactor.redact_text(text) == text
+        assert redactor.redact({"content": [text]}) == {"content": [text]}
+
+
+@pytest.mark.parametrize("key", lookalikes.KEYS)
+def test_value_of_a_telling_key_is_hidden(redactor, key):
+    """Whatever the spelling of a telling key, its value is hidden, a structure as well as a text."""
+    for value in ("hunter", 12, ["hunter"], {"value": "hunter"}):
+        assert re.fullmatch(r"\{'.*': '\[REDACTED:[a-z_]+\]'\}", str(redactor.redact({key: value})))
+
+
+@pytest.mark.parametrize("key", lookalikes.HARMLESS_KEYS)
+def test_value_of_a_harmless_key_stays(redactor, key):
+    """A key that only sounds like a secret's keeps its value."""
+    assert redactor.redact({key: "hunter"}) == {key: "hunter"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, False, "", {"type": "string", "description": "of the user"}],
+    ids=lambda value: type(value).__name__,
+)
+def test_value_that_cannot_be_a_secret_stays(redactor, value):
+    """A flag, nothing, and the schema of a tool's parameter say no secret."""
+    assert redactor.redact({"password": value}) == {"password": value}
+
+
+def test_schema_with_a_default_is_hidden(redactor):
+    """A schema that brings a value is no mere description."""
+    assert redactor.redact({"password": {"type": "string", "default": "hunter"}}) == {"password": "[REDACTED:password]"}
+
+
+def test_card_number_as_a_number_is_hidden(redactor):
+    """A payment card's number is one, whether text or not; other long numbers stay."""
+    card = int(secrets.Maker().card("4", 16))
+
+    assert redactor.redact([card, card + 1, 2**62]) == ["[REDACTED:card_number]", card + 1, 2**62]
+
+
+def test_secret_in_a_key_is_hidden(redactor):
+    """A dictionary may be keyed by secrets."""
+    key = secrets.TOKENS["github_token"][0](secrets.Maker())
+
+    assert redactor.redact({key: 1}) == {"[REDACTED:github_token]": 1}
+
+
+@pytest.mark.parametrize(
+    ("rule", "secret"),
+    [
+        ("email", "ada.lovelace@example.co.uk"),
+        ("phone", "+44 20 7946 0958"),
+        ("phone", "(415) 555-0132"),
+        ("ip_address", "203.0.113.7"),
+        ("ip_address", "2001:db8::8a2e:370:7334"),
+    ],
+)
+def test_personal_data_is_hidden_on_request(redactor, rule, secret):
+    """E-mail addresses, telephone numbers and IP addresses are taken out by rules of their own, not by default."""
+    text = f"Reach me at {secret}, please."
+
+    assert redactor.redact_text(text) == text
+    assert Redactor(PII_RULES).redact_text(text) == f"Reach me at [REDACTED:{rule}], please."
+
+
+def test_rules_are_listed_by_name():
+    """Each rule can be picked by its name, and picking one leaves the others out."""
+    card = secrets.Maker().card("4", 16)
+    only_cards = Redactor([RULES["card_number"]])
+
+    assert only_cards.redact_text(f"password=hunter2, {card}") == "password=hunter2, [REDACTED:card_number]"
+
+
+def test_redactions_are_counted_by_rule():
+    """Each value taken out counts once, under its rule's name."""
+    redactor, counts = counted()
+    token = secrets.TOKENS["github_token"][0](secrets.Maker())
+    redactor.redact({"password": "x", "text": [f"{token} {token}", "token=abc123"]})
+
+    assert counts == {"password": 1, "github_token": 2, "token": 1}
+
+
+def test_own_patterns_are_applied():
+    """A regular expression of the application, text or compiled, takes its matches out and is counted."""
+    redactor, counts = counted((), [r"ACME-\d{6}", re.compile("zürich", re.IGNORECASE)])
+
+    assert redactor.redact(["ACME-123456 in Zürich"]) == ["[REDACTED:custom] in [REDACTED:custom]"]
+    assert counts == {"custom": 2}
+
+
+def test_own_callable_gets_each_text_once():
+    """A callable sees every text of a structure, but not the conventions' own words, which readers need whole."""
+    seen = []
+    redactor, counts = counted((), [lambda text: seen.append(text) or text.replace("Ada", "someone")])
+    message = {"role": "user", "parts": [{"type": "text", "content": "I am Ada"}]}
+
+    assert redactor.redact(message)["parts"][0]["content"] == "I am someone"
+    assert seen == ["I am Ada"]
+    assert counts == {"custom": 1}
+
+
+def _raise(_text: str) -> str:
+    raise LookupError("no model")
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [_raise, lambda text: None, lambda text: 5, lambda text: text.encode()],
+    ids=["raises", "none", "number", "bytes"],
+)
+def test_value_is_dropped_when_its_redactor_fails(fails):
+    """A redactor that raises, or gives back no text, has the value dropped and counted; the structure stays."""
+    redactor, counts = counted((), [fails])
+
+    assert redactor.redact({"role": "user", "city": "Oslo", "n": 1}) == {"role": "user", "city": DROPPED, "n": 1}
+    assert counts == {"failed": 1}
+
+
+def test_slow_redactor_is_switched_off():
+    """One call over the time budget still counts; all later values are dropped without a call."""
+    calls = []
+    gate = threading.Event()
+
+    def slow(text: str) -> str:
+        calls.append(text)
+        gate.wait(0.02)
+        return text
+
+    redactor, counts = counted((), [slow], time_budget_s=0.001)
+
+    assert redactor.redact(["first text", "second text"]) == ["first text", DROPPED]
+    assert redactor.redact_text("third text") == DROPPED
+    assert calls == ["first text"]
+    assert counts == {"failed": 2}
+
+
+def test_dropped_value_does_not_come_back():
+    """A redactor after one that failed has no say any more."""
+    redactor, _ = counted((), [_raise, lambda text: "all fine"])
+
+    assert redactor.redact_text("Oslo") == DROPPED
+
+
+def test_wrong_pattern_is_refused():
+    """A regular expression that is none is the application's mistake and said at once."""
+    with pytest.raises(re.error):
+        Redactor(custom=["("])
+
+
+@settings(max_examples=200, deadline=None)
+@given(values.json_values)
+def test_clean_structures_are_told_from_others(structure):
+    """What is said to be clean is left unchanged by all rules."""
+    redactor = Redactor((*DEFAULT_RULES, *PII_RULES))
+    keys, texts = _parts(structure)
+
+    if redactor.is_clean(keys, texts):
+        assert redactor.redact(structure) == structure
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_secrets_are_never_said_to_be_clean(redactor, seed):
+    """Looking for literals overlooks no secret, in small texts or large ones, alone or as part of a JSON text."""
+    for sample in secrets.positives(seed):
+        for text in (sample.text, sample.text + " filler" * 60):
+            assert not redactor.is_clean(["content"], ["some", text])
+
+
+def test_many_large_texts_are_remembered_within_limits(redactor):
+    """What was seen of large texts is forgotten before it takes much memory."""
+    texts = [f"{number} " + "quite ordinary words " * 20 for number in range(5000)]
+
+    assert redactor.is_clean([], texts)
+    assert len(redactor._clean) < 4097
+
+
+def _parts(structure) -> tuple[list[str], list[str]]:
+    if isinstance(structure, str):
+        return [], [structure]
+    members = (
+        list(structure.values()) if isinstance(structure, dict) else structure if isinstance(structure, list) else []
+    )
+    parts = [_parts(member) for member in members]
+    keys = list(structure) if isinstance(structure, dict) else []
+    numbers = [str(structure)] if type(structure) is int else []
+    return keys + [key for found, _ in parts for key in found], numbers + [text for _, found in parts for text in found]
+
+
+def test_table_of_precision_and_recall_is_current(redactor, request):
+    """The table in this folder says how many samples each rule found and how many look-alikes it took for secrets."""
+    table = _table(redactor)
+    if request.config.getoption("--update-goldens"):
+        TABLE.write_text(table, encoding="utf-8")
+
+    assert TABLE.read_text(encoding="utf-8") == table
+
+
+def _table(redactor: Redactor) -> str:
+    alarms: Counter[str] = Counter()
+    Redactor(on_redaction=lambda rule, count: alarms.update({rule: count})).redact(list(lookalikes.negatives()))
+    samples: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for sample in secrets.positives():
+        samples[sample.rule] += 1
+        found[sample.rule] += f"[REDACTED:{sample.rule}]" in redactor.redact_text(sample.text)
+    rows = [
+        f"| {rule} | {samples[rule]} | {found[rule]} | {alarms[rule]} | {_ratio(found[rule], samples[rule])} "
+        f"| {_ratio(found[rule], found[rule] + alarms[rule])} |"
+        for rule in sorted(samples)
+    ]
+    total, hits, false = sum(samples.values()), sum(found.values()), sum(alarms.values())
+    rows.append(f"| **all** | {total} | {hits} | {false} | {_ratio(hits, total)} | {_ratio(hits, hits + false)} |")
+    head = (
+        f"Invented secrets and {len(lookalikes.negatives())} look-alikes without any, in running text.\n\n"
+        "| rule | samples | found | false alarms | recall | precision |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _ratio(part: int, whole: int) -> str:
+    return f"{part / whole:.2f}"
