@@ -9,7 +9,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv stack-up stack-demo native-stack boards lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv soak stack-up stack-demo native-stack boards lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus an
 
 test-compose: $(READY) ## test docker-compose.yml on a Docker engine
 	$(BIN)/python -m pytest -m stack tests/stack/test_compose.py $(PYTEST_ARGS)
+
+soak: $(READY) ## a mixed load for three minutes: nothing stays open, memory is flat
+	$(BIN)/python -m benchmarks.soak
 
 stack-up: $(READY) ## start Jaeger, Prometheus, Grafana and the collector with Docker
 	$(BIN)/otel-callbacks stack up

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
@@ -11,8 +12,9 @@ from tests.support.telemetry import Telemetry
 
 
 def documents(telemetry: Telemetry) -> Iterator[dict[str, Any]]:
-    """One document with all spans, one with all metrics."""
+    """One document with all spans, one with all log events, one with all metrics."""
     yield MessageToDict(encode_spans(telemetry.spans))
+    yield MessageToDict(encode_logs(telemetry.log_exporter.get_finished_logs()))
     data = telemetry.reader.get_metrics_data()
     if data is not None:
         yield MessageToDict(encode_metrics(data))

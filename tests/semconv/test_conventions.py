@@ -30,12 +30,13 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
 @pytest.mark.parametrize("dialect", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemetry, scenario, dialect):
+def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemetry, scenario, dialect, capture):
     """What a recorded payload becomes, all details and metrics on, follows the conventions of its dialect."""
     try:
-        play(scenario, telemetry.handler(semconv=dialect, detail="all", chunk_metrics=True))
+        play(scenario, telemetry.handler(semconv=dialect, detail="all", chunk_metrics=True, capture=capture))
     except NotLoadable as missing:
         pytest.skip(str(missing))
     checker = checked(documents(telemetry), PROFILES[dialect])

@@ -1,0 +1,1 @@
+"""What the handler costs: measured beside no handler, the least a tracer can do, and other tracers."""

@@ -1,0 +1,12 @@
+import pytest
+
+pytest.importorskip("langchain.agents.factory")  # the load has an agent of LangChain 1.0 in it
+
+from benchmarks.soak import Soak
+
+
+def test_mixed_load_leaves_nothing_open():
+    """The short form of `make soak`: tasks and threads that finish, fail, cancel and forget; every run is exported."""
+    soak = Soak(seconds=3)
+    assert soak.run(show=lambda _: None) == []
+    assert {"ok", "error", "cancelled", "interrupted"} <= set(soak.tally.outcomes)
