@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from otel_callbacks.cli._exit import Stop
-from otel_callbacks.config import Detail, Semconv, sdk_disabled
+from otel_callbacks.config import Capture, Detail, Semconv, sdk_disabled
 
 NAME: Final = "demo"
 HELP: Final = "Run example programs against a model server on this machine, and show their traces and metrics."
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="PROVIDER:NAME", help="chat with a real model; its key is read as usual")
     parser.add_argument("--semconv", choices=get_args(Semconv), help="release of the GenAI conventions")
     parser.add_argument("--detail", choices=get_args(Detail), help="which runs get a span")
+    parser.add_argument("--capture", choices=get_args(Capture), help="where prompts and answers go (default: nowhere)")
     parser.add_argument("--json", action="store_true", help="print only one JSON document: what was done and sent")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otel_callbacks._redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
 from tests.content import lookalikes, secrets, values
 
-TABLE = Path(__file__).parent / "redaction_table.md"
+TABLE = Path(__file__).parents[2] / "docs" / "redaction.md"
 SEEDS = st.integers(0, 2**32)
 
 
@@ -240,7 +240,7 @@ def _parts(structure) -> tuple[list[str], list[str]]:
 
 
 def test_table_of_precision_and_recall_is_current(redactor, request):
-    """The table in this folder says how many samples each rule found and how many look-alikes it took for secrets."""
+    """docs/redaction.md says how many samples each rule found and how many look-alikes it took for secrets."""
     table = _table(redactor)
     if request.config.getoption("--update-goldens"):
         TABLE.write_text(table, encoding="utf-8")
@@ -264,6 +264,7 @@ def _table(redactor: Redactor) -> str:
     total, hits, false = sum(samples.values()), sum(found.values()), sum(alarms.values())
     rows.append(f"| **all** | {total} | {hits} | {false} | {_ratio(hits, total)} | {_ratio(hits, hits + false)} |")
     head = (
+        "# How well secrets are found\n\n"
         f"Invented secrets and {len(lookalikes.negatives())} look-alikes without any, in running text.\n\n"
         "| rule | samples | found | false alarms | recall | precision |\n| --- | --- | --- | --- | --- | --- |\n"
     )

@@ -45,11 +45,13 @@ def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemet
     assert checker.metrics > 0
 
 
+@pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
 @pytest.mark.parametrize("dialect", PROFILES)
-def test_demo_writes_files_without_a_violation(tmp_path, dialect):
-    """The files of the demo follow the conventions of the dialect it was asked for."""
+def test_demo_writes_files_without_a_violation(tmp_path, dialect, capture):
+    """The files of the demo follow the conventions of the dialect it was asked for, with content and without."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file", reason="the extra `demo` is not installed")
-    assert cli.main(["demo", "--out", str(tmp_path), "--semconv", dialect]) == 0
+    assert cli.main(["demo", "--out", str(tmp_path), "--semconv", dialect, "--capture", capture]) == 0
+    assert (tmp_path / "logs.jsonl").exists() == (capture == "span_and_event")
     checker = checked([document for file in tmp_path.glob("*.jsonl") for document in lines(file)], PROFILES[dialect])
     assert checker.findings == []
     assert checker.spans > 0

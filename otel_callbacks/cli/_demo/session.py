@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> Config:
-    given = {name: getattr(args, name) for name in ("semconv", "detail") if getattr(args, name)}
+    given = {name: getattr(args, name) for name in ("semconv", "detail", "capture") if getattr(args, name)}
     return Config.from_env(**given)
 
 

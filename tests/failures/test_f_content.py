@@ -1,0 +1,153 @@
+"""Failures that users of other tracers reported about content: its size, its form, its secrets."""
+
+import base64
+import dataclasses
+import datetime as dt
+import enum
+import json
+import logging
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel
+
+from tests.semconv.otlp import documents
+from tests.support.models import ScriptedChat
+from tests.support.telemetry import Telemetry
+
+PICTURE = base64.b64encode(bytes(range(256)) * 4000).decode()
+LIMIT_OF_COLLECTORS = 4 * 1024 * 1024
+
+
+def sizes(telemetry: Telemetry) -> list[int]:
+    """Bytes of each exported span as OTLP/JSON."""
+    [spans, *_] = documents(telemetry)
+    return [len(json.dumps(span)) for r in spans["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
+
+
+@pytest.mark.parametrize("kind", ["chain", "chat", "tool", "retriever"])
+def test_large_state_makes_a_small_span(telemetry: Telemetry, kind):
+    """aihub-core#1795, beeai-framework#1030: 20 MB of state and 6 MB of base64 stay far below a collector's limit."""
+    handler, ids = telemetry.handler(capture="span_only"), {"run_id": uuid4()}
+    text, picture = "lorem ipsum " * 1_700_000, {"type": "image", "base64": PICTURE * 5, "mime_type": "image/png"}
+    message = HumanMessage([{"type": "text", "text": text}, picture])
+    if kind == "chain":
+        handler.on_chain_start({}, {"messages": [message] * 50, "text": text}, **ids)
+        handler.on_chain_end({"messages": [message] * 50, "text": text}, **ids)
+    elif kind == "chat":
+        handler.on_chat_model_start({}, [[message] * 50], **ids)
+        handler.on_llm_error(ValueError(text), **ids)
+    elif kind == "tool":
+        handler.on_tool_start({"name": "look"}, text, inputs={"a": text, "b": picture}, **ids)
+        handler.on_tool_end(text, **ids)
+    else:
+        handler.on_retriever_start({}, text, **ids)
+        handler.on_retriever_end([Document(text)] * 100, **ids)
+    assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
+    for key, value in telemetry.spans[0].attributes.items():
+        if key.startswith(("gen_ai.input", "gen_ai.tool.call.", "gen_ai.retrieval.doc", "langchain.run.in")):
+            json.loads(value)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}},
+        {"type": "image", "base64": PICTURE, "mime_type": "image/png"},
+        {"type": "input_audio", "input_audio": {"data": PICTURE, "format": "wav"}},
+        {"type": "audio", "base64": PICTURE, "mime_type": "audio/wav"},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PICTURE}"}},
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PICTURE}},
+        {"type": "file", "base64": PICTURE, "mime_type": "application/pdf"},
+    ],
+    ids=["openai image", "anthropic image", "image", "openai audio", "audio", "openai file", "anthropic file", "file"],
+)
+def test_binary_data_is_described_and_not_sent(telemetry: Telemetry, block):
+    """jui#4191: pictures, sound and files have a kind, a type and a size, in any provider's form, but no data."""
+    model = ScriptedChat(script=["nice"])
+    model.invoke([HumanMessage([block])], {"callbacks": [telemetry.handler(capture="span_only")]})
+    text = telemetry.span("chat").attributes["gen_ai.input.messages"]
+    [part] = json.loads(text)[0]["parts"]
+    assert PICTURE[:40] not in text
+    assert part["modality"] in {"image", "audio", "document"}
+    assert part["mime_type"]
+    assert str(len(PICTURE) * 3 // 4)[:4] in text
+
+
+class Person(BaseModel):
+    name: str = "Ada"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int = 1
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+RING: dict[str, Any] = {"a": 1}
+RING["self"] = RING
+ODD = {
+    "pydantic model": Person(),
+    "pydantic class": Person,
+    "dataclass": Point(),
+    "datetime": dt.datetime(2024, 1, 2, tzinfo=dt.timezone.utc),
+    "bytes": b"\xff\x00",
+    "set": {1, 2},
+    "enum": Colour.RED,
+    "cycle": RING,
+    "keys": {1: "a", None: "b", (1, 2): "c"},
+    "nan": float("nan"),
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: Telemetry, caplog, value):
+    """ollm#2062, weave#4639: objects of any kind as arguments and results give JSON, not an error and not a repr."""
+    run_id = uuid4()
+    handler = telemetry.handler(capture="span_only")
+    with caplog.at_level(logging.DEBUG):
+        handler.on_tool_start({"name": "direct"}, "x", inputs={"value": value}, run_id=run_id)
+        handler.on_tool_end({"value": value}, run_id=run_id)
+    attributes = telemetry.span("execute_tool direct").attributes
+    json.loads(attributes["gen_ai.tool.call.arguments"], parse_constant=pytest.fail)
+    json.loads(attributes["gen_ai.tool.call.result"], parse_constant=pytest.fail)
+    assert " object at 0x" not in attributes["gen_ai.tool.call.arguments"]
+    assert [record for record in caplog.records if record.name.startswith(("opentelemetry", "otel_callbacks"))] == []
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, [1, "a", None], object()], ids=["none", "dict", "list", "object"])
+def test_metadata_that_is_no_attribute_stays_out_without_a_word(telemetry: Telemetry, caplog, value):
+    """lf-py#1680, adk-python#4083: values that OpenTelemetry cannot hold leave its logger silent."""
+    with caplog.at_level(logging.DEBUG):
+        ScriptedChat(script=["hi"]).invoke(
+            "x", {"callbacks": [telemetry.handler(metadata_keys=("odd",))], "metadata": {"odd": value}}
+        )
+    assert "langchain.metadata.odd" not in telemetry.span("chat").attributes
+    assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
+@pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
+def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, capture):
+    """lg#6047, lc#32184: values under telling keys are never exported, not even where they were asked for."""
+    keys = ("api_key", "authorization", "x-token", "password")
+    secrets = {key: f"hush-{key}-hush" for key in keys}
+    handler, run_id = telemetry.handler(capture=capture, metadata_keys=keys), uuid4()
+    handler.on_chat_model_start(
+        {"kwargs": secrets},
+        [[HumanMessage("hi")]],
+        run_id=run_id,
+        metadata=secrets,
+        invocation_params={**secrets, "model": "m", "extra_headers": secrets, "tools": [{"type": "mcp", **secrets}]},
+        options=secrets,
+    )
+    handler.on_llm_error(ValueError("no"), run_id=run_id)
+    exported = repr(list(documents(telemetry)))
+    assert "hush" not in exported
+    assert telemetry.span("chat m").attributes["langchain.metadata.password"] == "[REDACTED:password]"
