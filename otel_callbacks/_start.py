@@ -15,6 +15,7 @@ from otel_callbacks import _context, _links, _mapping, _recognition, _suppressio
 from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
 from otel_callbacks._mapping import tags
+from otel_callbacks._mapping.bounds import short
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
 from otel_callbacks._runs import OpenRun, RunId, RunTable, Tree
@@ -237,7 +238,8 @@ def _put_metadata(pipeline: Pipeline, run: OpenRun, key: str, value: Any, out: d
     redactor = run.recorder.redactor
     try:
         shown = redactor.hidden(key, value)
-        out[semconv.METADATA_PREFIX + key] = redactor.redact(value) if shown is None else shown
+        known = short(value) if isinstance(value, str) else value
+        out[semconv.METADATA_PREFIX + key] = redactor.redact(known) if shown is None else shown
     except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
         pipeline.failed("redact", error)
 

@@ -31,6 +31,8 @@ _MODELS = frozenset({"chat", "llm"})
 _INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
 """Chains whose own type LangChain tells."""
 _ONE_PROMPT = (None, 1)
+_LONGEST_NAME = 256
+"""Characters of a run's name that count."""
 
 
 class OTelCallbackHandler(BaseCallbackHandler):
@@ -320,10 +322,10 @@ def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:
     if isinstance(given, str) and given:
-        return given
+        return given[:_LONGEST_NAME]
     name = serialized.get("name")
     if isinstance(name, str) and name:
-        return name
+        return name[:_LONGEST_NAME]
     path = serialized.get("id")
     return str(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
 

@@ -3,7 +3,8 @@
 usage: python scripts/matrix.py [ENVIRONMENT...]      such as "oldest" or "newest-3.12"; default: all that can run here
 
 The interpreter that runs this script gets all three sets of versions, every other one the newest only. Environments
-stay in $XDG_CACHE_HOME/otel-callbacks (default ~/.cache/otel-callbacks), so a second run starts at once.
+stay in $XDG_CACHE_HOME/otel-callbacks (default ~/.cache/otel-callbacks), so a second run starts at once. As many run
+side by side as there are processors. Tests of what no other package can change run in `make test` only.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-callbacks"
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+_SAME_EVERYWHERE = ("tests/cli", "tests/docs", "tests/content/test_linear_time.py", "tests/content/test_redaction.py")
 _NO_TEST_RAN = 5
 """pytest's exit code when its arguments select nothing."""
 
@@ -88,16 +91,27 @@ def _prepare(folder: Path, cell: _Cell, executable: str) -> None:
     made_for.write_text(wanted)
 
 
-def _test(cell: _Cell, executable: str) -> str:
-    """Run the tests in the cell's environment and say in one word how that ended."""
+def _test(cell: _Cell, executable: str) -> tuple[str, float]:
+    """Run the tests in the cell's environment, print what they printed; how that ended, and the seconds it took."""
+    started = time.monotonic()
+    result, output = _tested(cell, executable)
+    print(f"\n{cell.versions} releases on Python {cell.python}\n{output}", flush=True)
+    return result, time.monotonic() - started
+
+
+def _tested(cell: _Cell, executable: str) -> tuple[str, str]:
     with _locked(cell) as folder:
         try:
             _prepare(folder, cell, executable)
-        except subprocess.CalledProcessError:
-            return "not installable"
-        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not slow"]
-        code = subprocess.run(pytest, cwd=_ROOT, check=False).returncode
-    return {0: "passed", _NO_TEST_RAN: "ran no test"}.get(code, "failed")
+        except subprocess.CalledProcessError as error:
+            return "not installable", str(error.stdout or error)
+        ignored = [f"--ignore={path}" for path in _SAME_EVERYWHERE]
+        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not slow", *ignored]
+        own = ["-o", f"cache_dir={folder / 'pytest-cache'}"]
+        done = subprocess.run(
+            [*pytest, *own], cwd=_ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    return {0: "passed", _NO_TEST_RAN: "ran no test"}.get(done.returncode, "failed"), done.stdout
 
 
 def _report(results: Mapping[_Cell, tuple[str, float]], missing: list[str]) -> None:
@@ -115,11 +129,10 @@ def main(wanted: list[str]) -> int:
     cells = [cell for cell in possible if cell.name.startswith(tuple(wanted or [""]))]
     if not cells:
         sys.exit(f"No environment is called {wanted}. On this machine: {', '.join(cell.name for cell in possible)}")
-    results = {}
-    for cell in cells:
-        print(f"\n{cell.versions} releases on Python {cell.python}", flush=True)
-        started = time.monotonic()
-        results[cell] = (_test(cell, interpreters[cell.python]), time.monotonic() - started)
+    print("Running", ", ".join(cell.name for cell in cells), flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ended = pool.map(lambda cell: _test(cell, interpreters[cell.python]), cells)
+    results = dict(zip(cells, ended, strict=True))
     _report(results, [python for python in _PYTHONS if python not in interpreters])
     return 0 if all(result == "passed" for result, _ in results.values()) else 1
 

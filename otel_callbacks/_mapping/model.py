@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.bounds import few
 from otel_callbacks._mapping.provider import provider
 from otel_callbacks._mapping.result import first_message, generations, mapping
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
@@ -83,7 +84,7 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
     _request_from_metadata(start.metadata, out)
     stop = params.get("stop") or params.get("stop_sequences") or start.options.get("stop")
     if stop:
-        sequences = [stop] if isinstance(stop, str) else [entry for entry in stop if isinstance(entry, str)]
+        sequences = few([stop] if isinstance(stop, str) else (entry for entry in stop if isinstance(entry, str)))
         if sequences:
             out[semconv.REQUEST_STOP_SEQUENCES] = sequences
     choices = params.get("n")
@@ -187,7 +188,7 @@ def _provider_message_id(message: Any) -> str | None:
 
 def finish_reasons(result: Any) -> list[str]:
     """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
-    return [reason for reason in [_finish_reason(generation) for generation in generations(result)] if reason]
+    return few(reason for reason in map(_finish_reason, generations(result)) if reason)
 
 
 def _finish_reason(generation: Any) -> str | None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from otel_callbacks._mapping.bounds import few
+
 _GRAPH_STEP = "graph:step:"
 _SEQUENCE_STEP = "seq:step:"
 _RETRY = "retry:attempt:"
@@ -38,7 +40,7 @@ def _read(tags: tuple[str, ...]) -> Tags:
         any(tag.startswith(_SEQUENCE_STEP) for tag in tags),
         _HIDDEN in tags,
         _number(tags, _RETRY),
-        tuple(tag for tag in tags if not tag.startswith(_INTERNAL)),
+        tuple(few(tag for tag in tags if not tag.startswith(_INTERNAL))),
     )
 
 

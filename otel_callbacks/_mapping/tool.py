@@ -3,6 +3,7 @@
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.bounds import short
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
 
 UNNAMED = "tool"
@@ -39,4 +40,4 @@ def failed(output: Any) -> bool:
 
 def _put_text(out: dict[str, Any], key: str, value: Any) -> None:
     if isinstance(value, str) and value:
-        out[key] = value
+        out[key] = short(value)

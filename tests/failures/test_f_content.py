@@ -151,3 +151,16 @@ def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, ca
     exported = repr(list(documents(telemetry)))
     assert "hush" not in exported
     assert telemetry.span("chat m").attributes["langchain.metadata.password"] == "[REDACTED:password]"
+
+
+def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
+    """Tags, stop sequences, names, descriptions and exported metadata are bounded, too: in length and in number."""
+    long, many = "x" * 5_000_000, [f"{number}-{'y' * 5000}" for number in range(5000)]
+    handler = telemetry.handler(metadata_keys=("note",))
+    for kind in ("chat_model", "tool"):
+        run_id = uuid4()
+        start = getattr(handler, f"on_{kind}_start")
+        more = {"invocation_params": {"stop": many}, "inputs": {}, "tool_call_id": long}
+        start({"name": long, "description": long}, "x", run_id=run_id, tags=many, metadata={"note": long}, **more)
+        getattr(handler, "on_tool_end" if kind == "tool" else "on_llm_end")("x", run_id=run_id)
+    assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10

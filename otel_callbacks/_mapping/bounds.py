@@ -1,0 +1,19 @@
+"""Bounds of attributes that are no content but come from outside: nothing a caller does makes a span huge."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+LONGEST = 1024
+"""Characters of one text."""
+MOST = 128
+"""Texts of one attribute."""
+
+
+def short(text: str) -> str:
+    """`text`, its end replaced by its length where it is too long."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+
+
+def few(texts: Iterable[str]) -> list[str]:
+    """The first of the texts, each `short`."""
+    return [short(text) for text in islice(texts, MOST)]
