@@ -19,10 +19,12 @@ from otel_callbacks._start import collect
 
 if TYPE_CHECKING:
     from otel_callbacks._capture import RunContent
+    from otel_callbacks._cost import Prices
 
 GRACE_NS = 250_000_000
 """How long a run may outlive its parent and still be taken for its last breath: streams end outside in."""
 
+_TOTALS = frozenset({semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW})
 _UNMARKED = frozenset({"ok", "error"})
 """Outcomes that duration metrics do not spell out: `error.type` tells them apart."""
 
@@ -67,12 +69,27 @@ def _describe(
     if result is not None and (recording or is_model):
         collect(pipeline, _mapping.RESPONSE.get(run.run_type), result, response)
     _label(run, ending, response)
+    if usage is not None and run.recorder.prices is not None and not usage.from_cache:
+        _price(pipeline, run, run.recorder.prices, usage)
     context = run.visible.context if run.visible is not None else None
     if recording and run.span is not None:
         _complete_span(run, run.span, ending, response, usage, result, error)
     if error is not None:
         _tell_ancestors(run, ending, error)
     _measure(pipeline, run, ending, response, usage, end_ns, context, is_model=is_model)
+
+
+def _price(pipeline: Pipeline, run: OpenRun, prices: "Prices", usage: Usage) -> None:
+    """What the call cost goes on its span and into the totals of the runs around it."""
+    usd = prices.cost(run.attributes, usage.counts)
+    pipeline.instruments.cost(usd, run.attributes, run.inherit.agent_name)
+    if usd is None:
+        return
+    run.details[semconv.COST_USD] = usd
+    around = run.parent
+    while around is not None:
+        around.cost_usd += usd
+        around = around.parent
 
 
 def _label(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:
@@ -107,6 +124,8 @@ def _complete_span(
             attributes[semconv.CACHE_HIT] = True
         else:
             attributes.update(usage.counts)
+    if run.cost_usd and run.operation in _TOTALS:
+        attributes[semconv.COST_TOTAL_USD] = run.cost_usd
     if ending.error_type is not None:
         attributes[semconv.ERROR_TYPE] = ending.error_type
         span.set_status(Status(StatusCode.ERROR, ending.error_type))

@@ -28,6 +28,7 @@ _MODEL = (
     semconv.SERVER_PORT,
 )
 _REQUEST = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
+_COST = (*_REQUEST, semconv.RESPONSE_MODEL, semconv.AGENT_NAME)
 _TOKENS = (*_MODEL, semconv.TOKEN_TYPE)
 _DURATION_ONLY = (semconv.ERROR_TYPE, semconv.OUTCOME)
 _OPEN_ENDED = frozenset(
@@ -103,6 +104,8 @@ class Instruments:
         self.runs = Count(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
         self.errors = Count(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
         self.redactions = Count(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
+        self._cost: Any = Count(meter, semconv.COST, _COST).values  # a sum of money
+        self._unpriced = Count(meter, semconv.UNPRICED, _REQUEST).values
         self._finish_reasons = Count(meter, semconv.FINISH_REASONS, (*_REQUEST, semconv.FINISH_REASON)).values
         self._usage_missing = Count(meter, semconv.USAGE_MISSING, _REQUEST).values
         self._durations = _durations(meter, dialect)
@@ -161,6 +164,15 @@ class Instruments:
     def usage_missing(self, attributes: Mapping[str, Any]) -> None:
         labels = self._dimensions.of(attributes, _REQUEST)
         self._usage_missing[tuple(map(labels.get, _REQUEST))] += 1
+
+    def cost(self, usd: float | None, attributes: Mapping[str, Any], agent: str | None) -> None:
+        """Count what a model call cost; one without a price is counted apart."""
+        if usd is None:
+            labels = self._dimensions.of(attributes, _REQUEST)
+            self._unpriced[tuple(map(labels.get, _REQUEST))] += 1
+            return
+        labels = self._dimensions.of({**attributes, semconv.AGENT_NAME: agent}, _COST)
+        self._cost[tuple(map(labels.get, _COST))] += usd
 
     def finish_reasons(self, reasons: Iterable[str], attributes: Mapping[str, Any]) -> None:
         labels = self._dimensions.of(attributes, _REQUEST)

@@ -22,11 +22,20 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
 
     from otel_callbacks._capture import Capturing
+    from otel_callbacks._cost import Prices
     from otel_callbacks._redaction import Redactor
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
 _TOOL_FAILED = Ending("error", semconv.TOOL_ERROR)
+
+
+def _prices(config: Config) -> "Prices | None":
+    if not config.cost and not config.prices:
+        return None
+    from otel_callbacks._cost import Prices
+
+    return Prices(config.prices, listed=config.cost)
 
 
 class Recorder:
@@ -38,6 +47,7 @@ class Recorder:
         self._config = config
         self._destination = destination
         self._logger_provider = logger_provider
+        self.prices = _prices(config)
         self.closing = Closing(config, destination)
         self._newest: Pipeline | None = None
         self.awaiting: dict[int, OpenRun] = {}

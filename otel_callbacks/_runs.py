@@ -62,6 +62,8 @@ class OpenRun:
     """The span's name."""
     inherit = Inherited()
     inference_calls = 0
+    cost_usd = 0.0
+    """Of all model calls below."""
     tool_calls = 0
 
     span: Span | None = None

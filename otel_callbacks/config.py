@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.cost import Price
 from otel_callbacks._records import RunInfo
 
 logger = logging.getLogger("otel_callbacks")
@@ -22,6 +24,8 @@ STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST_OPT_IN = "gen_ai_latest_experimental"
 CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
+
+PRICE_PACKAGE = "genai_prices"
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -63,6 +67,12 @@ class Config:
     "phone" and "ip_address", regular expressions, callables. A callable that fails or is slow has its value dropped.
     As a variable: names only, comma separated."""
 
+    cost: bool = False
+    """Tell what model calls cost, in USD, from the prices of the package ``genai-prices`` (extra ``cost``)."""
+
+    prices: Mapping[str, Price] = field(default_factory=dict, hash=False, metadata={"env": False})
+    """Own prices by model name; they win over listed ones and need no extra."""
+
     metadata_keys: tuple[str, ...] = ()
     """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma separated."""
 
@@ -100,6 +110,8 @@ class Config:
         _require(_is_whole(self.max_open_runs), "max_open_runs", self.max_open_runs, "a whole number above 0")
         _require(_are_texts(self.metadata_keys), "metadata_keys", self.metadata_keys, "a sequence of strings")
         object.__setattr__(self, "metadata_keys", tuple(self.metadata_keys))
+        _require(_are_prices(self.prices), "prices", self.prices, "a mapping of model names to Price")
+        object.__setattr__(self, "prices", dict(self.prices))
         _require(_is_whole(self.max_content_bytes), "max_content_bytes", self.max_content_bytes, "bytes above 0")
         for name in _CALLABLES:
             value = getattr(self, name)
@@ -143,7 +155,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _CALLABLES = ("filter", "capture_when")
 PERSONAL_RULES = ("email", "phone", "ip_address")
 """Rules of redaction that have to be asked for."""
-_SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error")
+_SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error", "cost")
 
 
 @cache
@@ -203,6 +215,12 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and _is_positive(value)
 
 
+def _are_prices(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(price, Price) for name, price in value.items()
+    )
+
+
 def _are_texts(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
 
@@ -227,6 +245,9 @@ def _own_variables(environ: Mapping[str, str]) -> dict[str, Any]:
         variable = PREFIX + option.name.upper()
         if variable in environ and option.metadata.get("env", True):
             _take(values, variable, option.name, environ[variable], _parser(option.name))
+    if values.get("cost") and find_spec(PRICE_PACKAGE) is None:
+        logger.warning("%sCOST ignored: needs pip install 'otel-callbacks[cost]'", PREFIX)
+        del values["cost"]
     return values
 
 

@@ -120,6 +120,8 @@ ERROR_KIND: Final = "otel_callbacks.error.kind"
 REDACTION_RULE: Final = "otel_callbacks.redaction.rule"
 LINK_KIND: Final = "otel_callbacks.link.kind"
 COST_USD: Final = "otel_callbacks.cost.usd"
+COST_TOTAL_USD: Final = "otel_callbacks.cost.total_usd"
+"""Cost of all model calls below an agent or workflow; under a key of its own, so that sums over spans are right."""
 
 # Values
 OTHER: Final = "_OTHER"

@@ -21,11 +21,7 @@ EMPTY_PANELS = {
     "Redacted values": "the demo captures no content",
     "Refused or lost per second": "nothing is lost",
     "Calls without usage": "every demo model reports its usage",
-    "Calls without a price": "needs the cost extra",
-    "Cost": "needs the cost extra",
-    "Cost in 30 days": "needs the cost extra",
-    "Cost per hour by model": "needs the cost extra",
-    "Cost per hour by agent": "needs the cost extra",
+    "Calls without a price": "every demo model has a listed price",
 }
 """Panels that stay empty on the demo's traffic, and why."""
 EMPTY_COLUMNS = {"Cost", "Cost of 1000 calls"}

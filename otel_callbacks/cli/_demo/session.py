@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from otel_callbacks.cli._demo.telemetry import (
 )
 from otel_callbacks.cli._demo.truth import GroundTruth
 from otel_callbacks.cli._exit import FINDING, GOOD, INTERRUPTED, Stop
+from otel_callbacks.config import PRICE_PACKAGE
 from otel_callbacks.console import ConsoleTree
 
 _PROBE_TIMEOUT_S: Final = 2.0
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> Config:
     given = {name: getattr(args, name) for name in ("semconv", "detail", "capture") if getattr(args, name)}
-    return Config.from_env(**given)
+    return Config.from_env(cost=find_spec(PRICE_PACKAGE) is not None, **given)
 
 
 def _destinations(args: argparse.Namespace) -> dict[str, Destination]:

@@ -1,0 +1,51 @@
+"""What a model call costs, from its token counts and a price."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from otel_callbacks import semconv
+
+_PER_TOKENS = 1_000_000
+
+
+class Price(NamedTuple):
+    """What a model costs, in USD per million tokens.
+
+    Attributes:
+        input: tokens of the prompt.
+        output: generated tokens.
+        cache_read: the part of the prompt that came from the provider's cache; default: as `input`.
+        cache_write: the part of the prompt that was written to it; default: as `input`.
+        reasoning: the part of the generated tokens that was reasoning; default: as `output`.
+    """
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+
+
+def cost_usd(counts: Mapping[str, int], price: Price) -> float:
+    """Cost of one call in USD.
+
+    Args:
+        counts: tokens by ``gen_ai.usage.*`` attribute; input and output are totals, the others are parts of them.
+        price: what the model costs.
+    """
+    read, written = counts.get(semconv.USAGE_CACHE_READ, 0), counts.get(semconv.USAGE_CACHE_WRITE, 0)
+    reasoning = counts.get(semconv.USAGE_REASONING, 0)
+    uncached = max(counts.get(semconv.USAGE_INPUT, 0) - read - written, 0)
+    spoken = max(counts.get(semconv.USAGE_OUTPUT, 0) - reasoning, 0)
+    parts = (
+        (uncached, price.input, None),
+        (read, price.cache_read, price.input),
+        (written, price.cache_write, price.input),
+        (spoken, price.output, None),
+        (reasoning, price.reasoning, price.output),
+    )
+    return sum(tokens * _or(own, otherwise) for tokens, own, otherwise in parts) / _PER_TOKENS
+
+
+def _or(own: float | None, otherwise: float | None) -> float:
+    return own if own is not None else otherwise or 0.0

@@ -1,0 +1,179 @@
+"""What model calls cost: on their spans, in the counter, in the totals of agents."""
+
+import logging
+import pickle
+import subprocess
+import sys
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+
+from otel_callbacks import Config, Price
+from otel_callbacks._cost import Prices
+from otel_callbacks._mapping.cost import cost_usd
+from tests.support.models import ScriptedChat, calling
+from tests.support.programs import create_agent, needs_create_agent, weather
+from tests.support.telemetry import Telemetry
+
+PRICE = Price(input=1.0, output=10.0, cache_read=0.1, cache_write=1.25, reasoning=20.0)
+USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+COST = 0.002
+
+
+def answer(text="hi", model="acme-1", **usage):
+    """An answer with usage and the name of the model that gave it."""
+    return AIMessage(text, usage_metadata=USAGE | usage, response_metadata={"model_name": model})
+
+
+@pytest.mark.parametrize(
+    ("counts", "usd"),
+    [
+        ({"input": 1000, "output": 100}, 0.002),
+        ({"input": 1000, "cache_read": 400, "output": 0}, 0.00064),
+        ({"input": 1000, "cache_read": 400, "cache_write": 100, "output": 0}, 0.000665),
+        ({"output": 100, "reasoning": 70}, 0.0017),
+        ({}, 0.0),
+    ],
+    ids=["plain", "cache", "cache written", "reasoning", "nothing"],
+)
+def test_parts_have_their_own_prices(counts, usd):
+    """Cached and reasoning tokens are parts of the totals: each token is paid once, at its own price."""
+    keys = {
+        "input": "gen_ai.usage.input_tokens",
+        "output": "gen_ai.usage.output_tokens",
+        "cache_read": "gen_ai.usage.cache_read.input_tokens",
+        "cache_write": "gen_ai.usage.cache_write.input_tokens",
+        "reasoning": "gen_ai.usage.reasoning.output_tokens",
+    }
+    assert cost_usd({keys[name]: count for name, count in counts.items()}, PRICE) == pytest.approx(usd)
+
+
+def test_parts_without_a_price_of_their_own_cost_as_the_rest():
+    """A price of two numbers is enough."""
+    counts = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.cache_read.input_tokens": 400}
+    assert cost_usd(counts, Price(1.0, 10.0)) == pytest.approx(0.001)
+
+
+def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
+    """oinf#3374, lf#8333: tokens times price, once; a model without a price has no figure and is counted apart."""
+    handler = telemetry.handler(prices={"acme-1": PRICE})
+    ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [handler]})
+    ScriptedChat(script=[answer(model="acme-2")]).invoke("x", {"callbacks": [handler]})
+    first, second = telemetry.spans
+    assert first.attributes["otel_callbacks.cost.usd"] == pytest.approx(COST)
+    assert "otel_callbacks.cost.usd" not in second.attributes
+    [point] = telemetry.points("otel_callbacks.cost")
+    assert point.value == pytest.approx(COST)
+    assert point.attributes["gen_ai.response.model"] == "acme-1"
+    assert [point.value for point in telemetry.points("otel_callbacks.unpriced")] == [1]
+
+
+@needs_create_agent
+def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
+    """Totals stand under a key of their own: the sum of costs over all spans is the truth."""
+    handler = telemetry.handler(prices={"acme-1": PRICE})
+    script = [calling("weather", city="Oslo"), answer()]
+    script[0].usage_metadata, script[0].response_metadata = USAGE, {"model_name": "acme-1"}
+    program = create_agent(ScriptedChat(script=script), [weather], name="helper")
+    chain = RunnableLambda(lambda _: program.invoke({"messages": [("user", "hi")]}), name="outer")
+    chain.invoke("x", {"callbacks": [handler]})
+    for name in ("invoke_agent helper", "invoke_workflow outer"):
+        assert telemetry.span(name).attributes["otel_callbacks.cost.total_usd"] == pytest.approx(2 * COST)
+    costs = [span.attributes.get("otel_callbacks.cost.usd", 0) for span in telemetry.spans]
+    assert sum(costs) == pytest.approx(2 * COST)
+    [point] = telemetry.points("otel_callbacks.cost")
+    assert point.attributes["gen_ai.agent.name"] == "helper"
+
+
+def test_nothing_is_priced_by_default(telemetry: Telemetry):
+    """No figure, and nothing counted as unpriced."""
+    ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [telemetry.handler()]})
+    assert "otel_callbacks.cost.usd" not in telemetry.spans[0].attributes
+    assert telemetry.points("otel_callbacks.unpriced") == []
+
+
+def test_answer_from_a_cache_costs_nothing(telemetry: Telemetry):
+    """LangChain's own cache answers without a provider."""
+    handler = telemetry.handler(prices={"acme-1": PRICE})
+    message = answer()
+    message.usage_metadata["total_cost"] = 0
+    ScriptedChat(script=[message]).invoke("x", {"callbacks": [handler]})
+    assert "otel_callbacks.cost.usd" not in telemetry.spans[0].attributes
+    assert telemetry.points("otel_callbacks.cost") == []
+
+
+class TestListedPrices:
+    """Prices of the package genai-prices."""
+
+    @pytest.fixture(autouse=True)
+    def _package(self):
+        pytest.importorskip("genai_prices")
+
+    @pytest.mark.parametrize(
+        ("provider", "model", "known"),
+        [
+            ("openai", "gpt-4o-mini", True),
+            ("openai", "gpt-4o-mini-2024-07-18", True),
+            ("azure.ai.openai", "gpt-4o-mini", True),
+            ("gcp.gemini", "gemini-2.5-flash", True),
+            ("gcp.gemini", "gemini-2.5-pro", True),
+            ("anthropic", "claude-sonnet-4-5", True),
+            ("openai", "no-such-model", False),
+            ("no-such-provider", "gpt-4o-mini", False),
+        ],
+    )
+    def test_same_as_the_package_itself(self, provider, model, known):
+        """Also where a price depends on the number of tokens; what is not listed has no figure."""
+        import genai_prices
+
+        counts = {
+            "gen_ai.usage.input_tokens": 300_000,
+            "gen_ai.usage.output_tokens": 70,
+            "gen_ai.usage.cache_read.input_tokens": 100_000,
+        }
+        attributes = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
+        found = Prices({}, listed=True).cost(attributes, counts)
+        if not known:
+            assert found is None
+            return
+        usage = genai_prices.Usage(input_tokens=300_000, output_tokens=70, cache_read_tokens=100_000)
+        name = {"azure.ai.openai": "azure", "gcp.gemini": "google"}.get(provider, provider)
+        assert found == pytest.approx(float(genai_prices.calc_price(usage, model, provider_id=name).total_price))
+
+    def test_own_prices_win(self):
+        """A negotiated price replaces the listed one."""
+        attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
+        prices = Prices({"gpt-4o-mini": PRICE}, listed=True)
+        assert prices.cost(attributes, {"gen_ai.usage.input_tokens": 1_000_000}) == 1.0
+
+
+def test_missing_extra_is_told_in_one_line_when_the_handler_is_made():
+    """Whoever asks for costs without the package is told what to install, before anything runs."""
+    program = (
+        "import sys; sys.modules['genai_prices'] = None\n"
+        "from otel_callbacks import Config, OTelCallbackHandler\n"
+        "try: OTelCallbackHandler(config=Config(cost=True))\n"
+        "except ModuleNotFoundError as error: print(error)\n"
+        "import os; os.environ['OTEL_CALLBACKS_COST'] = 'true'\n"
+        "OTelCallbackHandler(); print('made')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'otel-callbacks[cost]'" in done.stdout
+    assert done.stdout.endswith("made\n")
+    assert "otel-callbacks[cost]" in done.stderr
+
+
+@pytest.mark.parametrize("prices", [{"m": 1.0}, {1: PRICE}, [PRICE]])
+def test_wrong_prices_are_told_at_set_up_time(prices):
+    """Only a `Price` per model name will do."""
+    with pytest.raises(ValueError, match="a mapping of model names to Price"):
+        Config(prices=prices)
+
+
+def test_prices_survive_pickling(telemetry: Telemetry, caplog):
+    """A table is no callable: it travels."""
+    with caplog.at_level(logging.WARNING):
+        copied = pickle.loads(pickle.dumps(telemetry.handler(prices={"m": PRICE})))  # noqa: S301 - our own
+    assert copied.config.prices == {"m": PRICE}
+    assert caplog.records == []
