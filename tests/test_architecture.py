@@ -12,7 +12,7 @@ import otel_callbacks
 PACKAGE = Path(otel_callbacks.__file__).parent
 PURE = {"semconv", "_records", "_content", "_redaction", "_json", "_mapping", "config"}
 """Parts that map values to values. They may import each other and nothing else of the package."""
-WITH_SDK = {"providers", "console", "files", "testing", "cli"}
+WITH_SDK = {"providers", "_exporters", "_identity", "_telemetry", "console", "files", "testing", "cli"}
 """Parts for applications that have no OpenTelemetry set up; they are loaded when asked for."""
 WITH_LANGCHAIN = {"cli"}
 """Parts that run real LangChain programs."""

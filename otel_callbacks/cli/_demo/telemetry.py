@@ -1,6 +1,5 @@
 """The demo's own OpenTelemetry: providers that keep everything in memory, and where it is sent in the end."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from otel_callbacks import files
+from otel_callbacks._exporters import http_address
 
 SERVICE: Final = "otel-callbacks-demo"
 
@@ -90,9 +90,8 @@ def folder_destination(folder: Path) -> Destination:
 
 def otlp_destination(url: str) -> Destination:
     """Send OTLP over HTTP to a collector's base address; the path of one signal at its end is cut off."""
-    base = re.sub(r"(/v1/(traces|metrics|logs))?/*$", "", url)
     return Destination(
-        OTLPSpanExporter(f"{base}/v1/traces"),
-        OTLPMetricExporter(f"{base}/v1/metrics"),
-        OTLPLogExporter(f"{base}/v1/logs"),
+        OTLPSpanExporter(http_address(url, "traces")),
+        OTLPMetricExporter(http_address(url, "metrics")),
+        OTLPLogExporter(http_address(url, "logs")),
     )

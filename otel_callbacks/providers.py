@@ -1,0 +1,193 @@
+"""Sets up OpenTelemetry for applications that have none: providers and exporters by the standard variables."""
+
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from otel_callbacks import _exporters, _identity
+from otel_callbacks import files as file_exporters
+from otel_callbacks._exporters import PROTOCOLS, PerProcess, Protocol, Signal
+from otel_callbacks._telemetry import Telemetry
+from otel_callbacks.config import Config, sdk_disabled
+from otel_callbacks.console import ConsoleTree
+from otel_callbacks.handler import OTelCallbackHandler
+
+logger = logging.getLogger("otel_callbacks")
+
+
+def setup(
+    service_name: str | None = None,
+    *,
+    console: bool | Literal["live"] = False,
+    files: str | os.PathLike[str] | None = None,
+    endpoint: str | None = None,
+    protocol: Protocol | None = None,
+    config: Config | None = None,
+    flush_on_sigterm: bool = False,
+) -> Telemetry:
+    """Set up OpenTelemetry for an application that has not done so: global providers, exporters, and a handler.
+
+    What is not given comes from the standard ``OTEL_*`` variables. Providers that are set already stay; one warning
+    says so. ``OTEL_SDK_DISABLED=true`` sets up nothing.
+
+    OTLP goes to `endpoint`, to what the variables name, or else to this machine. Where nothing listens there, one
+    warning says so; with `console` or `files` OTLP is then left out.
+
+    Args:
+        service_name: ``service.name`` of all telemetry; wins over ``OTEL_SERVICE_NAME``.
+        console: Draw each trace on stderr when its root ends; "live": on a terminal, each span when it ends.
+        files: Folder for OTLP JSON lines, one file per signal, see `otel_callbacks.files`. Needs the extra ``files``.
+        endpoint: Base address of an OTLP receiver, such as ``http://collector:4318``.
+        protocol: "http/protobuf" or "grpc".
+        config: Options of the handler; `Config.from_env()` by default.
+        flush_on_sigterm: Export what there is when SIGTERM comes, then do what it did before.
+
+    Raises:
+        ValueError: a wrong value; the message names the good ones.
+        ModuleNotFoundError: `files` without the extra ``files``.
+        OSError: the folder `files` cannot be made.
+    """
+    _check(console, endpoint, protocol)
+    handler = OTelCallbackHandler(config=config)
+    if sdk_disabled():
+        return Telemetry(handler, [], [])
+    if os.environ.get("OTEL_CONFIG_FILE"):
+        logger.warning("setup() does not read OTEL_CONFIG_FILE; `opentelemetry-instrument` does")
+    missing = _missing_signals()
+    others = bool(console) or files is not None
+    silent = set() if endpoint else _silent_addresses(missing, protocol, others=others)
+    left_out = silent if others else set()
+    exporters = {signal: _exporters_of(signal, files, endpoint, protocol, left_out) for signal in missing}
+    providers = _install(exporters, _identity.resource(service_name), console)
+    telemetry = Telemetry(handler, providers, [one for several in exporters.values() for one in several])
+    if flush_on_sigterm:
+        telemetry.flush_on_sigterm()
+    return telemetry
+
+
+def _check(console: object, endpoint: str | None, protocol: str | None) -> None:
+    if console not in (True, False, "live"):
+        raise ValueError(f"console={console!r}: must be True, False or 'live'")
+    if endpoint is not None and "://" not in endpoint:
+        raise ValueError(f"endpoint={endpoint!r}: must be an address such as http://localhost:4318")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise ValueError(f"protocol={protocol!r}: must be one of {', '.join(PROTOCOLS)}")
+
+
+def _missing_signals() -> list[Signal]:
+    """Signals without a provider of the application's; says which ones have one."""
+    present = {
+        signal: not type(kind.current()).__name__.lstrip("_").startswith("Proxy") for signal, kind in _KINDS.items()
+    }
+    if any(present.values()):
+        kept = ", ".join(signal for signal, is_present in present.items() if is_present)
+        logger.warning("setup() keeps the providers that are set already, and where they send: %s", kept)
+    return [signal for signal, is_present in present.items() if not is_present]
+
+
+def _silent_addresses(signals: list[Signal], protocol: Protocol | None, *, others: bool) -> set[str]:
+    """Addresses that nobody chose and where nobody listens. `others`: whether telemetry is shown or written as well."""
+    unchosen = {address for signal in signals if (address := _exporters.default_address(signal, protocol))}
+    silent = {address for address in unchosen if not _exporters.is_listening(address)}
+    for address in sorted(silent):
+        logger.warning("nothing listens at %s: %s", address, "no OTLP is sent" if others else "no telemetry leaves")
+    return silent
+
+
+def _exporters_of(
+    signal: Signal,
+    files: str | os.PathLike[str] | None,
+    endpoint: str | None,
+    protocol: Protocol | None,
+    left_out: set[str],
+) -> list[Any]:
+    """Exporters of one signal; for metrics also whole readers."""
+    built = []
+    if files is not None:
+        built.append(PerProcess(partial(_FILE_EXPORTERS[signal], files)))
+    if endpoint or _exporters.default_address(signal, protocol) not in left_out:
+        built += _exporters.exporters(signal, endpoint, protocol)
+    return built
+
+
+def _install(
+    exporters: dict[Signal, list[Any]],
+    resource: Resource,
+    console: bool | Literal["live"],  # noqa: FBT001
+) -> list[Any]:
+    """Make the missing providers and make them the global ones."""
+    providers = []
+    for signal, several in exporters.items():
+        provider = _KINDS[signal].build(resource, several)
+        if signal == "traces" and console:
+            provider.add_span_processor(ConsoleTree(live=console == "live"))
+        _KINDS[signal].install(provider)
+        providers.append(provider)
+    return providers
+
+
+def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
+    provider = TracerProvider(_sampler(), resource, shutdown_on_exit=False, id_generator=_ids())
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
+    readers = [made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made) for made in exporters]
+    return MeterProvider(readers, resource, shutdown_on_exit=False)
+
+
+def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider:
+    provider = LoggerProvider(resource, shutdown_on_exit=False)
+    for exporter in exporters:
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    return provider
+
+
+class _Kind(NamedTuple):
+    """How the provider of one signal is found, made global, and built from a resource and exporters."""
+
+    current: Callable[[], Any]
+    install: Callable[[Any], None]
+    build: Callable[[Resource, list[Any]], Any]
+
+
+_KINDS: Final[dict[Signal, _Kind]] = {
+    "traces": _Kind(trace.get_tracer_provider, trace.set_tracer_provider, _tracer_provider),
+    "metrics": _Kind(metrics.get_meter_provider, metrics.set_meter_provider, _meter_provider),
+    "logs": _Kind(_logs.get_logger_provider, _logs.set_logger_provider, _logger_provider),
+}
+_FILE_EXPORTERS: Final[dict[Signal, Callable[..., Any]]] = {
+    "traces": file_exporters.span_exporter,
+    "metrics": file_exporters.metric_exporter,
+    "logs": file_exporters.log_exporter,
+}
+
+
+def _sampler() -> Any:
+    """Load a sampler that another package registered; the SDK reads the variable for its own ones."""
+    name = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if not name or name.removeprefix("parentbased_") in {"always_on", "always_off", "traceidratio"}:
+        return None
+    make = _exporters.load("opentelemetry_traces_sampler", name, "OTEL_TRACES_SAMPLER")
+    return make and make(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))
+
+
+def _ids() -> Any:
+    name = os.environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip()
+    make = None
+    if name not in {"", "random"}:
+        make = _exporters.load("opentelemetry_id_generator", name, "OTEL_PYTHON_ID_GENERATOR")
+    return (make or _identity.SystemIds)()
