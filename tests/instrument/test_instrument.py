@@ -1,0 +1,175 @@
+import asyncio
+import threading
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tracers import context as langchain_hooks
+
+from otel_callbacks import Config, instrument, uninstrument
+from tests.support.models import ScriptedChat
+from tests.support.programs import graph, weather
+from tests.support.telemetry import Telemetry
+
+GIVEN = {"seen": []}
+TREE = "invoke_workflow g\n  node talk\n    chat"
+
+
+def _program():
+    model = ScriptedChat(script=["hi"])
+    return graph("g", talk=lambda state: {"seen": [model.invoke("x").content]})
+
+
+def test_every_call_is_traced_without_a_word_in_it(telemetry: Telemetry, options):
+    """Models, graphs, tools and chains called without any configuration make the trees they make with a handler."""
+    instrument(**options)
+    _program().invoke(GIVEN)
+    weather.invoke({"city": "Bern"})
+    (RunnableLambda(str.upper) | ScriptedChat(script=["hi"])).invoke("x")
+    assert telemetry.tree() == f"{TREE}\nexecute_tool weather\ninvoke_workflow\n  chain upper\n  chat"
+    assert telemetry.count("gen_ai.client.operation.duration") == 2
+
+
+async def test_async_calls_are_traced(telemetry: Telemetry, options):
+    """`ainvoke`, `astream` and tasks: as the sync calls."""
+    instrument(**options)
+    await asyncio.gather(_program().ainvoke(GIVEN), _program().ainvoke(GIVEN))
+    _ = [part async for part in ScriptedChat(script=["hi"]).astream("x")]
+    assert [span.name for span in telemetry.spans].count("chat") == 3
+    assert [span.name for span in telemetry.spans].count("invoke_workflow g") == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_plain_threads_are_reached(telemetry: Telemetry, options, when):
+    """A thread that inherits no context is traced, whether it started before or after `instrument()`."""
+    go = threading.Event()
+
+    def work():
+        go.wait()
+        _program().invoke(GIVEN)
+
+    thread = threading.Thread(target=work)
+    if when == "before":
+        thread.start()
+    instrument(**options)
+    if when == "after":
+        thread.start()
+    go.set()
+    thread.join()
+    assert telemetry.tree() == TREE
+
+
+def test_handler_that_is_passed_as_well_tells_nothing_twice(telemetry: Telemetry, options):
+    """The same handler, or another one on the same providers, in the call's configuration: each run once."""
+    handler = instrument(**options)
+    _program().invoke(GIVEN, {"callbacks": [handler]})
+    assert telemetry.tree() == TREE
+    telemetry.exporter.clear()
+    _program().invoke(GIVEN, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == TREE
+    assert telemetry.count("gen_ai.client.operation.duration") == 2
+    assert handler.open_runs == 0
+
+
+def test_options_are_the_handlers(telemetry: Telemetry, options):
+    """What `OTelCallbackHandler` takes, and nothing else."""
+    handler = instrument(**options, config=Config(detail="operations"))
+    _program().invoke(GIVEN)
+    assert telemetry.tree() == "invoke_workflow g\n  chat"
+    assert handler.config.detail == "operations"
+    uninstrument()
+    with pytest.raises(TypeError, match="nonsense"):
+        instrument(nonsense=1)
+    _program().invoke(GIVEN)
+    assert len(telemetry.spans) == 2
+
+
+def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: Telemetry, options):
+    """Runs that are open then are told to their end; no later one is told at all."""
+    instrument(**options)
+
+    def stop(state):
+        uninstrument()
+        return {"seen": [ScriptedChat(script=["hi"]).invoke("x").content]}
+
+    graph("g", stop=stop).invoke(GIVEN)
+    assert telemetry.tree() == "invoke_workflow g\n  node stop\n    chat"
+    _program().invoke(GIVEN)
+    assert len(telemetry.spans) == 3
+
+
+def test_again_and_again(telemetry: Telemetry, options, caplog):
+    """On and off many times leaves one hook in LangChain; twice on is one handler, with a warning."""
+    first = instrument(**options)
+    hooks = len(langchain_hooks._configure_hooks)
+    assert instrument(config=Config(detail="all")) is first
+    assert "already instrumented; call uninstrument() first" in caplog.text
+    for _ in range(3):
+        uninstrument()
+        uninstrument()
+        instrument(**options)
+    assert len(langchain_hooks._configure_hooks) == hooks
+    _program().invoke(GIVEN)
+    assert telemetry.tree() == TREE
+
+
+@pytest.fixture
+def instrumentor():
+    """Makes instrumentations of other packages, which end with the test."""
+    base = pytest.importorskip("opentelemetry.instrumentation.instrumentor").BaseInstrumentor
+    made = []
+
+    def make(requirement):
+        class Other(base):
+            initialised = 0
+
+            def __init__(self, option="given"):
+                type(self).initialised += 1
+
+            def instrumentation_dependencies(self):
+                return (requirement,)
+
+            def _uninstrument(self, **_):
+                pass
+
+        made.append(Other())
+        return made[-1]
+
+    yield make
+    for other in made:
+        if other.is_instrumented_by_opentelemetry:
+            other.uninstrument()
+
+
+@pytest.mark.parametrize("order", ["first", "later"])
+@pytest.mark.parametrize("requirement", ["langchain-core >= 0.3", "LangChain >= 0.1", "langgraph"])
+def test_gives_way_to_another_instrumentation_of_langchain(
+    telemetry: Telemetry, options, caplog, instrumentor, requirement, order
+):
+    """Another one is active, whichever came first: this one is not, and one warning names the other."""
+    other = instrumentor(requirement)
+    if order == "first":
+        other.instrument(skip_dep_check=True)
+    instrument(**options)
+    if order == "later":
+        other.instrument(skip_dep_check=True)
+    for _ in range(3):
+        _program().invoke(GIVEN)
+    assert telemetry.spans == ()
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
+    assert warning.startswith("instrument(): inactive, because LangChain is instrumented by tests.instrument.")
+    assert other.initialised == 1
+    other.uninstrument()
+    uninstrument()
+    instrument(**options)
+    _program().invoke(GIVEN)
+    assert telemetry.tree() == TREE
+
+
+def test_works_beside_instrumentations_of_something_else(telemetry: Telemetry, options, caplog, instrumentor):
+    """Instrumentations of HTTP clients, and idle ones of LangChain, are no reason to be inactive."""
+    instrumentor("langchain")
+    instrumentor("httpx >= 0.18").instrument(skip_dep_check=True)
+    instrument(**options)
+    _program().invoke(GIVEN)
+    assert telemetry.tree() == TREE
+    assert caplog.text == ""
