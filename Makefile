@@ -9,7 +9,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv soak stack-up stack-demo native-stack boards lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv soak api stack-up stack-demo native-stack boards lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docke
 
 boards: $(READY) ## write the Grafana boards and Prometheus rules anew
 	$(BIN)/python dashboards/build.py
+
+api: ## write the listing of the public interface anew
+	$(PYTHON) scripts/api.py
 
 lock: ## renew the constraints, one file for all Python versions each
 	$(PYTHON) -m venv $(LOCK)
