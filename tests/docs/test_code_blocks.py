@@ -1,9 +1,14 @@
 """Code blocks of the documents run, or say visibly why not."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import otel_callbacks
+from tests.support import global_providers
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -27,12 +32,30 @@ def _id(block: tuple[str, re.Match[str]]) -> str:
     return f"{name}:{match.string[: match.start()].count(chr(10)) + 1}"
 
 
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Names of a program that starts in an empty folder, with no OpenTelemetry set up, and leaves none."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with global_providers.none_set():
+        yield names
+        otel_callbacks.uninstrument()
+        for value in names.values():
+            if isinstance(value, otel_callbacks.Telemetry):
+                value.shutdown()
+
+
 @pytest.mark.parametrize("block", [pytest.param(b, id=_id(b)) for b in _blocks() if b[1]["language"] == "python"])
-def test_python_blocks_run(block: tuple[str, re.Match[str]]) -> None:
+def test_python_blocks_run(block: tuple[str, re.Match[str]], program: dict[str, Any]) -> None:
     """A Python block of a document runs as it stands."""
     if block[1]["reason"]:
         pytest.skip(f"not run: {block[1]['reason']}")
-    exec(compile(block[1]["code"], _id(block), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own documents
+    try:
+        exec(compile(block[1]["code"], _id(block), "exec"), program)  # noqa: S102 - our own documents
+    except ModuleNotFoundError as missing:
+        if "pip install 'otel-callbacks[" not in str(missing):
+            raise
+        pytest.skip(str(missing))
 
 
 def test_every_other_block_says_why_it_is_not_run() -> None:
