@@ -24,9 +24,10 @@ CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
 COLLECTOR_VERSION = "v0.161.0"
 COLLECTOR_STABLE_VERSION = "v1.67.0"  # the stable core modules of the same release
 
-# What the shipped configuration uses, by kind; the contrib distribution holds all of it and more.
+# What the shipped configuration uses, by kind, and the receiver of the files that `otel_callbacks.files` writes; the
+# contrib distribution holds all of it and more.
 COLLECTOR_COMPONENTS = {
-    "receiver": (f"{CORE}/receiver/otlpreceiver",),
+    "receiver": (f"{CORE}/receiver/otlpreceiver", f"{CONTRIB}/receiver/otlpjsonfilereceiver"),
     "processor": (
         f"{CORE}/processor/batchprocessor",
         f"{CORE}/processor/memorylimiterprocessor",
@@ -42,6 +43,8 @@ COLLECTOR_COMPONENTS = {
     "connector": (f"{CORE}/connector/forwardconnector", f"{CONTRIB}/connector/spanmetricsconnector"),
     "extension": (f"{CONTRIB}/extension/healthcheckextension", f"{CONTRIB}/extension/storage/filestorage"),
 }
+# Releases without a Go module of their own take the last one that has it.
+COLLECTOR_OTHER_VERSIONS = {f"{CONTRIB}/receiver/otlpjsonfilereceiver": "v0.158.0"}
 COLLECTOR_PROVIDERS = tuple(f"{CORE}/confmap/provider/{name}" for name in ("envprovider", "fileprovider"))
 
 
@@ -114,6 +117,7 @@ def _collector() -> Program:
     unstable = [*components, f"{CORE}/otelcol", f"{CORE}/service"]
     stable = [f"{CORE}/component", f"{CORE}/confmap", *COLLECTOR_PROVIDERS]
     versions = dict.fromkeys(unstable, COLLECTOR_VERSION) | dict.fromkeys(stable, COLLECTOR_STABLE_VERSION)
+    versions |= COLLECTOR_OTHER_VERSIONS
     return Program(modules=versions, packages={"otelcol": "."}, main=_collector_main())
 
 
