@@ -4,8 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_callbacks._mapping.cost import Price
-    from otel_callbacks._records import RunInfo
+    from otel_callbacks._records import Price, RunInfo
     from otel_callbacks._telemetry import Telemetry
     from otel_callbacks.config import Config
     from otel_callbacks.control import capture, suppress
@@ -29,7 +28,7 @@ __all__ = [
 _HOMES = {
     "Config": "config",
     "OTelCallbackHandler": "handler",
-    "Price": "_mapping.cost",
+    "Price": "_records",
     "RunInfo": "_records",
     "Telemetry": "_telemetry",
     "capture": "control",

@@ -23,6 +23,24 @@ class RunInfo(NamedTuple):
     metadata: Mapping[str, Any]
 
 
+class Price(NamedTuple):
+    """What a model costs, in USD per million tokens.
+
+    Attributes:
+        input: tokens of the prompt.
+        output: generated tokens.
+        cache_read: the part of the prompt that came from the provider's cache; default: as `input`.
+        cache_write: the part of the prompt that was written to it; default: as `input`.
+        reasoning: the part of the generated tokens that was reasoning; default: as `output`.
+    """
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+
+
 class RunStart(NamedTuple):
     """A start event, normalised: the last place that knew LangChain's keyword arguments."""
 

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.cost import Price
-from otel_callbacks._records import RunInfo
+from otel_callbacks._records import Price, RunInfo
 
 logger = logging.getLogger("otel_callbacks")
 

@@ -1,29 +1,11 @@
 """What a model call costs, from its token counts and a price."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from otel_callbacks import semconv
+from otel_callbacks._records import Price
 
 _PER_TOKENS = 1_000_000
-
-
-class Price(NamedTuple):
-    """What a model costs, in USD per million tokens.
-
-    Attributes:
-        input: tokens of the prompt.
-        output: generated tokens.
-        cache_read: the part of the prompt that came from the provider's cache; default: as `input`.
-        cache_write: the part of the prompt that was written to it; default: as `input`.
-        reasoning: the part of the generated tokens that was reasoning; default: as `output`.
-    """
-
-    input: float
-    output: float
-    cache_read: float | None = None
-    cache_write: float | None = None
-    reasoning: float | None = None
 
 
 def cost_usd(counts: Mapping[str, int], price: Price) -> float:
