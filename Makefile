@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -9,7 +10,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv soak api stack-up stack-demo native-stack boards lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,17 @@ test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus an
 
 test-compose: $(READY) ## test docker-compose.yml on a Docker engine
 	$(BIN)/python -m pytest -m stack tests/stack/test_compose.py $(PYTEST_ARGS)
+
+bench: $(READY) ## measure what the handler costs beside the least possible, and write docs/performance.md
+	$(BIN)/python -m benchmarks run $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks document
+
+bench-peers: $(READY) ## measure other tracers, too, each in an environment of its own
+	$(BIN)/python -m benchmarks peers
+	$(BIN)/python -m benchmarks document
+
+bench-check: $(READY) ## compare instruction counts with the committed baseline (needs valgrind and a C compiler)
+	$(BIN)/python -m benchmarks check
 
 soak: $(READY) ## a mixed load for three minutes: nothing stays open, memory is flat
 	$(BIN)/python -m benchmarks.soak

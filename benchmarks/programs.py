@@ -43,7 +43,7 @@ class OfflineChat(BaseChatModel):
             **({"ls_stop": stop} if stop else {}),
         }  # fmt: skip
 
-    def bind_tools(self, tools: Any, **_: Any) -> Any:  # noqa: ARG002 - it knows what to call without being told
+    def bind_tools(self, tools: Any, **_: Any) -> Any:
         """Have the model call tools."""
         return self.model_copy(update={"calls_tools": True})
 
@@ -74,7 +74,7 @@ class OfflineChat(BaseChatModel):
 class StreamingChat(OfflineChat):
     """The same with an answer in chunks."""
 
-    def _stream(self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any) -> Iterator[Any]:  # noqa: ARG002
+    def _stream(self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any) -> Iterator[Any]:
         for chunk in self._chunks():
             if run_manager is not None:
                 run_manager.on_llm_new_token(str(chunk.message.content), chunk=chunk)
@@ -82,7 +82,7 @@ class StreamingChat(OfflineChat):
 
     async def _astream(
         self,
-        messages: list[BaseMessage],  # noqa: ARG002
+        messages: list[BaseMessage],
         *_: Any,
         run_manager: Any = None,
         **__: Any,

@@ -1,0 +1,100 @@
+"""The benchmark's command line; see docs/performance.md.
+
+usage: python -m benchmarks run [--modes MODE,MODE] [--results FILE] [--quick] [NAME ...]
+       python -m benchmarks peers [NAME ...]
+       python -m benchmarks check [--update]
+       python -m benchmarks document
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import callgrind, check, environments, hotspots, other, pairing, peers, report, results
+from benchmarks.modes import BASE
+from benchmarks.scenarios import SCENARIOS
+
+RESULTS = Path(__file__).parent / "results.json"
+OTHER = "other"
+"""Name of everything that is not a cost per event."""
+HOT_SPOTS = "hot-spots"
+"""Name of the profile of the LCEL chain with all spans."""
+
+
+def run(names: Sequence[str], modes: Sequence[str], path: Path, *, quick: bool) -> None:
+    """Measure, and keep what is known already of everything else."""
+    lacking = callgrind.missing()
+    if lacking:
+        print(f"CPU time only: counting instructions needs {lacking}.", file=sys.stderr)
+    found = results.load(path)
+    found["versions"] = results.versions()
+    for name in names or [*SCENARIOS, OTHER, HOT_SPOTS]:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        if name in SCENARIOS:
+            wanted = modes or SCENARIOS[name].modes
+            found.setdefault("scenarios", {})[name] = _scenario(name, wanted, count=not lacking, quick=quick)
+        elif name == OTHER:
+            found[OTHER] = {mode: other.measure(mode) for mode in modes or BASE}
+        else:
+            found[HOT_SPOTS] = _hot_spots(found.get(HOT_SPOTS, []))
+        results.save(path, found)
+
+
+def _scenario(name: str, modes: Sequence[str], *, count: bool, quick: bool) -> results.Row:
+    rounds = {"rounds": 1} if quick else {}
+    time = pairing.time(name, modes, **rounds)
+    return results.merged(time, pairing.instructions(name, modes, **rounds) if count else None)
+
+
+def _hot_spots(known: list[Any]) -> list[Any]:
+    lacking = hotspots.missing()
+    if lacking:
+        print(f"Hot spots left as they are: telling functions apart needs {lacking}.", file=sys.stderr)
+        return known
+    return [hotspots.HEAD, *hotspots.measure("lcel", "ours-all")]
+
+
+def _arguments(arguments: Sequence[str] | None) -> Any:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("run", help="measure this package beside no handler and the bound")
+    measuring.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"scenarios, {OTHER!r} or {HOT_SPOTS!r}; all by default"
+    )
+    measuring.add_argument(
+        "--modes", type=lambda text: text.split(","), default=(), help="instead of the scenario's own"
+    )
+    measuring.add_argument("--results", type=Path, default=RESULTS, help="JSON file to complete")
+    measuring.add_argument("--quick", action="store_true", help="one round of everything")
+    comparing = commands.add_parser("peers", help="install other tracers, each by itself, and measure them, too")
+    comparing.add_argument("names", nargs="*", metavar="NAME", help=", ".join(peers.PEERS))
+    checking = commands.add_parser("check", help="compare instruction counts with the committed baseline")
+    checking.add_argument("--update", action="store_true", help="make what is counted now the baseline")
+    commands.add_parser("document", help="put the results into docs/performance.md")
+    chosen = parser.parse_args(arguments)
+    known = {"run": {*SCENARIOS, OTHER, HOT_SPOTS}, "peers": set(peers.PEERS)}.get(chosen.command, set())
+    unknown = set(getattr(chosen, "names", ())) - known
+    if unknown:
+        parser.error(f"no such name: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    return chosen
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code."""
+    chosen = _arguments(arguments)
+    if chosen.command == "check":
+        return check.main(update=chosen.update)
+    if chosen.command == "run":
+        run(chosen.names, chosen.modes, chosen.results, quick=chosen.quick)
+        print(report.text(results.load(chosen.results)))
+    elif chosen.command == "peers":
+        environments.compare(chosen.names, RESULTS)
+    else:
+        report.document(results.load(RESULTS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

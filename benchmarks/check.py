@@ -1,0 +1,70 @@
+"""Whether the handler got dearer than the committed baseline says."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import callgrind, pairing, results
+from benchmarks.modes import BASE
+
+BASELINE = Path(__file__).parent / "baseline.json"
+TOLERANCE = 0.05
+CHECKED: Mapping[str, tuple[str, ...]] = {
+    "lcel": (*BASE, "ours-all"),
+    "agent": (*BASE, "ours-all"),
+    "stream": BASE,
+    "unsampled": BASE,
+    "error": BASE,
+}
+
+
+class Change(NamedTuple):
+    """One figure beside its baseline."""
+
+    name: str
+    before: float
+    now: float
+
+    @property
+    def growth(self) -> float:
+        """0.1: a tenth dearer."""
+        return self.now / self.before - 1
+
+
+def measure() -> dict[str, Any]:
+    """Count what the baseline holds."""
+    return {
+        "versions": results.versions(),
+        "scenarios": {name: pairing.instructions(name, modes, rounds=1)["modes"] for name, modes in CHECKED.items()},
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, list[Change]]:
+    """Compare instructions, or only their ratio to the bound where the versions below us are others."""
+    kind = "instructions" if before["versions"] == now["versions"] else "instructions ratio"
+    return kind, list(_changes(before["scenarios"], now["scenarios"], kind))
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> Iterator[Change]:
+    for scenario, modes in before.items():
+        for mode in modes:
+            if mode not in {"none", "bound"}:
+                yield Change(f"{scenario} {mode}", modes[mode][kind], now[scenario][mode][kind])
+
+
+def main(*, update: bool) -> int:
+    """Print what changed; 1 if anything got dearer by more than the tolerance."""
+    lacking = callgrind.missing()
+    if lacking:
+        print(f"Costs not checked: counting instructions needs {lacking}.")
+        return 0
+    now = results.rounded(measure())
+    if update:
+        results.save(BASELINE, now)
+        return 0
+    kind, found = changes(results.load(BASELINE), now)
+    print(f"{kind} per event or token, above no handler")
+    for change in found:
+        verdict = "DEARER" if change.growth > TOLERANCE else ""
+        print(f"{change.name:20} {change.before:10.5g} -> {change.now:10.5g} {change.growth:+7.1%} {verdict}")
+    return int(any(change.growth > TOLERANCE for change in found))

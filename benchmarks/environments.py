@@ -1,0 +1,60 @@
+"""An environment of its own for each other tracer, since their requirements exclude each other."""
+
+import subprocess
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+from benchmarks.modes import BASE
+from benchmarks.peers import PEERS
+from benchmarks.scenarios import SCENARIOS
+
+_ROOT = Path(__file__).parent.parent
+_ENVIRONMENTS = _ROOT / ".cache" / "peers"
+_COMMON = ("pip", "langchain", "langgraph", "orjson", "opentelemetry-exporter-otlp")
+_COMPARED = [name for name, scenario in SCENARIOS.items() if scenario.curve is None and not scenario.serialise]
+
+
+def compare(names: Sequence[str], path: Path) -> None:
+    """Measure the tracers beside this package and put what was found into the results at `path`.
+
+    Raises:
+        KeyError: there is no tracer of that name.
+        subprocess.CalledProcessError: it cannot be installed or measured.
+    """
+    for name in names or PEERS:
+        python = _installed(name)
+        found = _measured(python, name)
+        known = results.load(path)
+        known.setdefault("peers", {})[name] = found
+        results.save(path, known)
+
+
+def _installed(name: str) -> Path:
+    folder = _ENVIRONMENTS / name
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True, symlinks=True)
+        _pip(python, "--upgrade", "pip")
+        _pip(python, *_COMMON, PEERS[name].requirement, "--editable", str(_ROOT))
+    return python
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *arguments], check=True)
+
+
+def _measured(python: Path, name: str) -> dict[str, Any]:
+    path = _ENVIRONMENTS / f"{name}.json"
+    command = [python, "-m", "benchmarks", "run", "--results", str(path)]
+    for modes, parts in ((",".join((*BASE, name)), _COMPARED), (name, ("other",))):
+        subprocess.run([*command, "--modes", modes, *parts], cwd=_ROOT, stdout=subprocess.DEVNULL, check=True)
+    return {**results.load(path), "package": _version(python, PEERS[name].requirement.partition("[")[0])}
+
+
+def _version(python: Path, package: str) -> list[str]:
+    program = f"import importlib.metadata; print(importlib.metadata.version({package!r}), end='')"
+    version = subprocess.run([python, "-c", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [package, version]

@@ -1,0 +1,195 @@
+"""The floor: what OpenTelemetry alone takes for what this package emits."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+
+from otel_callbacks import Config, OTelCallbackHandler
+
+if TYPE_CHECKING:
+    from benchmarks.telemetry import Telemetry
+
+Call = Callable[[list[tuple[trace.Span, Context]]], object]
+"""A call to OpenTelemetry, given the spans of this run of the program so far, each with a context that holds it."""
+
+
+class Floor(BaseCallbackHandler):
+    """Repeats the calls to OpenTelemetry that this package's handler made, event by event, and does nothing else.
+
+    They are learned while the program runs for the first time; it must do the same every time, in one thread.
+    """
+
+    run_inline = True
+
+    def __init__(self, target: "Telemetry", options: Mapping[str, Any]) -> None:
+        self._tape = _Tape(target)
+        self._learning: OTelCallbackHandler | None = OTelCallbackHandler(
+            tracer_provider=self._tape, meter_provider=_Meters(self._tape), config=Config(**options)
+        )
+        self._open_runs = 0
+        self._next = 0
+        self._spans: list[tuple[trace.Span, Context]] = []
+
+    def _event(self, hook: str, opened: int, arguments: Any, named: dict[str, Any]) -> None:
+        events = self._tape.events
+        if self._learning is not None:
+            events.append([])
+            getattr(self._learning, hook)(*arguments, **named)
+            self._open_runs += opened
+            if not self._open_runs:
+                self._learning = None
+            return
+        for call in events[self._next]:
+            call(self._spans)
+        self._next += 1
+        if self._next == len(events):
+            self._next = 0
+            self._spans.clear()
+
+    def on_chain_start(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_chain_start", 1, arguments, named)
+
+    def on_chat_model_start(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_chat_model_start", 1, arguments, named)
+
+    def on_tool_start(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_tool_start", 1, arguments, named)
+
+    def on_chain_end(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_chain_end", -1, arguments, named)
+
+    def on_llm_end(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_llm_end", -1, arguments, named)
+
+    def on_tool_end(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_tool_end", -1, arguments, named)
+
+    def on_chain_error(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_chain_error", -1, arguments, named)
+
+    def on_llm_error(self, *arguments: Any, **named: Any) -> None:
+        self._event("on_llm_error", -1, arguments, named)
+
+
+class _Tape(trace.TracerProvider):
+    """Real spans and measurements, and a record of the calls that made them."""
+
+    def __init__(self, target: "Telemetry") -> None:
+        self.target = target
+        self.events: list[list[Call]] = []
+        self._indices: dict[int, int] = {}
+
+    def get_tracer(self, *arguments: Any, **named: Any) -> trace.Tracer:
+        """A tracer that writes down what is asked of it."""
+        return _Tracer(self, self.target.tracer_provider.get_tracer(*arguments, **named))
+
+    def index(self, context: Context | None) -> int | None:
+        """Which of the program's spans is current in the context."""
+        return self._indices.get(trace.get_current_span(context).get_span_context().span_id)
+
+    def append(self, span: trace.Span) -> int:
+        """The number of a new span."""
+        return self._indices.setdefault(span.get_span_context().span_id, len(self._indices))
+
+
+class _Tracer(trace.Tracer):
+    def __init__(self, tape: _Tape, tracer: trace.Tracer) -> None:
+        self._tape = tape
+        self._tracer = tracer
+
+    def start_span(self, name: str, context: Context | None = None, **named: Any) -> trace.Span:  # type: ignore[override]
+        tracer, parent = self._tracer, self._tape.index(context)
+
+        def start(spans: list[tuple[trace.Span, Context]]) -> None:
+            span = tracer.start_span(name, None if parent is None else spans[parent][1], **named)
+            spans.append((span, trace.set_span_in_context(span, Context())))
+
+        self._tape.events[-1].append(start)
+        span = tracer.start_span(name, context, **named)
+        return _Span(self._tape, span)
+
+    start_as_current_span: Any = None
+    """Not used by a handler."""
+
+
+class _Span(trace.NonRecordingSpan):
+    """Writes down what is asked of the span it stands for."""
+
+    def __init__(self, tape: _Tape, span: trace.Span) -> None:
+        super().__init__(span.get_span_context())
+        self._tape = tape
+        self._span = span
+        self._number = tape.append(span)
+
+    def is_recording(self) -> bool:
+        """As the sampler decided."""
+        return self._span.is_recording()
+
+    def _call(self, method: str, *arguments: Any) -> None:
+        number = self._number
+        self._tape.events[-1].append(lambda spans: getattr(spans[number][0], method)(*arguments))
+        getattr(self._span, method)(*arguments)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._call("set_attribute", key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self._call("set_attributes", dict(attributes))
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self._call("set_status", status, description)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        self._call("add_event", name, attributes, timestamp)
+
+    def update_name(self, name: str) -> None:
+        self._call("update_name", name)
+
+    def end(self, end_time: int | None = None) -> None:
+        self._call("end", end_time)
+
+
+class _Meters(metrics.MeterProvider):
+    def __init__(self, tape: _Tape) -> None:
+        self._tape = tape
+
+    def get_meter(self, *arguments: Any, **named: Any) -> Any:
+        return _Meter(self._tape, self._tape.target.meter_provider.get_meter(*arguments, **named))
+
+
+class _Meter:
+    """The instruments that measure when something happens; all others are the real ones."""
+
+    def __init__(self, tape: _Tape, meter: metrics.Meter) -> None:
+        self._tape = tape
+        self._meter = meter
+
+    def create_histogram(self, *arguments: Any, **named: Any) -> "_Instrument":
+        return _Instrument(self._tape, self._meter.create_histogram(*arguments, **named).record)
+
+    def create_counter(self, *arguments: Any, **named: Any) -> "_Instrument":
+        return _Instrument(self._tape, self._meter.create_counter(*arguments, **named).add)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._meter, name)
+
+
+class _Instrument:
+    """Writes down measurements and the span they belong to."""
+
+    def __init__(self, tape: _Tape, measure: Callable[..., object]) -> None:
+        self._tape = tape
+        self._measure = measure
+
+    def record(self, value: float, attributes: Any = None, context: Context | None = None) -> None:
+        measure, number = self._measure, self._tape.index(context)
+
+        def repeat(spans: list[tuple[trace.Span, Context]]) -> None:
+            measure(value, attributes, None if number is None else spans[number][1])
+
+        self._tape.events[-1].append(repeat)
+
+    add = record

@@ -1,0 +1,69 @@
+"""What is compared: no handler, the bound, this package with various options, and other tracers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from benchmarks import peers
+from benchmarks.bound import Bound
+from benchmarks.floor import Floor
+from benchmarks.telemetry import Telemetry
+from otel_callbacks import Config, OTelCallbackHandler
+
+OPTIONS = frozenset(option.name for option in fields(Config))
+
+_OURS: Mapping[str, dict[str, Any]] = {
+    "ours": {},
+    "ours-all": {"detail": "all"},
+    "ours-operations": {"detail": "operations"},
+    "ours-unpropagated": {"propagate": False},
+    "ours-latest": {"semconv": "0.1.0"},
+    "ours-captured": {"capture": "span_only"},
+    "ours-chunks": {"chunk_metrics": True},
+}
+OURS = {mode: options for mode, options in _OURS.items() if OPTIONS.issuperset(options)}
+"""Mode -> options of `Config` that differ from the defaults."""
+
+FLOORS: Mapping[str, dict[str, Any]] = {"floor": {}, "floor-all": {"detail": "all"}}
+"""The same for modes that make only the calls to OpenTelemetry that this package would make."""
+
+BASE = ("none", "bound", "ours")
+
+
+class Mode(NamedTuple):
+    """One thing that is compared."""
+
+    name: str
+    handlers: list[BaseCallbackHandler]
+    """For the program's ``callbacks``; empty for tracers that patch LangChain."""
+    telemetry: Telemetry
+    activate: Callable[[bool], None]
+    """Put the tracer's patches in force, or take them back."""
+
+
+def open_mode(name: str, telemetry: Telemetry, options: Mapping[str, Any]) -> Mode:
+    """Set up a mode by name; `options`: of `Config`, what the scenario asks for."""
+    if name == "none":
+        return Mode(name, [], telemetry, _nothing)
+    if name == "bound":
+        return Mode(name, [Bound(telemetry, capture=options.get("capture") == "span_only")], telemetry, _nothing)
+    if name in OURS:
+        return Mode(name, [_ours(telemetry, {**options, **OURS[name]})], telemetry, _nothing)
+    if name in FLOORS:
+        return Mode(name, [Floor(telemetry, {**options, **FLOORS[name]})], telemetry, _nothing)
+    handlers, activate = peers.attach(name, telemetry, capture=options.get("capture") == "span_only")
+    return Mode(name, handlers, telemetry, activate)
+
+
+def _ours(telemetry: Telemetry, options: dict[str, Any]) -> OTelCallbackHandler:
+    return OTelCallbackHandler(
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        config=Config(**options),
+    )
+
+
+def _nothing(_: bool) -> None:  # noqa: FBT001 - one argument, read as a sentence
+    """Nothing is patched."""

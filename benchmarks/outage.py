@@ -1,0 +1,132 @@
+"""What an application feels beside CPU time: the event loop held up, a collector that is down, the exit after that.
+
+usage: python -m benchmarks.outage lag MODE [REPETITIONS]
+       python -m benchmarks.outage collector MODE (refusing|silent) [SECONDS]
+       python -m benchmarks.outage exit MODE (refusing|silent)
+"""
+
+import asyncio
+import atexit
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from statistics import quantiles
+from typing import Any, TypedDict
+
+from langchain_core.runnables import Runnable
+
+from benchmarks import programs
+from benchmarks.modes import open_mode
+from benchmarks.telemetry import Drop, Telemetry
+
+_CALLS = 200
+_STATE = "x" * 1_000_000
+_TICK_S = 0.002
+
+
+class _State(TypedDict):
+    text: str
+    count: int
+
+
+def _waiting_graph() -> Runnable[Any, Any]:
+    from langgraph.graph import StateGraph
+
+    async def step(state: _State) -> dict[str, int]:
+        await asyncio.sleep(0.001)
+        return {"count": state["count"] + 1}
+
+    builder = StateGraph(_State)
+    for number in range(3):
+        builder.add_node(f"step_{number}", step)
+    for before, after in (("__start__", "step_0"), ("step_0", "step_1"), ("step_1", "step_2"), ("step_2", "__end__")):
+        builder.add_edge(before, after)
+    return builder.compile()
+
+
+def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
+    """Milliseconds by which a timer is late while 200 graphs with 1 MB of state run."""
+    telemetry = Telemetry(Drop())
+    mode = open_mode(mode_name, telemetry, {})
+    mode.activate(True)
+    graph = _waiting_graph()
+    late: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            started = time.perf_counter()
+            await asyncio.sleep(_TICK_S)
+            late.append((time.perf_counter() - started - _TICK_S) * 1000)
+
+    async def run() -> None:
+        watching = asyncio.create_task(watch())
+        for _ in range(int(repetitions)):
+            state = {"text": _STATE, "count": 0}
+            await asyncio.gather(*(graph.ainvoke(state, {"callbacks": mode.handlers}) for _ in range(_CALLS)))
+        watching.cancel()
+
+    asyncio.run(run())
+    telemetry.shutdown()
+    return {
+        "ms a timer is late, p99": quantiles(late, n=100, method="inclusive")[98],
+        "ms a timer is late, longest": max(late),
+    }
+
+
+def unreachable(kind: str) -> socket.socket:
+    """A place on this machine that refuses connections, or takes them and says nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    if kind == "refusing":
+        listener.close()
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))  # taken, so that nobody else can listen there, but not listening
+    return listener
+
+
+def _without_answer(kind: str) -> tuple[Telemetry, socket.socket]:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    listener = unreachable(kind)
+    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
+    return Telemetry(OTLPSpanExporter(endpoint=endpoint)), listener
+
+
+def collector(mode_name: str, kind: str, seconds: str = "8") -> dict[str, float]:
+    """Microseconds on the clock that one call of the LCEL chain takes while spans cannot be sent."""
+    telemetry, listener = _without_answer(kind)
+    mode = open_mode(mode_name, telemetry, {})
+    mode.activate(True)
+    chain = programs.lcel()
+    taken = []
+    with closing(listener):
+        until = time.monotonic() + float(seconds)  # the batch processor first sends after 5 s
+        while time.monotonic() < until:
+            started = time.perf_counter()
+            chain.invoke({"question": "How is it?"}, {"callbacks": mode.handlers})
+            taken.append((time.perf_counter() - started) * 1e6)
+    percentiles = quantiles(taken, n=100, method="inclusive")
+    label = f"µs per call, collector {kind}"
+    return {f"{label}, median": percentiles[49], f"{label}, p99": percentiles[98]}
+
+
+def exit_after_outage(mode_name: str, kind: str) -> dict[str, float]:
+    """One call, then out; the reader of the output takes the time from the moment printed here to the exit."""
+    telemetry, listener = _without_answer(kind)
+    atexit.register(listener.close)
+    atexit.register(telemetry.shutdown)
+    mode = open_mode(mode_name, telemetry, {})
+    mode.activate(True)
+    programs.lcel().invoke({"question": "How is it?"}, {"callbacks": mode.handlers})
+    return {"left": time.time()}
+
+
+_MEASURES: dict[str, Callable[..., dict[str, float]]] = {"lag": lag, "collector": collector, "exit": exit_after_outage}
+
+if __name__ == "__main__":
+    print(json.dumps(_MEASURES[sys.argv[1]](*sys.argv[2:])), flush=True)
+    if sys.argv[1] == "collector":
+        os._exit(0)  # how long the exit takes is another measure

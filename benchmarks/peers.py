@@ -1,0 +1,151 @@
+"""Other tracers for LangChain, set up as their documentation says, on the providers of the benchmark."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from benchmarks.telemetry import Drop, Telemetry
+
+Activate = Callable[[bool], None]
+_Capture = Literal["content", "no content"]
+_CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+class Peer(NamedTuple):
+    """A package, and how it is attached."""
+
+    requirement: str
+    statement: str
+    """What imports it."""
+    attach: Callable[[Telemetry, _Capture], list[BaseCallbackHandler]]
+    """Returns handlers, or none where the package patches LangChain."""
+
+
+def attach(name: str, telemetry: Telemetry, *, capture: bool) -> tuple[list[BaseCallbackHandler], Activate]:
+    """Set the peer up; it is inactive until the returned function is called with true."""
+    before = dict(_attributes())
+    handlers = PEERS[name].attach(telemetry, "content" if capture else "no content")
+    patches = [
+        (place, key, before[place, key], value)
+        for (place, key), value in _attributes()
+        if (place, key) in before and before[place, key] is not value
+    ]
+
+    def activate(active: bool) -> None:  # noqa: FBT001 - one argument, read as a sentence
+        for place, key, original, patched in patches:
+            setattr(place, key, patched if active else original)
+
+    activate(False)
+    return handlers, activate
+
+
+def _attributes() -> Iterator[tuple[tuple[Any, str], Any]]:
+    """Every function and method of LangChain: what an instrumentor may have replaced."""
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(("langchain", "langgraph"))]
+    for module in modules:
+        for key, value in list(vars(module).items()):
+            if callable(value):
+                yield (module, key), value
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                yield from (((value, method), member) for method, member in list(vars(value).items()))
+
+
+def _genai(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+    os.environ[_CAPTURE_VARIABLE] = "span_only" if capture == "content" else "no_content"
+    from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor  # type: ignore[import-not-found]
+
+    _instrument(LangChainInstrumentor(), telemetry)
+    return []
+
+
+def _traceloop(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+    os.environ["TRACELOOP_TRACE_CONTENT"] = str(capture == "content").lower()
+    from opentelemetry.instrumentation.langchain import LangchainInstrumentor  # type: ignore[import-not-found]
+
+    _instrument(LangchainInstrumentor(), telemetry)
+    return []
+
+
+def _openinference(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+    for name in ("INPUTS", "OUTPUTS"):
+        os.environ[f"OPENINFERENCE_HIDE_{name}"] = str(capture == "no content").lower()
+    from openinference.instrumentation.langchain import LangChainInstrumentor  # type: ignore[import-not-found]
+
+    _instrument(LangChainInstrumentor(), telemetry)
+    return []
+
+
+def _instrument(instrumentor: Any, telemetry: Telemetry) -> None:
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider, skip_dep_check=True
+    )
+
+
+def _langfuse(telemetry: Telemetry, _: _Capture) -> list[BaseCallbackHandler]:
+    from langfuse import Langfuse  # type: ignore[import-not-found]
+    from langfuse.langchain import CallbackHandler  # type: ignore[import-not-found]
+
+    Langfuse(
+        public_key="pk-lf-benchmark", secret_key="none",  # noqa: S106 - nobody is asked
+        base_url="http://127.0.0.1:9", tracer_provider=telemetry.tracer_provider, span_exporter=Drop(),
+    )  # fmt: skip
+    return [CallbackHandler(public_key="pk-lf-benchmark")]
+
+
+def _langsmith(telemetry: Telemetry, _: _Capture) -> list[BaseCallbackHandler]:
+    from langchain_core.tracers import LangChainTracer
+    from langsmith import Client
+
+    client = Client(
+        api_url="http://127.0.0.1:9", api_key="none", tracing_mode="otel",
+        otel_tracer_provider=telemetry.tracer_provider, info={},
+    )  # fmt: skip
+    telemetry.settle = client.flush
+    return [LangChainTracer(client=client)]
+
+
+def _azure(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+    from langchain_azure_ai.callbacks.tracers import AzureAIOpenTelemetryTracer  # type: ignore[import-not-found]
+    from opentelemetry import metrics, trace
+
+    trace.set_tracer_provider(telemetry.tracer_provider)
+    metrics.set_meter_provider(telemetry.meter_provider)
+    return [AzureAIOpenTelemetryTracer(enable_content_recording=capture == "content")]
+
+
+PEERS: Mapping[str, Peer] = {
+    "genai": Peer(
+        "opentelemetry-instrumentation-genai-langchain",
+        "from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor",
+        _genai,
+    ),
+    "traceloop": Peer(
+        "opentelemetry-instrumentation-langchain",
+        "from opentelemetry.instrumentation.langchain import LangchainInstrumentor",
+        _traceloop,
+    ),
+    "openinference": Peer(
+        "openinference-instrumentation-langchain",
+        "from openinference.instrumentation.langchain import LangChainInstrumentor",
+        _openinference,
+    ),
+    "langfuse": Peer(
+        "langfuse",
+        "from langfuse.langchain import CallbackHandler",
+        _langfuse,
+    ),
+    "langsmith": Peer(
+        "langsmith[otel]",
+        "from langsmith import Client; from langchain_core.tracers import LangChainTracer",
+        _langsmith,
+    ),
+    "azure": Peer(
+        "langchain-azure-ai[opentelemetry]",
+        "from langchain_azure_ai.callbacks.tracers import AzureAIOpenTelemetryTracer",
+        _azure,
+    ),
+}
+"""By the name they have in the tables."""

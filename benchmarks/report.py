@@ -1,0 +1,145 @@
+"""Results as Markdown tables, and their places in the documentation."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.modes import OURS
+from benchmarks.scenarios import SCENARIOS
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+_PLACE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_ROWS = [name for name, scenario in SCENARIOS.items() if scenario.curve is None]
+_CURVES = [name for name, scenario in SCENARIOS.items() if scenario.curve is not None]
+_HEAD_LINES = 2
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def costs(results: Mapping[str, Any], kind: str, scale: float) -> str:
+    """Cost of the bound per event or token, and of everything else as a multiple of it. `scale`: of the bound's."""
+    found = _scenarios(results)
+    columns = ["floor", "ours", "floor-all", "ours-all", *results.get("peers", {})]
+    head = ["scenario", "noise", "bound", *columns]
+    rows = [
+        [
+            _title(name),
+            f"{found[name][f'{kind} noise']:.1%}",
+            f"{found[name]['modes']['bound'][kind] * scale:.3g} ({_emitted(found[name]['modes']['bound'])})",
+            *(_ratio(_cell(results, name, mode), kind) for mode in columns),
+        ]
+        for name in _ROWS
+        if name in found and kind in found[name]["modes"]["bound"]
+    ]
+    return table(head, rows)
+
+
+def _scenarios(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(results.get("scenarios", {}))
+
+
+def _title(name: str) -> str:
+    scenario = SCENARIOS[name]
+    return f"{scenario.title}, per {scenario.unit}" if scenario.unit == "event" else scenario.title
+
+
+def _cell(results: Mapping[str, Any], name: str, mode: str) -> Mapping[str, Any]:
+    """What a mode costs in a scenario; a peer was measured beside a bound of its own, in its own environment."""
+    place = results["peers"][mode] if mode in results.get("peers", {}) else results
+    return dict(place["scenarios"].get(name, {}).get("modes", {}).get(mode, {}))
+
+
+def _ratio(values: Mapping[str, Any], kind: str) -> str:
+    key = f"{kind} ratio"
+    return f"{values[key]:.2f} ({_emitted(values)})" if key in values else "–"
+
+
+def _emitted(values: Mapping[str, Any]) -> str:
+    return " / ".join(str(number) for number in values["emitted"])
+
+
+def options(results: Mapping[str, Any], kind: str) -> str:
+    """What each option costs, as a multiple of the cost with the defaults."""
+    found = {name: _scenarios(results)[name]["modes"] for name in ("lcel", "agent") if name in _scenarios(results)}
+    rows = [
+        [", ".join(f"{key}={value!r}" for key, value in values.items()) or "defaults"]
+        + [_to_default(modes, mode, kind) for modes in found.values()]
+        for mode, values in OURS.items()
+        if any(mode in modes for modes in found.values())
+    ]
+    return table(["options", *(SCENARIOS[name].title for name in found)], rows)
+
+
+def _to_default(modes: Mapping[str, Any], mode: str, kind: str) -> str:
+    return f"{modes[mode][kind] / modes['ours'][kind]:.2f}" if kind in modes.get(mode, {}) else "–"
+
+
+def growth(results: Mapping[str, Any], kind: str, scale: float) -> str:
+    """Cost per event or token while one quantity grows."""
+    found = _scenarios(results)
+    rows = []
+    for name in _CURVES:
+        if name in found and kind in found[name]["modes"]["ours"]:
+            modes = found[name]["modes"]
+            quantity, value = SCENARIOS[name].curve or ("", 0)
+            figures = [f"{modes[mode][kind] * scale:.3g}" for mode in ("bound", "ours")]
+            rows.append([quantity, f"{value}", *figures, f"{modes['ours'][f'{kind} ratio']:.2f}"])
+    return table(["quantity", "value", "bound", "ours", "ratio"], rows)
+
+
+def others(results: Mapping[str, Any]) -> str:
+    """Memory, imports and outages: one column per mode."""
+    of_peers = {name: peer["other"][name] for name, peer in results.get("peers", {}).items()}
+    columns = {**results.get("other", {}), **of_peers}
+    labels = list(dict.fromkeys(label for values in columns.values() for label in values))
+    rows = [[label, *(_number(values.get(label)) for values in columns.values())] for label in labels]
+    return table(["", *columns], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}".removesuffix(".0")
+
+
+def hot_spots(results: Mapping[str, Any]) -> str:
+    """Our functions by what they and all that they call cost."""
+    head, *rows = results.get("hot-spots", [["function"]])
+    return table(head, rows)
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, str]:
+    """Every table by its name."""
+    return {
+        "instructions": costs(results, "instructions", 1e-3),
+        "cpu-time": costs(results, "cpu", 1e6),
+        "options": options(results, "instructions"),
+        "growth": growth(results, "instructions", 1e-3),
+        "other": others(results),
+        "hot-spots": hot_spots(results),
+        "versions": table(["package", "version"], list(results.get("versions", {}).items())),
+        "peers": table(
+            ["name", "package", "version"],
+            [[name, *peer["package"]] for name, peer in results.get("peers", {}).items()],
+        ),
+    }
+
+
+def places(text: str) -> list[str]:
+    """The names of the tables a text has a place for."""
+    return [place[2] for place in _PLACE.finditer(text)]
+
+
+def document(results: Mapping[str, Any]) -> None:
+    """Put the tables into the documentation."""
+    made = tables(results)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    DOCUMENT.write_text(_PLACE.sub(lambda place: place[1] + made[place[2]] + place[3], text), encoding="utf-8")
+
+
+def text(results: Mapping[str, Any]) -> str:
+    """All tables that have rows, for a terminal."""
+    return "\n".join(f"{name}\n\n{made}" for name, made in tables(results).items() if made.count("\n") > _HEAD_LINES)

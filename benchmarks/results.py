@@ -1,0 +1,90 @@
+"""From what was measured to what is reported: costs above no handler, per event or token, and ratios to the bound."""
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from benchmarks.measure import SHORT
+
+Blocks = Mapping[str, list[float]]
+"""Label -> cost of one call in each round."""
+Row = dict[str, Any]
+_ENOUGH_FOR_QUARTILES = 4
+
+
+def row(found: Mapping[str, Any], blocks: Blocks, kind: str) -> Row:
+    """One scenario. `kind`: "cpu" (`blocks` in seconds) or "instructions".
+
+    Returns:
+        ``{"units", "kind noise", "modes": {mode: {"emitted", kind: cost above no handler per unit, "kind ratio"}}}``;
+        noise is the quartile range (of few blocks: the range) of the blocks without a handler, divided by their median.
+    """
+    units = found["units"]
+    extra = {mode: _extra(blocks, mode) / units for mode in found["emitted"]}
+    bound = extra.get("bound")
+    return {
+        "units": units,
+        f"{kind} noise": _noise(blocks["none"]),
+        "modes": {
+            mode: {
+                "emitted": found["emitted"][mode],
+                kind: extra[mode],
+                **({f"{kind} ratio": extra[mode] / bound} if bound else {}),
+            }
+            for mode in extra
+        },
+    }
+
+
+def _extra(blocks: Blocks, mode: str) -> float:
+    """Median over the rounds of the difference to no handler in the same round."""
+    pairs = zip(_without_short(blocks, mode), _without_short(blocks, "none"), strict=True)
+    return median(cost - base for cost, base in pairs)
+
+
+def _without_short(blocks: Blocks, mode: str) -> list[float]:
+    costs = blocks[mode]
+    return [long - short for long, short in zip(costs, blocks.get(mode + SHORT, [0.0] * len(costs)), strict=True)]
+
+
+def _noise(costs: list[float]) -> float:
+    low, high = (min(costs), max(costs)) if len(costs) < _ENOUGH_FOR_QUARTILES else quantiles(costs, n=4)[::2]
+    return (high - low) / median(costs)
+
+
+def merged(time: Row, counted: Row | None) -> Row:
+    """Both measures of one scenario as one row."""
+    if counted is None:
+        return time
+    modes = {mode: {**values, **counted["modes"][mode]} for mode, values in time["modes"].items()}
+    return {**time, **counted, "modes": modes}
+
+
+def versions() -> dict[str, str]:
+    """What instruction counts depend on."""
+    packages = ("langchain-core", "langgraph", "opentelemetry-sdk")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What an earlier call has left; empty where there is none."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def save(path: Path, results: Mapping[str, Any]) -> None:
+    """Write results for people and for `load`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rounded(results), indent=1) + "\n", encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    """Four significant digits everywhere, so that files do not change for nothing."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,305 @@
+"""The benchmark runs, and its figures fit together. How large they are is for `make bench-check` to say."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmarks import callgrind, check, hotspots, imports, memory, modes, other, outage, peers, report, results
+from benchmarks.__main__ import main
+from benchmarks.measure import contenders, cpu_time, emitted, units
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.telemetry import Drop, Telemetry
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+SMALLEST = {"open-10", "depth-1", "messages-1", "tokens-10"}
+SHORT = [name for name, scenario in SCENARIOS.items() if scenario.curve is None or name in SMALLEST]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_scenario_emits_what_it_should(name):
+    """Each scenario runs in every basic mode; the bound has a span and a measurement per run, no handler has none."""
+    scenario = SCENARIOS[name]
+    none, bound, ours = contenders(scenario, ["none", "bound", "ours"], warm_up=1)
+    runs = units(scenario) // 2 if scenario.unit == "event" else 1
+    spans, attributes, measurements = emitted(ours)
+
+    per_run = 5 if scenario.options else 3
+    assert emitted(none) == [0, 0, 0]
+    assert emitted(bound) == ([runs, runs * per_run, runs] if scenario.sampled else [0, 0, runs])
+    assert (0 < spans <= runs and attributes > spans) if scenario.sampled else (spans, attributes) == (0, 0)
+    assert measurements > 0
+    for contender in (none, bound, ours):
+        contender.mode.telemetry.shutdown()
+
+
+def test_units_are_those_the_long_form_has_more():
+    """A streamed token's cost is that of 500 more tokens, not that of the call around them."""
+    assert units(SCENARIOS["stream"]) == units(SCENARIOS["astream"]) == 500
+    assert units(SCENARIOS["agent"]) == 30
+
+
+def test_every_run_has_a_span_with_all_details():
+    """What is compared like for like is the mode with all spans: as many as the bound has."""
+    bound, ours = contenders(SCENARIOS["lcel"], ["bound", "ours-all"], warm_up=1)
+
+    assert emitted(ours)[0] == emitted(bound)[0] == 5
+    for contender in (bound, ours):
+        contender.mode.telemetry.shutdown()
+
+
+@pytest.mark.parametrize("name", ["lcel", "agent", "unsampled", "error", "graph-20"])
+def test_floor_emits_the_same(name):
+    """The mode that only calls OpenTelemetry makes all the calls that the handler makes, also the second time."""
+    floor, ours = contenders(SCENARIOS[name], ["floor", "ours"], warm_up=2)
+
+    assert emitted(floor) == emitted(ours)
+    for contender in (floor, ours):
+        contender.mode.telemetry.shutdown()
+
+
+def test_cpu_time_has_an_entry_per_mode_form_and_round():
+    """Modes take turns, and a scenario with a short form has its blocks beside the long ones."""
+    made = contenders(SCENARIOS["stream"], ["none", "bound"], warm_up=1)
+    found = cpu_time(made, rounds=2)
+
+    assert {label: len(seconds) for label, seconds in found.items()} == {
+        "none": 2, "none short": 2, "bound": 2, "bound short": 2,
+    }  # fmt: skip
+    assert all(value > 0 for seconds in found.values() for value in seconds)
+    for contender in made:
+        contender.mode.telemetry.shutdown()
+
+
+def test_row_is_the_median_of_paired_differences_per_unit():
+    """Cost is what a mode adds to no handler in the same round, without the short form's part, per unit."""
+    found = {"units": 10, "emitted": {"none": [0, 0, 0], "bound": [1, 3, 1], "ours": [1, 9, 2]}}
+    blocks = {
+        "none": [100.0, 120.0, 100.0], "none short": [50.0, 50.0, 50.0],
+        "bound": [300.0, 320.0, 900.0], "bound short": [150.0, 150.0, 150.0],
+        "ours": [400.0, 420.0, 400.0], "ours short": [150.0, 150.0, 150.0],
+    }  # fmt: skip
+
+    row = results.row(found, blocks, "cpu")
+
+    assert row["modes"]["bound"]["cpu"] == 10.0
+    assert row["modes"]["ours"] == {"emitted": [1, 9, 2], "cpu": 20.0, "cpu ratio": 2.0}
+    assert row["cpu noise"] == pytest.approx(0.2)
+
+
+def test_command_completes_a_file_of_results_and_prints_tables(tmp_path):
+    """A scenario can be run by itself, and its tables are printed."""
+    path = tmp_path / "results.json"
+    results.save(path, {"other": {"none": {"modules": 1}}})
+    command = [sys.executable, "-m", "benchmarks", "run", "--quick", "--results", str(path), "error"]
+    without_valgrind = {**os.environ, "PATH": ""}
+    done = subprocess.run(command, cwd=ROOT, env=without_valgrind, capture_output=True, text=True, check=True)
+    found = json.loads(path.read_text())
+
+    assert found["other"] == {"none": {"modules": 1}}
+    assert set(found["scenarios"]["error"]["modes"]["ours"]) == {"emitted", "cpu", "cpu ratio"}
+    assert "counting instructions needs valgrind" in done.stderr
+    assert SCENARIOS["error"].title in done.stdout
+
+
+def test_unknown_names_are_refused(capsys):
+    """A misspelt scenario or tracer ends with the names there are."""
+    for command, known in (("run", "lcel"), ("peers", "genai")):
+        with pytest.raises(SystemExit):
+            main([command, "lcle"])
+        assert "no such name: lcle; there are" in (printed := capsys.readouterr().err)
+        assert known in printed
+
+
+def test_costs_name_what_was_emitted_beside_each_figure():
+    """A tracer that emits less does not look cheap: its spans, attributes and measurements stand beside the ratio."""
+    bound = {"emitted": [5, 15, 5], "cpu": 2e-05, "cpu ratio": 1.0}
+    other_tracer = {"emitted": [2, 10, 4], "cpu": 3e-05, "cpu ratio": 1.5}
+    ours = {"emitted": [5, 25, 4], "cpu": 2.6e-05, "cpu ratio": 1.3}
+    scenarios = {"lcel": {"units": 10, "cpu noise": 0.021, "modes": {"bound": bound, "ours": ours}}}
+    peer = {"scenarios": {"lcel": {"modes": {"genai": other_tracer}}}}
+
+    made = report.costs({"scenarios": scenarios, "peers": {"genai": peer}}, "cpu", 1e6)
+
+    assert made.splitlines()[2] == (
+        "| LCEL chain, 5 runs, per event | 2.1% | 20 (5 / 15 / 5) | – | 1.30 (5 / 25 / 4) | – | – | 1.50 (2 / 10 / 4) |"
+    )
+
+
+def test_documentation_has_a_place_for_every_table():
+    """`document` fills what the text asks for, and nothing that is measured is left out of the text."""
+    places = report.places(report.DOCUMENT.read_text(encoding="utf-8"))
+
+    assert sorted(places) == sorted(report.tables({}))
+
+
+def test_check_names_what_got_dearer():
+    """Growth is reported per scenario and mode, against counts where nothing else changed."""
+    before = {"versions": {"python": "3.12.1"}, "scenarios": {"lcel": {"none": {}, "ours": {"instructions": 200}}}}
+    now = {"versions": {"python": "3.12.1"}, "scenarios": {"lcel": {"none": {}, "ours": {"instructions": 212}}}}
+
+    kind, [change] = check.changes(before, now)
+
+    assert (kind, change.name) == ("instructions", "lcel ours")
+    assert change.growth == pytest.approx(0.06)
+
+
+def test_check_compares_ratios_across_versions():
+    """Another Python or SDK changes all counts, so only their ratio to the bound can be compared."""
+    modes_before = {"ours": {"instructions": 200, "instructions ratio": 1.5}}
+    modes_now = {"ours": {"instructions": 300, "instructions ratio": 1.5}}
+    before = {"versions": {"python": "3.11.7"}, "scenarios": {"lcel": modes_before}}
+    now = {"versions": {"python": "3.12.1"}, "scenarios": {"lcel": modes_now}}
+
+    kind, [change] = check.changes(before, now)
+
+    assert (kind, change.growth) == ("instructions ratio", 0)
+
+
+def test_baseline_holds_what_is_checked():
+    """The committed baseline has a figure for every scenario and mode of the check."""
+    baseline = results.load(check.BASELINE)["scenarios"]
+
+    assert {name: tuple(modes) for name, modes in baseline.items()} == dict(check.CHECKED)
+
+
+@pytest.mark.skipif(callgrind.missing() is not None, reason="counting instructions needs valgrind and a C compiler")
+def test_instructions_are_counted_between_marks(tmp_path, monkeypatch):
+    """Ten times the work is about ten times the instructions, and what runs outside the marks does not count."""
+    (tmp_path / "work.py").write_text(
+        "from benchmarks.callgrind import Marks\n"
+        "marks = Marks()\n"
+        "sum(range(10**6))\n"
+        "marks.start()\n"
+        "for label, size in (('warm', 10**4), ('little', 10**4), ('much', 10**5)):\n"
+        "    sum(range(size))\n"
+        "    marks.mark(label)\n"
+        "marks.stop()\n"
+        "print('done')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+
+    run = callgrind.run("work")
+    counted = dict(run.instructions())
+
+    assert run.output == "done\n"
+    assert 9 < counted["much"] / counted["little"] < 11
+
+
+def test_hot_spots_are_found_by_address():
+    """Calls to a function's own bytes of machine code are its calls; valgrind names a symbol once, then by number."""
+    stubs = hotspots.Stubs(
+        ["5000 b py::start:/x/otel_callbacks/handler.py", "500b b py::end:/x/otel_callbacks/_end.py"]
+    )
+    dump = (
+        b"fn=(1) main\n0 7\n"
+        b"cfn=(2) 0x0000000000005001\ncalls=3 0 \n0 600\n"
+        b"cfn=(3) 0x000000000000500b\ncalls=1 0 \n0 900\n"
+        b"fn=(4) eval\n0 5\n"
+        b"cfn=(2)\ncalls=2 0 \n0 400\n"
+        b"cfn=(4)\ncalls=9 0 \n0 70\n"
+    )
+
+    assert hotspots.functions(dump, stubs) == [
+        hotspots.Function("start:/x/otel_callbacks/handler.py", 5, 1000),
+        hotspots.Function("end:/x/otel_callbacks/_end.py", 1, 900),
+    ]
+
+
+def test_emitted_counts_also_counters():
+    """Measurements are counted where the SDK takes them, whatever the instrument."""
+    telemetry = Telemetry(Drop())
+    counter = telemetry.meter_provider.get_meter("test").create_counter("calls")
+    with telemetry.counting() as found:
+        telemetry.tracer_provider.get_tracer("test").start_span("span", attributes={"a": 1, "b": 2}).end()
+        counter.add(3)
+        counter.add(4)
+    counter.add(5)
+    telemetry.shutdown()
+
+    assert found == [(1, 2, 2)]
+
+
+def test_memory_is_measured_in_bytes_per_run(tracing_memory):
+    """What the bound keeps of a run that never ends is found, and that it keeps nothing of the others."""
+    telemetry = Telemetry(Drop())
+    mode = modes.open_mode("bound", telemetry, {})
+
+    finished = memory.per_finished_run(mode, calls=20)
+    lost = memory.per_lost_run(mode, first=20, more=30)
+    telemetry.shutdown()
+
+    assert finished < 100
+    assert list(lost) == ["B per run that never ends, first 20", "B per run that never ends, last 30"]
+    assert all(1000 < kept < 10_000 for kept in lost.values())
+
+
+@pytest.fixture
+def tracing_memory():
+    """Python counts what it allocates."""
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def test_import_is_measured():
+    """Loading the handler loads modules, and loading nothing loads none."""
+    assert imports.measure(repetitions=1)["modules"] > 10
+    assert imports.measure("pass", repetitions=1)["modules"] == 0
+
+
+def test_lag_and_outage_are_measured():
+    """A late timer, calls beside a collector that refuses, and the exit after it give figures."""
+    lag = json.loads(_output("benchmarks.outage", "lag", "none", "1"))
+    calls = json.loads(_output("benchmarks.outage", "collector", "ours", "refusing", "0.3"))
+
+    assert 0 <= lag["ms a timer is late, p99"] <= lag["ms a timer is late, longest"]
+    assert calls["µs per call, collector refusing, median"] > 0
+    assert other.exit_time("none", "refusing") > 0
+
+
+def test_collectors_that_are_down():
+    """One refuses connections; the other takes them, and says nothing."""
+    with closing(outage.unreachable("silent")) as silent, socket.create_connection(silent.getsockname()) as connected:
+        connected.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connected.recv(1)
+    with closing(outage.unreachable("refusing")) as refusing, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(refusing.getsockname())
+
+
+def test_a_tracer_that_patches_langchain_is_taken_out_again(monkeypatch):
+    """Between its turns a tracer's patches are not in force, so that the others do not pay for them."""
+    from langchain_core.callbacks.manager import CallbackManager
+
+    def patch(*_: object) -> list[object]:
+        monkeypatch.setattr(CallbackManager, "on_chain_start", patched)
+        return []
+
+    def patched(*_: object) -> None:
+        pass
+
+    original = CallbackManager.on_chain_start
+    monkeypatch.setitem(peers.PEERS, "patching", peers.Peer("patching", "pass", patch))
+    telemetry = Telemetry(Drop())
+    mode = modes.open_mode("patching", telemetry, {})
+    states = [CallbackManager.on_chain_start]
+    for active in (True, False):
+        mode.activate(active)
+        states.append(CallbackManager.on_chain_start)
+    telemetry.shutdown()
+
+    assert states == [original, patched, original]
+
+
+def _output(module: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
