@@ -107,7 +107,7 @@ def _number(value: float | None) -> str:
 
 def hot_spots(results: Mapping[str, Any]) -> str:
     """Our functions by what they and all that they call cost."""
-    head, *rows = results.get("hot-spots", [["function"]])
+    head, *rows = results.get("hot-spots") or [["function"]]
     return table(head, rows)
 
 

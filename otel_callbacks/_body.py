@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
 
 _MANAGER = "langchain_core.callbacks.manager"
-_OWN_FRAMES = 5
-"""At least so many frames of our own lie between here and LangChain's callback manager."""
+_OWN_FRAMES = 7
+"""So many frames of our own lie between here and LangChain's callback manager, or whoever calls the hook."""
 _EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
 _GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_start", "_astart"})
@@ -65,13 +65,22 @@ def _current_task() -> int:
     return id(asyncio.current_task(loop)) if loop is not None else 0
 
 
+_globals_of_manager: dict[str, object] | None = None
+
+
+def _find_globals() -> dict[str, object] | None:
+    global _globals_of_manager  # noqa: PLW0603 - found once, read at every start
+    _globals_of_manager = getattr(sys.modules.get(_MANAGER), "__dict__", None)
+    return _globals_of_manager
+
+
 def _caller_of_manager() -> FrameType | None:
     """The frame that called LangChain's callback manager.
 
     ``None`` where the hook was called by hand, or the manager by a task of its own: the event loop's frame under that
     is none of the body's.
     """
-    globals_of_manager = getattr(sys.modules.get(_MANAGER), "__dict__", None)
+    globals_of_manager = _globals_of_manager or _find_globals()
     frame: FrameType | None = sys._getframe(_OWN_FRAMES)  # noqa: SLF001
     inside = False
     for _ in range(_MAX_HOOK_FRAMES):

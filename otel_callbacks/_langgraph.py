@@ -3,7 +3,8 @@
 import sys
 from typing import Any
 
-_MODULE = "langgraph.callbacks"
+LANGGRAPH = "langgraph.callbacks"
+"""The module that has that class."""
 _graph_classes: dict[type, type] = {}
 
 
@@ -16,7 +17,7 @@ def graph_class(handler_class: type) -> type | None:
     known = _graph_classes.get(handler_class)
     if known is not None:
         return known
-    base: Any = getattr(sys.modules.get(_MODULE), "GraphCallbackHandler", None)
+    base: Any = getattr(sys.modules.get(LANGGRAPH), "GraphCallbackHandler", None)
     if base is None:
         return None
     if issubclass(handler_class, base):

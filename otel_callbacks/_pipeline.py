@@ -86,7 +86,7 @@ class Destination:
 
     def find(self, key: int) -> tuple[Pipeline, OpenRun] | None:
         """The open run of that id; one opened before a global provider was set is in an older pipeline."""
-        for pipeline in reversed(self._pipelines):
+        for pipeline in self._pipelines[::-1]:
             run = pipeline.table.open.get(key)
             if run is not None:
                 return pipeline, run

@@ -117,7 +117,7 @@ def _with_conversation(inherited: Inherited, start: RunStart, config: Mapping[st
     found = _mapping.conversation_id(start.metadata)
     if found is None and config is not None:
         configurable = config.get("configurable")
-        found = _mapping.conversation_id(configurable) if isinstance(configurable, Mapping) else None
+        found = _mapping.conversation_id(configurable) if type(configurable) is dict else None
     return inherited if found is None else inherited._replace(conversation_id=found)
 
 

@@ -9,7 +9,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks import _flush
 from otel_callbacks._langchain import starves_others
-from otel_callbacks._langgraph import graph_class
+from otel_callbacks._langgraph import LANGGRAPH, graph_class
 from otel_callbacks._pipeline import Destination
 from otel_callbacks._recorder import Recorder
 from otel_callbacks._records import RunStart, RunType
@@ -276,7 +276,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         try:
             start = _normalise(run_type, serialized, inputs, kwargs)
             self._recorder.start(run_id, parent_run_id, start, current())
-            if not self._is_graph_handler:
+            if not self._is_graph_handler and LANGGRAPH in sys.modules:
                 self._become_graph_handler()
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("start", error)

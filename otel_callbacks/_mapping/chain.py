@@ -36,6 +36,9 @@ _GENERIC_PREFIXES = (
 )  # fmt: skip
 
 
+_NAMES_OF_CODE = _TYPE_NAMES | _LAMBDA_NAMES
+
+
 def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: bool) -> SpanPlan:
     """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
     if tags.read(start.tags).graph_step is not None:
@@ -138,7 +141,7 @@ def _step_of(start: RunStart) -> Step:
 
 def is_meaningful(name: str) -> bool:
     """Whether a run's name was chosen by a person rather than by a class."""
-    return bool(name) and name not in _TYPE_NAMES | _LAMBDA_NAMES and not name.startswith(_GENERIC_PREFIXES)
+    return bool(name) and name not in _NAMES_OF_CODE and not name.startswith(_GENERIC_PREFIXES)
 
 
 def _text(value: Any) -> str | None:

@@ -46,12 +46,11 @@ def request_model(start: RunStart) -> str | None:
 
 
 def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
-    kwargs = serialized.get("kwargs")
-    if isinstance(kwargs, Mapping):
-        for key in _ENDPOINT_KEYS:
-            url = kwargs.get(key)
-            if isinstance(url, str) and url:
-                return _host_and_port(url)
+    kwargs = mapping(serialized.get("kwargs"))
+    for key in _ENDPOINT_KEYS:
+        url = kwargs.get(key)
+        if isinstance(url, str) and url:
+            return _host_and_port(url)
     return None
 
 
@@ -126,7 +125,7 @@ def _request_words(start: RunStart) -> Iterator[tuple[str, Any]]:
     params = start.params
     reasoning = params.get("reasoning")
     effort = params.get("reasoning_effort")
-    yield semconv.REQUEST_REASONING_LEVEL, reasoning.get("effort") if isinstance(reasoning, Mapping) else effort
+    yield semconv.REQUEST_REASONING_LEVEL, mapping(reasoning).get("effort") or effort
     yield semconv.REQUEST_PREVIOUS_RESPONSE_ID, params.get("previous_response_id")
     yield semconv.OUTPUT_TYPE, _output_type(start)
     if start.metadata.get("ls_provider") == "openai":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.result import first_message, generations
+from otel_callbacks._mapping.result import first_message, generations, mapping
 
 
 class Usage(NamedTuple):
@@ -34,8 +34,8 @@ def usage(result: Any) -> Usage | None:
 
 def _usage_metadata(result: Any) -> Iterator[Mapping[str, Any]]:
     for generation in generations(result):
-        metadata = getattr(getattr(generation, "message", None), "usage_metadata", None)
-        if isinstance(metadata, Mapping) and metadata:
+        metadata = mapping(getattr(getattr(generation, "message", None), "usage_metadata", None))
+        if metadata:
             yield metadata
 
 
@@ -55,13 +55,13 @@ def _from_usage_metadata(metadata: Mapping[str, Any]) -> dict[str, int]:
     counts: dict[str, int] = {}
     _put(counts, semconv.USAGE_INPUT, metadata.get("input_tokens"))
     _put(counts, semconv.USAGE_OUTPUT, metadata.get("output_tokens"))
-    details = metadata.get("input_token_details")
-    if isinstance(details, Mapping):
+    details = mapping(metadata.get("input_token_details"))
+    if details:
         _put(counts, semconv.USAGE_CACHE_READ, details.get("cache_read"))
         _put(counts, semconv.USAGE_CACHE_WRITE, _cache_write(details))
         _put_modalities(counts, semconv.USAGE_INPUT_BY_MODALITY, details)
-    details = metadata.get("output_token_details")
-    if isinstance(details, Mapping):
+    details = mapping(metadata.get("output_token_details"))
+    if details:
         _put(counts, semconv.USAGE_REASONING, details.get("reasoning"))
         _put_modalities(counts, semconv.USAGE_OUTPUT_BY_MODALITY, details)
     return counts
