@@ -6,6 +6,9 @@ import os
 import signal
 import threading
 import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -16,6 +19,8 @@ logger = logging.getLogger("otel_callbacks")
 
 EXIT_TIMEOUT_S: Final = 2.0
 """Seconds that the end of the program waits, at most, for what is still to be exported."""
+_LATENESS_S: Final = 0.5
+"""How late a thread may notice that its time is up."""
 
 
 class Telemetry:
@@ -33,7 +38,8 @@ class Telemetry:
         self._counting = [exporter for exporter in exporters if isinstance(exporter, PerProcess)]
         self._await_the_end()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._await_the_end)
+            renew = weakref.WeakMethod(self._await_the_end)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
         atexit.register(self.shutdown)
 
     def _await_the_end(self) -> None:
@@ -57,13 +63,10 @@ class Telemetry:
             closer.asked.set()
         deadline = time.monotonic() + timeout_s
         is_closed = all(closer.closed.wait(max(0.0, deadline - time.monotonic())) for closer in self._closers)
+        self._providers = []  # nothing to wait for in children forked from now on
         if not is_closed:
             logger.warning("the last telemetry did not leave within %s seconds", timeout_s)
         return is_closed and self._refused() == refused
-
-    def flush_on_sigterm(self) -> None:
-        """Export what there is when SIGTERM comes, then do what it did before."""
-        _chain_to_sigterm(self)
 
     def _refused(self) -> int:
         return sum(exporter.refused for exporter in self._counting)
@@ -94,22 +97,30 @@ class _Closer(threading.Thread):
         self.closed.set()
 
 
-def _chain_to_sigterm(telemetry: Telemetry) -> None:
+def flush_on_sigterm(telemetry: Telemetry) -> None:
+    """Export what there is when SIGTERM comes, then do what it did before."""
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or before is None:
-        logger.warning(
-            "flush_on_sigterm has no effect: setup() must run in the main thread, before others take SIGTERM"
-        )
+        logger.warning("flush_on_sigterm has no effect: setup() must run in the main thread of a Python program")
         return
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
-        if before is signal.SIG_DFL:
-            telemetry.shutdown()
+        if callable(before):
+            _in_time(telemetry.flush)
+            before(number, frame)
+        elif before is signal.SIG_IGN:
+            _in_time(telemetry.flush)
+        else:
+            _in_time(telemetry.shutdown)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        else:
-            telemetry.flush(EXIT_TIMEOUT_S)
-            if callable(before):
-                before(number, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _in_time(leave: Callable[[float], bool]) -> None:
+    """In a thread, because the signal may have interrupted somebody who holds a lock that is needed now."""
+    thread = threading.Thread(target=leave, args=(EXIT_TIMEOUT_S,), name="otel-callbacks-sigterm", daemon=True)
+    with suppress(RuntimeError):  # Python is exiting already, and no thread can start
+        thread.start()
+        thread.join(EXIT_TIMEOUT_S + _LATENESS_S)

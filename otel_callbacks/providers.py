@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_callbacks import _exporters, _identity
+from otel_callbacks import _exporters, _identity, _telemetry
 from otel_callbacks import files as file_exporters
 from otel_callbacks._exporters import PROTOCOLS, PerProcess, Protocol, Signal
 from otel_callbacks._telemetry import Telemetry
@@ -72,7 +72,7 @@ def setup(
     providers = _install(exporters, _identity.resource(service_name), console)
     telemetry = Telemetry(handler, providers, [one for several in exporters.values() for one in several])
     if flush_on_sigterm:
-        telemetry.flush_on_sigterm()
+        _telemetry.flush_on_sigterm(telemetry)
     return telemetry
 
 

@@ -6,11 +6,15 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_callbacks import _identity
 from otel_callbacks._exporters import PerProcess
@@ -134,6 +138,49 @@ def test_ignored_sigterm_stays_ignored(receiver: Received):
     code, lines, errors = _terminated(receiver, IGNORED, TERM)
     assert (code, lines, errors) == (0, ["went on"], "")
     assert "chat" in receiver.names()
+
+
+@pytest.fixture
+def sigterm() -> Iterator[Any]:
+    """Sets what SIGTERM does, and resets it."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda handler: signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_cannot_hang(setup, sigterm, telemetry, receiver: Received):
+    """The signal may interrupt somebody who holds a lock that the flush needs: what was set before is called still."""
+    called = []
+    sigterm(lambda *_: called.append("own"))
+    lock = threading.Lock()
+    flushed = threading.Event()
+
+    class Locked(SpanProcessor):
+        def force_flush(self, timeout_millis=30_000):
+            with lock:
+                flushed.set()
+            return True
+
+    telemetry.tracer_provider.add_span_processor(Locked())
+    trace.set_tracer_provider(telemetry.tracer_provider)
+    setup(endpoint=receiver.url, flush_on_sigterm=True)
+    with lock:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert called == ["own"]
+        assert not flushed.is_set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert called == ["own", "own"]
+    assert flushed.is_set()
+
+
+def test_sigterm_that_is_ignored_flushes_only(setup, sigterm, receiver: Received):
+    """In this process too: what there is has left when the signal has been dealt with, and nothing was shut down."""
+    sigterm(signal.SIG_IGN)
+    setup(endpoint=receiver.url, flush_on_sigterm=True)
+    for name in ("first", "second"):
+        trace.get_tracer("test").start_span(name).end()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert name in receiver.names()
 
 
 def test_sigterm_needs_the_main_thread(setup, caplog, receiver: Received):
