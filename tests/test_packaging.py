@@ -62,8 +62,12 @@ def test_wheel_holds_the_package_only(wheel):
     """The wheel has the typed package, its licence and its command, and neither tests nor scripts."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        entry_points = archive.read(f"otel_callbacks-{__version__}.dist-info/entry_points.txt").decode()
     info = f"otel_callbacks-{__version__}.dist-info"
 
+    assert (
+        "[opentelemetry_instrumentor]\notel_callbacks = otel_callbacks.auto:OTelCallbacksInstrumentor\n" in entry_points
+    )
     assert {name.split("/")[0] for name in names} == {"otel_callbacks", info}
     assert {"otel_callbacks/py.typed", f"{info}/licenses/LICENSE", f"{info}/entry_points.txt"} <= set(names)
 
@@ -116,6 +120,34 @@ def test_readme_first_example_works_in_an_empty_environment(install, tmp_path):
     example.write_text(blocks[0])
 
     run(install("[demo]") / "python", example, cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_set_up_works_with_the_wheel_alone(install, tmp_path):
+    """The quickstart of the set-up page runs without any extra, as copied into a file."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "setup.md").read_text(), re.DOTALL | re.MULTILINE)
+    quickstart = tmp_path / "quickstart.py"
+    quickstart.write_text(blocks[0])
+
+    run(install() / "python", quickstart, cwd=tmp_path)
+
+
+ZERO_CODE = """
+from langchain_core.language_models import FakeListChatModel
+FakeListChatModel(responses=["hi"]).invoke("x")
+"""
+
+
+@pytest.mark.slow
+def test_zero_code_works_in_an_empty_environment(install, tmp_path):
+    """``opentelemetry-instrument`` with the wheel and its auto extra traces a program that knows nothing of it."""
+    (tmp_path / "app.py").write_text(ZERO_CODE)
+    commands = install("[auto]")
+    exporters = ["--traces_exporter", "console", "--metrics_exporter", "none", "--logs_exporter", "none"]
+    output = run(commands / "opentelemetry-instrument", *exporters, commands / "python", "app.py", cwd=tmp_path)
+
+    assert '"name": "chat"' in output
+    assert '"gen_ai.operation.name": "chat"' in output
 
 
 @pytest.mark.slow
