@@ -4,10 +4,13 @@ import threading
 import pytest
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers import context as langchain_hooks
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
 
 from otel_callbacks import Config, instrument, uninstrument
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, weather
+from tests.support.programs import State, graph, weather
 from tests.support.telemetry import Telemetry
 
 GIVEN = {"seen": []}
@@ -81,6 +84,23 @@ def test_options_are_the_handlers(telemetry: Telemetry, options):
         instrument(nonsense=1)
     _program().invoke(GIVEN)
     assert len(telemetry.spans) == 2
+
+
+def test_pauses_for_a_person_are_seen_and_linked(telemetry: Telemetry, options):
+    """LangGraph's own events reach the handler as well: an interrupt is one, and the resume links to it."""
+    instrument(**options)
+    builder = StateGraph(State)
+    builder.add_node("ask", lambda state: {"seen": [interrupt("?")]})
+    builder.add_edge(START, "ask")
+    program = builder.compile(checkpointer=InMemorySaver(), name="g")
+    thread = {"configurable": {"thread_id": "1"}}
+    program.invoke(GIVEN, thread)
+    program.invoke(Command(resume="yes"), thread)
+    assert telemetry.tree() == (
+        "invoke_workflow g [interrupted]\n  node ask [interrupted]\ninvoke_workflow g\n  node ask"
+    )
+    paused, resumed = [span for span in telemetry.spans if span.name == "node ask"]
+    assert [link.context.span_id for link in resumed.links] == [paused.context.span_id]
 
 
 def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: Telemetry, options):
