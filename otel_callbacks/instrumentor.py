@@ -5,33 +5,49 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from otel_callbacks.config import Config
 from otel_callbacks.handler import OTelCallbackHandler
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
 
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
 logger = logging.getLogger("otel_callbacks")
 
 
-def instrument(**options: Any) -> OTelCallbackHandler:
+def instrument(
+    *,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
+    logger_provider: "LoggerProvider | None" = None,
+    config: Config | None = None,
+) -> OTelCallbackHandler:
     """Attach a handler to every LangChain and LangGraph call that starts from now on, in all threads and tasks.
 
     Passing the handler, or another one on the same providers, to a call as well does no harm: each run is told once.
     Where another instrumentation of LangChain is active, this one stays inactive, with one warning.
 
     Args:
-        options: Those of `OTelCallbackHandler`: `tracer_provider`, `meter_provider`, `logger_provider`, `config`.
+        tracer_provider: Where spans go; the global provider by default, also one that is set later.
+        meter_provider: Where measurements go; the global provider by default, likewise.
+        logger_provider: Where events go; the global provider by default, likewise.
+        config: Options; `Config.from_env()` by default.
 
     Returns:
         The handler. If there is one attached already, that one, with a warning.
 
     Raises:
-        TypeError: an unknown option.
+        TypeError: `config` is not a `Config`.
     """
     if _everywhere.handler is not None:
         logger.warning("instrument(): already instrumented; call uninstrument() first to change options")
         return _everywhere.handler
-    handler = OTelCallbackHandler(**options)
+    handler = OTelCallbackHandler(
+        tracer_provider=tracer_provider, meter_provider=meter_provider, logger_provider=logger_provider, config=config
+    )
     _everywhere.attach(handler)
     return handler
 
