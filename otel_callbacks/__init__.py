@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_callbacks._records import Price, RunInfo
+    from otel_callbacks._records import Price, RunInfo, RunSummary
     from otel_callbacks._telemetry import Telemetry
     from otel_callbacks.config import Config
-    from otel_callbacks.control import capture, suppress
+    from otel_callbacks.control import capture, context, suppress
+    from otel_callbacks.embeddings import trace_embeddings
+    from otel_callbacks.feedback import TraceRef, record_evaluation, trace_url
     from otel_callbacks.handler import OTelCallbackHandler
     from otel_callbacks.instrumentor import instrument, uninstrument
     from otel_callbacks.providers import setup
@@ -17,11 +19,17 @@ __all__ = [
     "OTelCallbackHandler",
     "Price",
     "RunInfo",
+    "RunSummary",
     "Telemetry",
+    "TraceRef",
     "capture",
+    "context",
     "instrument",
+    "record_evaluation",
     "setup",
     "suppress",
+    "trace_embeddings",
+    "trace_url",
     "uninstrument",
 ]
 
@@ -30,11 +38,17 @@ _HOMES = {
     "OTelCallbackHandler": "handler",
     "Price": "_records",
     "RunInfo": "_records",
+    "RunSummary": "_records",
     "Telemetry": "_telemetry",
+    "TraceRef": "feedback",
     "capture": "control",
+    "context": "control",
     "instrument": "instrumentor",
+    "record_evaluation": "feedback",
     "setup": "providers",
     "suppress": "control",
+    "trace_embeddings": "embeddings",
+    "trace_url": "feedback",
     "uninstrument": "instrumentor",
 }
 

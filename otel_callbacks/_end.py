@@ -5,7 +5,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format_trace_id
 
 from otel_callbacks import _context, _links, _mapping, semconv
 from otel_callbacks._mapping import error as errors
@@ -13,7 +13,7 @@ from otel_callbacks._mapping import model
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._mapping.usage import usage as usage_of
 from otel_callbacks._pipeline import Pipeline
-from otel_callbacks._records import Ending
+from otel_callbacks._records import Ending, RunInfo, RunSummary
 from otel_callbacks._runs import OpenRun
 from otel_callbacks._start import collect
 
@@ -49,6 +49,8 @@ def finish(
     finally:
         _close_span(pipeline, run, end_ns)
         _orphan_children(pipeline, run, ending, end_ns, now)
+        if run.info is not None and run.span is not None:
+            _tell_subscribers(pipeline, run, run.span, run.info, ending, end_ns)
         run.visible = run.agent = None  # both may be the run itself: without the cycle it is freed at once
 
 
@@ -69,6 +71,8 @@ def _describe(
     if result is not None and (recording or is_model):
         collect(pipeline, _mapping.RESPONSE.get(run.run_type), result, response)
     _label(run, ending, response)
+    if usage is not None:
+        run.usage = usage.counts
     if usage is not None and run.recorder.prices is not None and not usage.from_cache:
         _price(pipeline, run, run.recorder.prices, usage)
     context = run.visible.context if run.visible is not None else None
@@ -253,6 +257,7 @@ def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
     if run.span is not None:
         try:
             run.span.end(end_ns + run.tree.clock_offset)
+            pipeline.table.remember_ended(run.id.key, run.span.get_span_context())
         except Exception as error:  # noqa: BLE001 - a span processor of the application
             pipeline.failed("end_span", error)
     if run.body is not None:
@@ -269,6 +274,27 @@ def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
         task, callback = run.watched_task[0](), run.watched_task[1]
         if task is not None:
             task.remove_done_callback(callback)
+
+
+def _tell_subscribers(pipeline: Pipeline, run: OpenRun, span: Span, info: RunInfo, ending: Ending, end_ns: int) -> None:
+    place = span.get_span_context()
+    summary = RunSummary(
+        run=info,
+        operation=run.operation,
+        span_name=run.title,
+        outcome=ending.outcome,
+        error_type=ending.error_type,
+        trace_id=format_trace_id(place.trace_id),
+        span_id=format_span_id(place.span_id),
+        duration_s=(end_ns - run.start_ns) / 1e9,
+        usage=run.usage,
+        cost_usd=run.details.get(semconv.COST_USD),
+    )
+    for subscriber in run.recorder.subscribers:
+        try:
+            subscriber(summary)
+        except Exception as error:  # noqa: BLE001 - one subscriber harms neither the run nor the others
+            pipeline.failed("subscriber", error)
 
 
 def _orphan_children(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int, now: int) -> None:

@@ -194,6 +194,7 @@ def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histog
         semconv.CHAT: (dialect.inference_duration, _MODEL),
         semconv.TEXT_COMPLETION: (dialect.inference_duration, _MODEL),
         semconv.RETRIEVAL: (semconv.OPERATION_DURATION, _REQUEST),
+        semconv.EMBEDDINGS: (semconv.OPERATION_DURATION, _REQUEST),
         semconv.EXECUTE_TOOL: (semconv.TOOL_DURATION, tool),
         semconv.INVOKE_AGENT: (semconv.AGENT_DURATION, (semconv.AGENT_NAME,)),
         semconv.INVOKE_WORKFLOW: (dialect.workflow_duration, (dialect.workflow_name,)),

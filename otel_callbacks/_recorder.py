@@ -1,5 +1,6 @@
 """Feeds runs from events: start, chunks, events, end. One per handler."""
 
+from collections.abc import Callable
 from functools import cached_property
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from otel_callbacks._closing import Closing, close_at_exit, leave_table
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tool
 from otel_callbacks._pipeline import Destination, Pipeline
-from otel_callbacks._records import Ending, RunStart
+from otel_callbacks._records import Ending, RunStart, RunSummary
 from otel_callbacks._runs import OpenRun
 from otel_callbacks.config import Capture, Config
 from otel_callbacks.control import Block
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from otel_callbacks._capture import Capturing
     from otel_callbacks._cost import Prices
     from otel_callbacks._redaction import Redactor
+    from otel_callbacks.feedback import TraceRef
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
@@ -48,6 +50,7 @@ class Recorder:
         self._destination = destination
         self._logger_provider = logger_provider
         self.prices = _prices(config)
+        self.subscribers: tuple[Callable[[RunSummary], object], ...] = ()
         self.closing = Closing(config, destination)
         self._newest: Pipeline | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -76,12 +79,32 @@ class Recorder:
         if block.suppressed or run.dropped:
             run.dropped = True
             return
+        if self.subscribers:
+            run.info = _start.info(start)
         _start.begin(pipeline, self._config, run, start, current)
         where = block.capture or self._config.capture
         if where != "no_content" and run.span is not None and run.span.is_recording():
             self._capture(pipeline, run, start, where)
         if run.parent is None:
             _start.watch_task(run, self)
+
+    def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
+        """Where a run is found, on whichever of this handler's destinations."""
+        from otel_callbacks.feedback import TraceRef, run_key
+
+        key = run_key(run_id)
+        places = (pipeline.table.place(key) for pipeline in self._destination.all()) if key is not None else ()
+        found = next((place for place in places if place is not None and place.is_valid), None)
+        return TraceRef.of(found) if found is not None else None
+
+    def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
+        """Add a subscriber; the result takes it out again."""
+        self.subscribers = (*self.subscribers, callback)
+
+        def unsubscribe() -> None:
+            self.subscribers = tuple(other for other in self.subscribers if other is not callback)
+
+        return unsubscribe
 
     def _capture(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
         if _start.allows(pipeline, "capture_when", self._config.capture_when, start, otherwise=False):

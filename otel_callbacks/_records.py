@@ -23,6 +23,35 @@ class RunInfo(NamedTuple):
     metadata: Mapping[str, Any]
 
 
+class RunSummary(NamedTuple):
+    """What a subscriber is told of a run whose span has ended. No content.
+
+    Attributes:
+        run: the run, as callables in the configuration see it.
+        operation: "chat", "text_completion", "execute_tool", "retrieval", "invoke_agent", "invoke_workflow", or the
+            kind of step.
+        span_name: the span's name.
+        outcome: "ok", "error", "cancelled", "interrupted", "handed_off" or "abandoned".
+        error_type: of a failed run.
+        trace_id: 32 hexadecimal digits.
+        span_id: 16 hexadecimal digits.
+        duration_s: seconds.
+        usage: tokens by ``gen_ai.usage.*`` attribute; empty where none were reported.
+        cost_usd: of a model call, where a price is known.
+    """
+
+    run: RunInfo
+    operation: str
+    span_name: str
+    outcome: OutcomeName
+    error_type: str | None
+    trace_id: str
+    span_id: str
+    duration_s: float
+    usage: Mapping[str, int]
+    cost_usd: float | None
+
+
 class Price(NamedTuple):
     """What a model costs, in USD per million tokens.
 

@@ -3,12 +3,14 @@
 import os
 import weakref
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, SpanContext, TracerProvider
 
-from otel_callbacks._records import Inherited, OutcomeName, RunStart, RunType, SpanPlan
+from otel_callbacks._records import Inherited, OutcomeName, RunInfo, RunStart, RunType, SpanPlan
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from otel_callbacks._recorder import Recorder
 
 _REMEMBERED_CLOSED = 4096
+_REMEMBERED_ENDED = 2048
+"""Ended runs whose place among the traces is known, at least; at most twice as many."""
 
 
 class RunId(weakref.ref):  # type: ignore[type-arg]
@@ -100,6 +104,9 @@ class OpenRun:
     paused = False
     """A node below asked for a human: LangGraph ends the graph well nevertheless."""
     watched_task: Any = None
+    info: RunInfo | None = None
+    """What subscribers are told of the run; kept where there are any."""
+    usage: Mapping[str, int] = MappingProxyType({})
     content: "RunContent | None" = None
     """What the run was given and gave back, where that was asked for."""
     parent_end: tuple[int, OutcomeName] | None = None
@@ -158,6 +165,22 @@ class RunTable:
         """Who closes runs without an end event."""
         self.next_sweep_ns = 0
         self._closed: dict[int, None] = {}
+        self._ended: dict[int, SpanContext] = {}
+        self._ended_before: dict[int, SpanContext] = {}
+
+    def remember_ended(self, key: int, place: SpanContext) -> None:
+        """Note where an ended run is found. Two dictionaries take turns: the older one is dropped as a whole."""
+        self._ended[key] = place
+        if len(self._ended) >= _REMEMBERED_ENDED:
+            self._ended, self._ended_before = {}, self._ended
+
+    def place(self, key: int) -> SpanContext | None:
+        """The span of a run, or of its nearest visible ancestor; ``None`` where it is not known."""
+        run = self.open.get(key)
+        visible = run.visible if run is not None else None
+        if visible is not None and visible.span is not None:
+            return visible.span.get_span_context()
+        return self._ended.get(key) or self._ended_before.get(key)
 
     def remember_closed(self, key: int) -> None:
         """Note that a run was closed without its own end event, so that a late one is known as such."""
@@ -177,6 +200,8 @@ class RunTable:
         self.orphans.clear()
         self.collected.clear()
         self._closed.clear()
+        self._ended.clear()
+        self._ended_before.clear()
 
 
 _tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()

@@ -165,6 +165,11 @@ def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) ->
     return allows(pipeline, "filter", config.filter, start, otherwise=True)
 
 
+def info(start: RunStart) -> RunInfo:
+    """What the application's callables are told of a run."""
+    return RunInfo(start.name, start.run_type, tuple(start.tags), start.metadata)
+
+
 def allows(
     pipeline: Pipeline, option: str, ask: Callable[[RunInfo], bool] | None, start: RunStart, *, otherwise: bool
 ) -> bool:
@@ -172,7 +177,7 @@ def allows(
     if ask is None:
         return True
     try:
-        return bool(ask(RunInfo(start.name, start.run_type, tuple(start.tags), start.metadata)))
+        return bool(ask(info(start)))
     except Exception as error:  # noqa: BLE001 - a user's callable never breaks a run
         pipeline.failed(option, error)
         return otherwise

@@ -3,9 +3,10 @@
 Each holds for the threads and tasks that take over the block's context, as LangChain's own do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from otel_callbacks.config import Capture, require_capture
@@ -17,6 +18,8 @@ class Block(NamedTuple):
     suppressed: bool = False
     capture: Capture | None = None
     """Where content goes; ``None``: where the configuration says."""
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    """Of all runs that start inside; a run's own metadata wins."""
 
 
 _NONE = Block()
@@ -44,6 +47,19 @@ def capture(where: Capture) -> Iterator[None]:
     """
     require_capture(where)
     with _inside(capture=where):
+        yield
+
+
+@contextmanager
+def context(*, conversation_id: str | None = None, metadata: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Give the runs that start inside the block a conversation and metadata; what a run says itself wins.
+
+    Args:
+        conversation_id: becomes ``gen_ai.conversation.id``.
+        metadata: seen by callables in the configuration; exported for the keys in `Config.metadata_keys`.
+    """
+    conversation = {} if conversation_id is None else {"conversation_id": conversation_id}
+    with _inside(metadata={**_block.get().metadata, **(metadata or {}), **conversation}):
         yield
 
 

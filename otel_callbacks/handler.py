@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -12,7 +12,7 @@ from otel_callbacks._langchain import starves_others
 from otel_callbacks._langgraph import LANGGRAPH, graph_class
 from otel_callbacks._pipeline import Destination
 from otel_callbacks._recorder import Recorder
-from otel_callbacks._records import RunStart, RunType
+from otel_callbacks._records import RunStart, RunSummary, RunType
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from otel_callbacks.feedback import TraceRef
 
 logger = logging.getLogger("otel_callbacks")
 
@@ -84,6 +86,31 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def open_runs(self) -> int:
         """Number of runs that have started and not ended, of all handlers on the same tracer provider."""
         return self._recorder.open_runs
+
+    def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
+        """Where a run is found among the traces, while it runs and afterwards; ``None`` where it is not known.
+
+        Args:
+            run_id: LangChain's id of the run, such as ``config={"run_id": ...}``; a message's ``id`` will do, too. The
+                last few thousand runs of the process are known. A hidden run is found at its nearest visible ancestor
+                while it runs.
+        """
+        return self._recorder.trace_ref(run_id)
+
+    def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
+        """Have `callback` called in line after each span of this handler ended, with what is known of the run.
+
+        For runs that start from now on. What it raises is counted in ``otel_callbacks.errors`` and logged once.
+
+        Returns:
+            A callable that ends the subscription.
+
+        Raises:
+            TypeError: `callback` cannot be called.
+        """
+        if not callable(callback):
+            raise TypeError(f"callback={callback!r}: must be a callable that takes a RunSummary")
+        return self._recorder.subscribe(callback)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Have the providers export what they hold; true only if everything left within `timeout_s` seconds."""
@@ -275,7 +302,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
             return
         try:
             start = _normalise(run_type, serialized, inputs, kwargs)
-            self._recorder.start(run_id, parent_run_id, start, current())
+            block = current()
+            if block.metadata:
+                start = start._replace(metadata={**block.metadata, **start.metadata})
+            self._recorder.start(run_id, parent_run_id, start, block)
             if not self._is_graph_handler and LANGGRAPH in sys.modules:
                 self._become_graph_handler()
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application

@@ -66,6 +66,17 @@ RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 RETRIEVAL_QUERY_TEXT: Final = "gen_ai.retrieval.query.text"
 RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
 
+# Embeddings
+EMBEDDINGS_DIMENSION: Final = "gen_ai.embeddings.dimension.count"
+EMBEDDINGS_TEXT_COUNT: Final = "langchain.embeddings.text_count"
+
+# Evaluation
+EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+
 # Content
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
@@ -76,6 +87,7 @@ CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
 EXECUTE_TOOL: Final = "execute_tool"
 RETRIEVAL: Final = "retrieval"
+EMBEDDINGS: Final = "embeddings"
 INVOKE_AGENT: Final = "invoke_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 
@@ -224,7 +236,7 @@ _PY_1_3: Final = Dialect(
     input_tokens=None,
     output_tokens=None,
     usage_counters={},
-    duration_has_operation=frozenset({CHAT, TEXT_COMPLETION, RETRIEVAL}),
+    duration_has_operation=frozenset({CHAT, TEXT_COMPLETION, RETRIEVAL, EMBEDDINGS}),
 )
 
 _V0_1_0: Final = Dialect(
@@ -255,7 +267,7 @@ _V0_1_0: Final = Dialect(
         USAGE_CACHE_WRITE: _usage_counter("cache_write.input_tokens", "Input tokens written to a cache."),
         USAGE_REASONING: _usage_counter("reasoning.output_tokens", "Output tokens used for reasoning."),
     },
-    duration_has_operation=frozenset({CHAT, TEXT_COMPLETION, RETRIEVAL, INVOKE_AGENT, INVOKE_WORKFLOW}),
+    duration_has_operation=frozenset({CHAT, TEXT_COMPLETION, RETRIEVAL, EMBEDDINGS, INVOKE_AGENT, INVOKE_WORKFLOW}),
 )
 
 DIALECTS: Final = {dialect.name: dialect for dialect in (_PY_1_3, _V0_1_0)}

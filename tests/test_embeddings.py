@@ -1,0 +1,139 @@
+"""Embeddings in spans: the wrapped object stays what it was."""
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import OpenAIEmbeddings
+
+from otel_callbacks import Config, suppress, trace_embeddings
+from tests.semconv.checker import Checker
+from tests.semconv.otlp import documents
+from tests.support.telemetry import Telemetry
+
+
+class PlainEmbeddings(Embeddings):
+    """No pydantic model; its query goes through its documents."""
+
+    model = "plain-1"
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if self.fails:
+            raise ConnectionError("secret text")
+        return [[0.0, 1.0, 2.0] for _ in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+def traced(telemetry: Telemetry, embeddings: Any, **options: Any) -> Any:
+    """The embeddings on the test's providers."""
+    return trace_embeddings(
+        embeddings,
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        config=Config(**options),
+    )
+
+
+async def _use(embeddings: Embeddings, way: str) -> None:
+    if way == "documents":
+        embeddings.embed_documents(["a", "b"])
+    elif way == "query":
+        embeddings.embed_query("a")
+    elif way == "async documents":
+        await embeddings.aembed_documents(["a", "b"])
+    else:
+        await embeddings.aembed_query("a")
+
+
+@pytest.mark.parametrize("way", ["documents", "query", "async documents", "async query"])
+async def test_each_call_is_one_span_and_one_measurement(telemetry: Telemetry, way):
+    """lc#11093: model, provider, number of texts, dimension; methods that call each other are one call."""
+    await _use(traced(telemetry, PlainEmbeddings()), way)
+    span = telemetry.span("embeddings plain-1")
+    assert span.kind.name == "CLIENT"
+    assert dict(span.attributes) == {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "plain",
+        "gen_ai.request.model": "plain-1",
+        "langchain.embeddings.text_count": 2 if "documents" in way else 1,
+        "gen_ai.embeddings.dimension.count": 3,
+        "otel_callbacks.outcome": "ok",
+    }
+    assert telemetry.count("gen_ai.client.operation.duration", gen_ai__operation__name="embeddings") == 1
+
+
+@pytest.mark.parametrize("dialect", ["py-1.3", "0.1.0"])
+def test_telemetry_follows_the_conventions(telemetry: Telemetry, dialect):
+    """In both dialects."""
+    traced(telemetry, PlainEmbeddings(), semconv=dialect).embed_query("x")
+    checker = Checker({"py-1.3": "py-1.3b0"}.get(dialect, dialect))
+    for document in documents(telemetry):
+        checker.feed(document)
+    assert checker.findings == []
+
+
+def test_spans_are_below_the_retriever_that_embeds(telemetry: Telemetry):
+    """oinf#2156: the query of a vector store is a child of the retrieval."""
+    store = InMemoryVectorStore(traced(telemetry, DeterministicFakeEmbedding(size=8)))
+    store.add_documents([Document("a")])
+    store.as_retriever().invoke("b", {"callbacks": [telemetry.handler()]})
+    last = telemetry.tree()
+    assert last == "embeddings\nretrieval\n  embeddings"
+
+
+def test_failure_is_an_error_without_its_message(telemetry: Telemetry):
+    """Type and stack, on the span and in the metric; the exception passes on; the current span is what it was."""
+    with telemetry.tracer.start_as_current_span("app"):
+        with pytest.raises(ConnectionError):
+            traced(telemetry, PlainEmbeddings(fails=True)).embed_query("x")
+        telemetry.tracer.start_span("after").end()
+    span = telemetry.span("embeddings plain-1")
+    assert span.status.description == span.attributes["error.type"] == "ConnectionError"
+    assert "secret" not in repr(list(documents(telemetry)))
+    assert telemetry.parent_name(telemetry.span("after")) == "app"
+    assert telemetry.count("gen_ai.client.operation.duration", error__type="ConnectionError") == 1
+
+
+def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
+    """Also a pydantic model with a client of its own: fields, `isinstance`, representation."""
+    plain = OpenAIEmbeddings(model="text-embedding-3-small", api_key="sk-none", base_url="http://localhost:9")
+    wrapped = traced(telemetry, plain)
+    assert isinstance(wrapped, OpenAIEmbeddings)
+    assert type(wrapped).__name__ == "OpenAIEmbeddings"
+    assert wrapped.model == "text-embedding-3-small"
+    assert type(plain) is OpenAIEmbeddings
+    assert trace_embeddings(wrapped) is wrapped
+
+
+@pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))], ids=["copy", "deepcopy", "pickle"]
+)
+def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied):
+    """Copies on the same providers, pickles on the global ones of the other side."""
+    other = copied(traced(telemetry, make()))
+    assert isinstance(other, Embeddings)
+    assert len(other.embed_query("x")) == 3
+    assert type(other).__mro__[1].__name__ == "_Traced"
+
+
+def test_suppressed_calls_are_silent(telemetry: Telemetry):
+    """As runs are."""
+    with suppress():
+        traced(telemetry, PlainEmbeddings()).embed_query("x")
+    assert telemetry.spans == ()
+
+
+def test_other_objects_are_refused():
+    """A mistake in code."""
+    with pytest.raises(TypeError, match="must be LangChain Embeddings"):
+        trace_embeddings(object())  # type: ignore[type-var]
