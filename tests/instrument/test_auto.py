@@ -41,6 +41,29 @@ def test_instrumentor_attaches_and_detaches(telemetry: Telemetry, options, instr
         assert len(telemetry.spans) == expected
 
 
+def test_instrumentor_waits_for_langchain_and_can_be_taken_back(
+    telemetry: Telemetry, options, instrumentor, monkeypatch
+):
+    """Before LangChain is loaded nothing is attached; once it is, the last word counts."""
+    wrapt = pytest.importorskip("wrapt")
+    hooks = sys.modules["langchain_core.tracers.context"]
+    monkeypatch.delitem(sys.modules, hooks.__name__)
+    instrumentor.instrument(**options)
+    instrumentor.uninstrument()
+    monkeypatch.undo()
+    wrapt.notify_module_loaded(hooks)
+    _call()
+    assert telemetry.spans == ()
+    monkeypatch.delitem(sys.modules, hooks.__name__)
+    instrumentor.instrument(**options)
+    monkeypatch.undo()
+    _call()
+    assert telemetry.spans == ()
+    wrapt.notify_module_loaded(hooks)
+    _call()
+    assert len(telemetry.spans) == 1
+
+
 def test_instrumentor_is_no_other_instrumentation(telemetry: Telemetry, options, instrumentor, caplog):
     """It does not give way to itself, and what it names as its requirement is what the package needs."""
     instrumentor.instrument(**options)

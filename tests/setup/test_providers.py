@@ -367,6 +367,18 @@ def test_block_shuts_down(receiver: Received):
     assert len(receiver.spans()) == 1
 
 
+def test_shutdown_ends_open_runs(receiver: Received):
+    """A stream that is still read when everything is shut down leaves as abandoned."""
+    telemetry = otel_callbacks.setup(endpoint=receiver.url)
+    stream = ScriptedChat(script=["hi"]).stream("x", {"callbacks": [telemetry.handler]})
+    next(stream)
+    assert telemetry.shutdown(60) is True
+    (span,) = receiver.spans()
+    outcomes = [pair.value.string_value for pair in span.attributes if pair.key == "otel_callbacks.outcome"]
+    assert outcomes == ["abandoned"]
+    stream.close()
+
+
 def test_shutdown_tells_whether_all_left(closed_port, monkeypatch):
     """With nothing listening, `shutdown` says False."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
