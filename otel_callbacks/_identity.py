@@ -12,7 +12,7 @@ class SystemIds(IdGenerator):
     """Ids from the system's random source.
 
     The SDK's come from Python's `random`: ``random.seed()`` in the application repeats them, and so does a process
-    restored from a snapshot. This costs half a microsecond for each id.
+    restored from a snapshot. The price is a system call for each id.
     """
 
     def generate_span_id(self) -> int:
