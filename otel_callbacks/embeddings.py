@@ -31,6 +31,7 @@ AnyEmbeddings = TypeVar("AnyEmbeddings", bound=Embeddings)
 
 _MODEL_FIELDS = ("model", "model_name", "model_id", "deployment")
 _CLASS_SUFFIX = "Embeddings"
+_DESTINATION = "_otel_callbacks_destination"
 _embedding: ContextVar[bool] = ContextVar("otel_callbacks.embedding", default=False)
 """Methods call each other: only the outermost call is one to the provider."""
 _traced_classes: dict[type, type] = {}
@@ -59,12 +60,12 @@ def trace_embeddings(
     """
     if not isinstance(embeddings, Embeddings):
         raise TypeError(f"embeddings={embeddings!r}: must be LangChain Embeddings")
-    if isinstance(embeddings, _Traced):
+    if hasattr(embeddings, _DESTINATION):
         return embeddings
     traced = copy.copy(embeddings)
     dialect = DIALECTS[(config or Config.from_env()).semconv]
     # Past the checks of pydantic, whose models know no such field.
-    object.__setattr__(traced, "_otel_callbacks_destination", Destination(tracer_provider, meter_provider, dialect))
+    object.__setattr__(traced, _DESTINATION, Destination(tracer_provider, meter_provider, dialect))
     object.__setattr__(traced, "__class__", _traced_class(type(embeddings)))
     return traced
 
@@ -72,60 +73,57 @@ def trace_embeddings(
 def _traced_class(kind: type) -> type:
     known = _traced_classes.get(kind)
     if known is None:
-        known = type(kind.__name__, (_Traced, kind), _namespace(kind))
-        _traced_classes[kind] = known
+        known = _traced_classes[kind] = type(kind.__name__, (kind,), _namespace(kind))
     return known
 
 
-def _namespace(kind: type) -> dict[str, Any]:
-    return {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__slots__": ()}
+def _namespace(kind: Any) -> dict[str, Any]:
+    """The methods of `Embeddings`, each in a span; no second base class, so that an object can change over to it."""
+
+    def embed_documents(self: Any, texts: list[str]) -> Any:
+        return _call(self, len(texts), lambda: kind.embed_documents(self, texts))
+
+    def embed_query(self: Any, text: str) -> Any:
+        return _call(self, 1, lambda: kind.embed_query(self, text))
+
+    async def aembed_documents(self: Any, texts: list[str]) -> Any:
+        return await _acall(self, len(texts), lambda: kind.aembed_documents(self, texts))
+
+    async def aembed_query(self: Any, text: str) -> Any:
+        return await _acall(self, 1, lambda: kind.aembed_query(self, text))
+
+    return {
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+        "__slots__": (),
+        "__copy__": lambda self: _again(self, copy.copy(_untraced(self))),
+        "__deepcopy__": lambda self, memo=None: _again(self, copy.deepcopy(_untraced(self), memo)),
+        "__reduce_ex__": lambda self, _: (trace_embeddings, (_untraced(self),)),
+        "embed_documents": embed_documents,
+        "embed_query": embed_query,
+        "aembed_documents": aembed_documents,
+        "aembed_query": aembed_query,
+    }
 
 
 def _untraced(traced: Any) -> Any:
     """The object as it was before, for copies and pickles: the traced class exists in this process only."""
-    plain: Any = object.__new__(type(traced).__mro__[2])
+    plain: Any = object.__new__(type(traced).__mro__[1])
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
         if hasattr(traced, name):
             value = getattr(traced, name)
             object.__setattr__(plain, name, dict(value) if name == "__dict__" else value)
-    plain.__dict__.pop("_otel_callbacks_destination", None)
+    plain.__dict__.pop(_DESTINATION, None)
     return plain
 
 
-class _Traced:
-    """The methods of `Embeddings`, each in a span."""
-
-    __slots__ = ()  # so that an object of the untraced class can become one of the traced
-    _otel_callbacks_destination: Destination
-
-    def embed_documents(self, texts: list[str]) -> Any:
-        return _call(self, len(texts), lambda: super(_Traced, self).embed_documents(texts))  # type: ignore[misc]
-
-    def embed_query(self, text: str) -> Any:
-        return _call(self, 1, lambda: super(_Traced, self).embed_query(text))  # type: ignore[misc]
-
-    async def aembed_documents(self, texts: list[str]) -> Any:
-        return await _acall(self, len(texts), lambda: super(_Traced, self).aembed_documents(texts))  # type: ignore[misc]
-
-    async def aembed_query(self, text: str) -> Any:
-        return await _acall(self, 1, lambda: super(_Traced, self).aembed_query(text))  # type: ignore[misc]
-
-    def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
-        return trace_embeddings, (_untraced(self),)
-
-    def __copy__(self) -> Any:
-        return self._otel_callbacks_again(copy.copy(_untraced(self)))
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Any:
-        return self._otel_callbacks_again(copy.deepcopy(_untraced(self), memo))
-
-    def _otel_callbacks_again(self, plain: Any) -> Any:
-        traced = trace_embeddings(plain)
-        object.__setattr__(traced, "_otel_callbacks_destination", self._otel_callbacks_destination)
-        return traced
+def _again(traced: Any, plain: Any) -> Any:
+    other = trace_embeddings(plain)
+    object.__setattr__(other, _DESTINATION, getattr(traced, _DESTINATION))
+    return other
 
 
-def _call(traced: _Traced, count: int, embed: Callable[[], Any]) -> Any:
+def _call(traced: Any, count: int, embed: Callable[[], Any]) -> Any:
     if _is_silent():
         return embed()
     with _operation(traced, count) as put_result:
@@ -134,7 +132,7 @@ def _call(traced: _Traced, count: int, embed: Callable[[], Any]) -> Any:
         return result
 
 
-async def _acall(traced: _Traced, count: int, embed: Callable[[], Awaitable[Any]]) -> Any:
+async def _acall(traced: Any, count: int, embed: Callable[[], Awaitable[Any]]) -> Any:
     if _is_silent():
         return await embed()
     with _operation(traced, count) as put_result:
@@ -148,8 +146,8 @@ def _is_silent() -> bool:
 
 
 @contextmanager
-def _operation(traced: _Traced, count: int) -> Iterator[Callable[[Any], None]]:
-    pipeline = traced._otel_callbacks_destination.current()  # noqa: SLF001 - ours
+def _operation(traced: Any, count: int) -> Iterator[Callable[[Any], None]]:
+    pipeline = getattr(traced, _DESTINATION).current()
     attributes = _attributes(traced)
     model = attributes.get(semconv.REQUEST_MODEL)
     title = f"{semconv.EMBEDDINGS} {model}" if model else semconv.EMBEDDINGS

@@ -43,6 +43,10 @@ def traced(telemetry: Telemetry, embeddings: Any, **options: Any) -> Any:
     )
 
 
+def _pickled(embeddings: Embeddings) -> Any:
+    return pickle.loads(pickle.dumps(embeddings))  # noqa: S301 - our own
+
+
 async def _use(embeddings: Embeddings, way: str) -> None:
     if way == "documents":
         embeddings.embed_documents(["a", "b"])
@@ -116,14 +120,14 @@ def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
 
 @pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
 @pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))], ids=["copy", "deepcopy", "pickle"]
+    "copied", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"]
 )
 def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied):
     """Copies on the same providers, pickles on the global ones of the other side."""
     other = copied(traced(telemetry, make()))
     assert isinstance(other, Embeddings)
     assert len(other.embed_query("x")) == 3
-    assert type(other).__mro__[1].__name__ == "_Traced"
+    assert trace_embeddings(other) is other
 
 
 def test_suppressed_calls_are_silent(telemetry: Telemetry):
