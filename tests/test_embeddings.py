@@ -119,9 +119,7 @@ def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
-@pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"]
-)
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"])
 def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied):
     """Copies on the same providers, pickles on the global ones of the other side."""
     other = copied(traced(telemetry, make()))

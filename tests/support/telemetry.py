@@ -1,6 +1,5 @@
 """Real OpenTelemetry providers in memory, and what came out of them in a form tests can compare."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -13,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_callbacks import Config, OTelCallbackHandler
+from otel_callbacks.testing import tree
 
 try:
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
@@ -97,33 +97,3 @@ class Telemetry:
         """Number of measurements of a histogram over the points whose attributes contain `labels`."""
         wanted = {key.replace("__", "."): value for key, value in labels.items()}
         return sum(p.count for p in self.points(metric) if wanted.items() <= dict(p.attributes).items())
-
-
-def tree(spans: Iterable[ReadableSpan], keys: Iterable[str] = ()) -> str:
-    """Spans as an indented tree: name, outcome unless ok, status unless unset, the chosen attributes."""
-    spans = sorted(spans, key=lambda span: (span.start_time, span.context.span_id))
-    known = {span.context.span_id for span in spans}
-    lines: list[str] = []
-
-    def add(span: ReadableSpan, depth: int) -> None:
-        lines.append("  " * depth + _line(span, keys))
-        for child in spans:
-            if child.parent is not None and child.parent.span_id == span.context.span_id:
-                add(child, depth + 1)
-
-    for span in spans:
-        if span.parent is None or span.parent.span_id not in known:
-            add(span, 0)
-    return "\n".join(lines)
-
-
-def _line(span: ReadableSpan, keys: Iterable[str]) -> str:
-    attributes = span.attributes or {}
-    outcome = attributes.get("otel_callbacks.outcome", "ok")
-    words = [span.name]
-    if outcome != "ok":
-        words.append(f"[{outcome}]")
-    if span.status.status_code.name != "UNSET":
-        words.append(span.status.status_code.name)
-    words += [f"{key}={attributes[key]!r}" for key in keys if key in attributes]
-    return " ".join(words)

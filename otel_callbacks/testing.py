@@ -1,0 +1,237 @@
+"""For tests of applications: what a handler recorded, as a tree, as numbers, as nothing secret.
+
+With pytest the fixture ``otel_spans`` is there without any import; elsewhere make an `OtelSpans` yourself.
+"""
+
+import difflib
+import itertools
+import json
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import export as log_export
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from otel_callbacks import semconv
+from otel_callbacks.config import Config
+from otel_callbacks.handler import OTelCallbackHandler
+
+# OpenTelemetry before 1.38 has another name for it.
+_LogExporter: Any = getattr(log_export, "InMemoryLogRecordExporter", None) or log_export.InMemoryLogExporter
+_TICK_NS = 1_000_000
+
+
+class CountingIds(IdGenerator):
+    """Ids 1, 2, 3, ...: the same in every run of a test."""
+
+    def __init__(self) -> None:
+        self._trace_ids = itertools.count(1)
+        self._span_ids = itertools.count(1)
+
+    def generate_trace_id(self) -> int:
+        """The next trace id."""
+        return next(self._trace_ids)
+
+    def generate_span_id(self) -> int:
+        """The next span id."""
+        return next(self._span_ids)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One data point of a metric.
+
+    Attributes:
+        labels: the point's attributes.
+        value: the sum of a histogram or counter, the value of a gauge.
+        count: measurements of a histogram; 1 for other kinds.
+    """
+
+    labels: dict[str, Any]
+    value: float
+    count: int
+
+
+class OtelSpans:
+    """Providers in memory, a handler on them, and what came out.
+
+    Ids count from 1. Times are ticks of one millisecond, one for each start and each end in their order, so that two
+    runs of the same test look the same.
+
+    Args:
+        config: options of `handler`; `Config()` by default, whatever the environment says.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._spans = InMemorySpanExporter()
+        self._metrics = InMemoryMetricReader()
+        self._logs = _LogExporter()
+        self.tracer_provider = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.meter_provider = MeterProvider([self._metrics], shutdown_on_exit=False)
+        self.logger_provider = LoggerProvider(shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(log_export.SimpleLogRecordProcessor(self._logs))
+        self.handler = self.new_handler(config or Config())
+
+    def new_handler(self, config: Config) -> OTelCallbackHandler:
+        """Make another handler on the same providers."""
+        return OTelCallbackHandler(
+            tracer_provider=self.tracer_provider,
+            meter_provider=self.meter_provider,
+            logger_provider=self.logger_provider,
+            config=config,
+        )
+
+    @property
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        """The ended spans in the order in which they started, with ticks for times."""
+        return _ticking(self._spans.get_finished_spans())
+
+    @property
+    def logs(self) -> tuple[Any, ...]:
+        """The log records, such as ``gen_ai.client.inference.operation.details``."""
+        return tuple(entry.log_record for entry in self._logs.get_finished_logs())
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens of all model calls by kind: ``{"input_tokens": 12, "output_tokens": 3, ...}``."""
+        prefix = "gen_ai.usage."
+        totals: dict[str, int] = {}
+        for span in self._spans.get_finished_spans():
+            for key, value in (span.attributes or {}).items():
+                if key.startswith(prefix) and isinstance(value, int):
+                    kind = key.removeprefix(prefix)
+                    totals[kind] = totals.get(kind, 0) + value
+        return totals
+
+    def metric(self, name: str) -> list[Point]:
+        """The points of a metric, collected now; none where nothing was measured."""
+        data = self._metrics.get_metrics_data()
+        found = (m for r in (data.resource_metrics if data else ()) for s in r.scope_metrics for m in s.metrics)
+        return [_point(point) for metric in found if metric.name == name for point in metric.data.data_points]
+
+    def tree(self, *attributes: str) -> str:
+        """One line per span, children indented: name, outcome unless "ok", ERROR, and the attributes asked for."""
+        return tree(self.spans, attributes)
+
+    def assert_tree(self, expected: str, *attributes: str) -> None:
+        """Compare `tree` with a text, whose common indentation does not count.
+
+        Raises:
+            AssertionError: they differ; the message shows how.
+        """
+        wanted = textwrap.dedent(expected).strip("\n").rstrip()
+        found = self.tree(*attributes)
+        if found != wanted:
+            lines = difflib.unified_diff(
+                wanted.split("\n"), found.split("\n"), "expected", "recorded", lineterm="", n=99
+            )
+            raise AssertionError("the recorded spans differ\n" + "\n".join(lines))
+
+    def assert_no_text(self, text: str) -> None:
+        """Search all that was recorded: names, attributes, events, links, status, log records and metrics.
+
+        Raises:
+            AssertionError: `text` is in it; the message says where, and does not repeat it.
+            ValueError: `text` is empty, so it is everywhere.
+        """
+        if not text:
+            raise ValueError("assert_no_text('') would find everything: say which text must not leave")
+        places = [f"span {span.name!r}" for span in self.spans if text in json.dumps(_facts(span), default=str)]
+        places += [f"log record {log.event_name!r}" for log in self.logs if text in repr((log.body, log.attributes))]
+        data = self._metrics.get_metrics_data()
+        if data is not None and text in data.to_json():
+            places.append("a metric")
+        if places:
+            raise AssertionError(f"the text left the program in {', '.join(places)}")
+
+    def clear(self) -> None:
+        """Forget the spans and log records up to now."""
+        self._spans.clear()
+        self._logs.clear()
+
+    def shutdown(self) -> None:
+        """End what is open and stop the providers."""
+        self.handler.close()
+        for provider in (self.tracer_provider, self.meter_provider, self.logger_provider):
+            provider.shutdown()
+
+
+def tree(spans: Iterable[ReadableSpan], attributes: Iterable[str] = ()) -> str:
+    """Spans as an indented tree, children by start; see `OtelSpans.tree`."""
+    ordered = sorted(spans, key=lambda span: (span.start_time or 0, span.context.span_id))
+    known = {span.context.span_id for span in ordered}
+    lines: list[str] = []
+
+    def add(span: ReadableSpan, depth: int) -> None:
+        lines.append("  " * depth + _line(span, attributes))
+        for child in ordered:
+            if child.parent is not None and child.parent.span_id == span.context.span_id:
+                add(child, depth + 1)
+
+    for span in ordered:
+        if span.parent is None or span.parent.span_id not in known:
+            add(span, 0)
+    return "\n".join(lines)
+
+
+def _line(span: ReadableSpan, attributes: Iterable[str]) -> str:
+    known = span.attributes or {}
+    outcome = known.get(semconv.OUTCOME, "ok")
+    words = [span.name]
+    if outcome != "ok":
+        words.append(f"[{outcome}]")
+    if not span.status.is_unset:
+        words.append(span.status.status_code.name)
+    words += [f"{key}={known[key]!r}" for key in attributes if key in known]
+    return " ".join(words)
+
+
+def _ticking(spans: Sequence[ReadableSpan]) -> tuple[ReadableSpan, ...]:
+    moments = sorted({moment for span in spans for moment in (span.start_time, span.end_time) if moment is not None})
+    ticks: dict[int | None, int] = {moment: number * _TICK_NS for number, moment in enumerate(moments, 1)}
+    ordered = sorted(spans, key=lambda span: (span.start_time or 0, span.context.span_id))
+    return tuple(_at(span, ticks.get(span.start_time), ticks.get(span.end_time)) for span in ordered)
+
+
+def _at(span: ReadableSpan, start: int | None, end: int | None) -> ReadableSpan:
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=span.events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=start,
+        end_time=end,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _facts(span: ReadableSpan) -> dict[str, Any]:
+    return {
+        "name": span.name,
+        "trace": format_trace_id(span.context.trace_id),
+        "span": format_span_id(span.context.span_id),
+        "status": span.status.description,
+        "attributes": dict(span.attributes or {}),
+        "events": [[event.name, dict(event.attributes or {})] for event in span.events],
+        "links": [dict(link.attributes or {}) for link in span.links],
+    }
+
+
+def _point(point: Any) -> Point:
+    value = point.sum if hasattr(point, "sum") else point.value
+    return Point(dict(point.attributes), value, getattr(point, "count", 1))

@@ -1,0 +1,146 @@
+"""The helper for tests, tested on itself."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from otel_callbacks import Config, record_evaluation
+from otel_callbacks.testing import OtelSpans, Point
+from tests.support.models import ScriptedChat, calling
+from tests.support.programs import create_agent, graph, needs_create_agent, weather
+
+pytest_plugins = ["pytester"]
+USAGE = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
+
+
+@pytest.fixture
+def recorded():
+    """As the plugin's fixture makes it."""
+    made = OtelSpans()
+    yield made
+    made.shutdown()
+
+
+@needs_create_agent
+def test_tree_of_an_agent(recorded: OtelSpans):
+    """The text of a test shows what happened; its indentation does not matter."""
+    program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "done"]), [weather], name="helper")
+    program.invoke({"messages": [("user", "hi")]}, {"callbacks": [recorded.handler]})
+    recorded.assert_tree(
+        """
+        invoke_agent helper
+          node model
+            chat
+          node tools
+            execute_tool weather gen_ai.tool.call.id='call-1'
+          node model
+            chat
+        """,
+        "gen_ai.tool.call.id",
+    )
+
+
+def test_difference_is_shown_line_by_line(recorded: OtelSpans):
+    """A failing assertion says what was expected and what was recorded."""
+    graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [recorded.handler]})
+    with pytest.raises(AssertionError) as failed:
+        recorded.assert_tree("invoke_workflow trip\n  node see")
+    assert str(failed.value).splitlines()[-3:] == [" invoke_workflow trip", "-  node see", "+  node look"]
+
+
+def test_ids_and_times_are_the_same_in_every_run():
+    """Two runs of the same program cannot be told apart."""
+    seen = []
+    for _ in range(2):
+        recorded = OtelSpans()
+        graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [recorded.handler]})
+        seen.append([(s.name, s.context.trace_id, s.context.span_id, s.start_time, s.end_time) for s in recorded.spans])
+        recorded.shutdown()
+    assert seen[0] == seen[1]
+    assert seen[0] == [("invoke_workflow trip", 1, 1, 1_000_000, 4_000_000), ("node look", 1, 2, 2_000_000, 3_000_000)]
+
+
+def test_tokens_and_metrics(recorded: OtelSpans):
+    """Sums over all calls; points with their labels."""
+    for _ in range(2):
+        ScriptedChat(script=[AIMessage("hi", usage_metadata=USAGE)]).invoke("x", {"callbacks": [recorded.handler]})
+    assert recorded.tokens == {"input_tokens": 20, "output_tokens": 4}
+    points = recorded.metric("gen_ai.client.token.usage")
+    assert {(p.labels["gen_ai.token.type"], p.value, p.count) for p in points} == {("input", 20, 2), ("output", 4, 2)}
+    runs = {"langchain.run_type": "chat", "otel_callbacks.outcome": "ok"}
+    assert recorded.metric("otel_callbacks.runs") == [Point(runs, 2, 1)]
+    assert recorded.metric("no.such.metric") == []
+
+
+@pytest.mark.parametrize("where", ["span_only", "event_only"])
+def test_text_that_left_is_found(where):
+    """In spans and in log records; the message does not repeat the secret."""
+    recorded = OtelSpans(Config(capture=where))
+    ScriptedChat(script=["hi"]).invoke("the walrus", {"callbacks": [recorded.handler]})
+    with pytest.raises(AssertionError, match="span 'chat'" if where == "span_only" else "log record") as found:
+        recorded.assert_no_text("walrus")
+    assert "walrus" not in str(found.value)
+    recorded.assert_no_text("carpenter")
+    recorded.shutdown()
+
+
+def test_text_in_a_metric_is_found(recorded: OtelSpans):
+    """Labels count, too."""
+    model = ScriptedChat(script=[AIMessage("hi", usage_metadata=USAGE, response_metadata={"model_name": "walrus"})])
+    model.invoke("x", {"callbacks": [recorded.handler]})
+    with pytest.raises(AssertionError, match="a metric"):
+        recorded.assert_no_text("walrus")
+
+
+def test_nothing_to_search_for_is_a_mistake(recorded: OtelSpans):
+    """An empty text is in everything."""
+    with pytest.raises(ValueError, match="which text"):
+        recorded.assert_no_text("")
+
+
+def test_log_records_and_clearing(recorded: OtelSpans):
+    """Events are there, and everything can be forgotten between two parts of a test."""
+    answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [recorded.handler]})
+    ref = recorded.handler.trace_ref(answer.id)
+    record_evaluation(ref, "taste", score=1, logger_provider=recorded.logger_provider)
+    assert [log.event_name for log in recorded.logs] == ["gen_ai.evaluation.result"]
+    recorded.clear()
+    assert (recorded.spans, recorded.logs) == ((), ())
+
+
+def test_fixture_is_there_without_an_import(pytester: pytest.Pytester):
+    """A project that has the package has the fixture; each test its own."""
+    pytester.makepyfile(
+        """
+        from langchain_core.language_models import FakeListChatModel
+
+        def test_one(otel_spans):
+            FakeListChatModel(responses=["hi"]).invoke("x", {"callbacks": [otel_spans.handler]})
+            otel_spans.assert_tree("chat")
+
+        def test_two(otel_spans):
+            assert otel_spans.spans == ()
+        """
+    )
+    plugin = [] if _is_installed() else ["-p", "otel_callbacks._pytest_plugin"]
+    pytester.runpytest_inprocess(*plugin, "-p", "no:langsmith_plugin").assert_outcomes(passed=2)
+
+
+def _is_installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(entry.value.startswith("otel_callbacks.") for entry in entry_points(group="pytest11"))
+
+
+def test_loading_the_plugin_loads_neither_langchain_nor_the_sdk():
+    """Tests that do not use the fixture do not pay for it."""
+    program = """
+        import sys
+        import otel_callbacks._pytest_plugin
+        print([name for name in ("langchain_core", "opentelemetry.sdk") if name in sys.modules])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
