@@ -1,0 +1,218 @@
+"""Whether telemetry leaves and arrives: each signal's address, a test span and metric, what back ends know of them."""
+
+import argparse
+import json
+import os
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any, get_args
+from urllib.parse import quote, urlsplit
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import format_trace_id
+
+from otel_callbacks._exporters import DEFAULT_ADDRESSES, Protocol, Signal, exporters, http_address, protocol_of
+from otel_callbacks.cli._doctor.findings import Finding
+from otel_callbacks.cli._doctor.ports import holder
+
+SPAN_NAME = "otel-callbacks doctor"
+METRIC_NAME = "otel_callbacks.doctor.checks"
+_CHECK = "otel_callbacks.doctor.check"
+_TIMEOUT_S = 3.0
+_POLL_S = 0.5
+_MOST_SKEW_S = 5.0
+_NOT_FOUND, _REFUSING = 404, 400
+
+
+def findings(args: argparse.Namespace) -> Iterator[Finding]:
+    """Check what each signal is sent to, send, and look for what was sent."""
+    usable: dict[Signal, str] = {}
+    for signal in get_args(Signal):
+        if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp").strip().lower() == "none":
+            yield Finding("warning", "A signal is switched off", f"{signal} are not exported", _unset(signal))
+            continue
+        address = _address(signal, args.otlp, args.protocol or protocol_of(signal))
+        problems = list(_problems(signal, address, args.protocol or protocol_of(signal)))
+        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {address}")]
+        if not problems:
+            usable[signal] = address
+    yield from _skew(usable.values())
+    yield from _round_trip(args, usable)
+
+
+def _unset(signal: Signal) -> str:
+    return f"unset OTEL_{signal.upper()}_EXPORTER"
+
+
+def _address(signal: Signal, given: str | None, protocol: Protocol) -> str:
+    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+    if own and not given:
+        return own
+    base = given or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ADDRESSES[protocol]
+    return http_address(base, signal) if protocol == "http/protobuf" else base
+
+
+def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Finding]:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 4317)
+    try:
+        socket.create_connection((parts.hostname or "", port), _TIMEOUT_S).close()
+    except OSError as error:
+        fix = "start a collector (otel-callbacks stack up), or set OTEL_EXPORTER_OTLP_ENDPOINT"
+        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {address} ({error})", fix)
+        return
+    if protocol == "http/protobuf":
+        yield from _refusal(signal, address)
+
+
+def _refusal(signal: Signal, address: str) -> Iterator[Finding]:
+    """An empty request is a valid one."""
+    headers = {"Content-Type": "application/x-protobuf", **_headers(signal)}
+    request = urllib.request.Request(address, b"", headers)  # noqa: S310 - an address the user gave
+    try:
+        urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code == _NOT_FOUND and signal != "traces":
+            text = f"{signal}: {address} answers 404: a back end for traces only, such as Jaeger"
+            yield Finding("wrong", "Jaeger takes no metrics", text, _elsewhere(signal))
+        elif error.code >= _REFUSING:
+            text = f"{signal}: {address} answers {error.code} {error.reason}"
+            fix = "check the address, and OTEL_EXPORTER_OTLP_HEADERS where it wants a key"
+            yield Finding("wrong", "The back end refuses", text, fix)
+    except OSError as error:
+        text = f"{signal}: {address} takes connections and does not answer as HTTP ({error})" + _held_by(address)
+        fix = "a gRPC port? set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use port 4318"
+        yield Finding("wrong", "The back end refuses", text, fix)
+
+
+def _held_by(address: str) -> str:
+    port = urlsplit(address).port
+    process = holder(port) if port is not None else None
+    return f"; the port is held by {process}" if process else ""
+
+
+def _elsewhere(signal: Signal) -> str:
+    if signal == "logs":
+        return "set OTEL_LOGS_EXPORTER=none, or send logs to a collector"
+    return "send metrics to a collector or Prometheus, e.g. OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://localhost:9090/api/v1/otlp/v1/metrics"
+
+
+def _headers(signal: Signal) -> dict[str, str]:
+    given = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS") or os.environ.get(
+        "OTEL_EXPORTER_OTLP_HEADERS", ""
+    )
+    pairs = (entry.partition("=") for entry in given.split(",") if "=" in entry)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _skew(addresses: Any) -> Iterator[Finding]:
+    """The receiver's clock, as HTTP tells it: spans of a wrong clock lie outside the time range one looks at."""
+    address = next((one for one in addresses if one.startswith("http") and urlsplit(one).path), None)
+    if address is None:
+        return
+    request = urllib.request.Request(address, b"", {"Content-Type": "application/x-protobuf"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            told = answer.headers.get("Date")
+            skew = time.time() - parsedate_to_datetime(told).timestamp() if told else 0.0
+    except (OSError, ValueError):
+        return
+    if abs(skew) > _MOST_SKEW_S:
+        text = f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the receiver's"
+        yield Finding("wrong", "Clocks differ", text, "synchronise the clocks (NTP)")
+
+
+def _round_trip(args: argparse.Namespace, usable: dict[Signal, str]) -> Iterator[Finding]:
+    sent: dict[Signal, str] = {}
+    for signal, send in (("traces", _send_span), ("metrics", _send_metric)):
+        if signal not in usable:
+            continue
+        identity, taken = send(args)
+        if taken:
+            sent[signal] = identity
+            yield Finding("ok", "The test does not arrive", f"a test for {signal} was accepted: {identity}")
+        else:
+            text = f"the test for {signal} was not accepted by {usable[signal]}"
+            yield Finding("wrong", "The back end refuses", text, "see the exporter's message above")
+    yield from _arrivals(args, sent)
+
+
+def _arrivals(args: argparse.Namespace, sent: dict[Signal, str]) -> Iterator[Finding]:
+    searches: tuple[tuple[str | None, Signal, Callable[[str, str], bool]], ...] = (
+        (args.jaeger, "traces", _is_in_jaeger),
+        (args.prometheus, "metrics", _is_in_prometheus),
+    )
+    for base, signal, is_there in searches:
+        if base is None or signal not in sent:
+            continue
+        if _wait(lambda: is_there(base, sent[signal]), args.timeout):  # noqa: B023 - called before the next round
+            yield Finding("ok", "The test does not arrive", f"it can be queried at {base}")
+        else:
+            text = f"the test for {signal} was accepted, and is not at {base} after {args.timeout:.0f} s"
+            fix = "look at the collector's log and its exporters; is this the back end it sends to?"
+            yield Finding("wrong", "The test does not arrive", text, fix)
+
+
+def _wait(holds: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if holds():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+
+
+def _send_span(args: argparse.Namespace) -> tuple[str, bool]:
+    """Send one span and give its trace id."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.create(), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    span = provider.get_tracer("otel_callbacks").start_span(SPAN_NAME)
+    span.end()
+    results = [exporter.export(kept.get_finished_spans()) for exporter in exporters("traces", args.otlp, args.protocol)]
+    return format_trace_id(span.get_span_context().trace_id), _all_succeeded(results)
+
+
+def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
+    """Count one check and give its label."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], resource=Resource.create(), shutdown_on_exit=False)
+    check = f"{time.time_ns():x}"
+    provider.get_meter("otel_callbacks").create_counter(METRIC_NAME, "{check}").add(1, {_CHECK: check})
+    data = reader.get_metrics_data()
+    exporting = [one for one in exporters("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
+    return check, _all_succeeded([exporter.export(data) for exporter in exporting])
+
+
+def _all_succeeded(results: list[Any]) -> bool:
+    return bool(results) and all(result.name == "SUCCESS" for result in results)
+
+
+def _is_in_jaeger(base: str, trace_id: str) -> bool:
+    found = _get(f"{base.rstrip('/')}/api/v3/traces/{trace_id}")
+    return SPAN_NAME in json.dumps(found)
+
+
+def _is_in_prometheus(base: str, check: str) -> bool:
+    query = quote('{otel_callbacks_doctor_check="' + check + '"}')
+    found = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")
+    return bool(isinstance(found, dict) and found.get("data", {}).get("result"))
+
+
+def _get(address: str) -> Any:
+    try:
+        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - an address the user gave
+            return json.load(answer)
+    except (OSError, ValueError):
+        return None

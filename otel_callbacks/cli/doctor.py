@@ -1,0 +1,52 @@
+"""``otel-callbacks doctor``: what is wrong with the set-up, each finding with its fix."""
+
+import argparse
+import json
+from typing import Final
+
+from otel_callbacks._exporters import PROTOCOLS
+from otel_callbacks.cli._exit import FINDING, GOOD, Stop
+
+NAME: Final = "doctor"
+HELP: Final = (
+    "Check the set-up of this environment, send a test span and metric, and say what to do about what is wrong."
+)
+
+_TROUBLESHOOTING: Final = "docs/troubleshooting.md"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--otlp", metavar="URL", help="where telemetry goes (default: what the OTEL_* variables say)")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="how OTLP is sent (default: what the variables say)")
+    parser.add_argument("--jaeger", metavar="URL", help="wait until the test span can be found in Jaeger here")
+    parser.add_argument(
+        "--prometheus", metavar="URL", help="wait until the test metric can be queried in Prometheus here"
+    )
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="longest wait (default: 30)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything.
+
+    Raises:
+        Stop: an address is none.
+    """
+    for option in ("otlp", "jaeger", "prometheus"):
+        value = getattr(args, option)
+        if value is not None and "://" not in value:
+            raise Stop(f"--{option} {value}: must be an address such as http://localhost:4318")
+    from otel_callbacks.cli._doctor import environment, options, transport
+    from otel_callbacks.cli._doctor.findings import as_line
+
+    checks = (environment.findings, options.findings, lambda: transport.findings(args))
+    found = []
+    for check in checks:
+        for finding in check():
+            found.append(finding)
+            if not args.json:
+                print(as_line(finding, _TROUBLESHOOTING), flush=True)
+    if args.json:
+        print(json.dumps({"findings": [finding._asdict() for finding in found]}, indent=2))
+    return FINDING if any(finding.level != "ok" for finding in found) else GOOD

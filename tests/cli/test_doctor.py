@@ -1,0 +1,226 @@
+"""`otel-callbacks doctor` finds what is wrong, and says what to do about it."""
+
+import json
+import re
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from otel_callbacks import cli
+from otel_callbacks.cli._doctor import transport
+from otel_callbacks.cli._doctor.findings import Topic, anchor
+from otel_callbacks.cli._doctor.ports import holder
+from tests.support.otlp_server import http_server as otlp_server
+
+PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    """No variables of this machine."""
+    import os
+
+    for variable in list(os.environ):
+        if variable.startswith(("OTEL_", "LANGSMITH_", "LANGCHAIN_")):
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "doctor-test")
+
+
+def doctor(capsys, *arguments: str) -> tuple[int, list[dict]]:
+    """Exit code and findings."""
+    code = cli.main(["doctor", "--json", *arguments])
+    return code, json.loads(capsys.readouterr().out)["findings"]
+
+
+def wrong(findings: list[dict]) -> set[str]:
+    """Topics of what is not as it should be."""
+    return {finding["topic"] for finding in findings if finding["level"] != "ok"}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def http_server(answer):
+    """A server on loopback whose answers `answer(path) -> (code, body, headers)` gives."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            code, body, headers = answer(self.path)
+            self.send_response_only(code)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_all_is_well(capsys):
+    """A receiver that takes everything: exit code 0, one test span and one test metric arrive."""
+    with otlp_server() as received:
+        code, findings = doctor(capsys, "--otlp", received.url)
+    assert wrong(findings) - {"Another instrumentation of LangChain"} == set()
+    assert code == (1 if wrong(findings) else 0)
+    assert received.names() == [transport.SPAN_NAME, transport.METRIC_NAME]
+
+
+def test_nothing_listens(capsys):
+    """Each signal is told, with the address and what to do."""
+    code, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
+    told = [finding for finding in findings if finding["topic"] == "Nothing listens"]
+    assert code == 1
+    assert len(told) == 3
+    assert all("stack up" in finding["fix"] for finding in told)
+
+
+def test_jaeger_takes_no_metrics(capsys):
+    """A back end that knows `/v1/traces` only: the fix says where metrics go."""
+    with http_server(lambda path: (200 if path == "/v1/traces" else 404, b"", {})) as url:
+        code, findings = doctor(capsys, "--otlp", url)
+    told = [finding for finding in findings if finding["topic"] == "Jaeger takes no metrics"]
+    assert code == 1
+    assert "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in told[0]["fix"]
+    assert "OTEL_LOGS_EXPORTER=none" in told[1]["fix"]
+
+
+def test_key_that_is_missing(capsys, monkeypatch):
+    """The status is told; headers from the environment are sent."""
+    with http_server(lambda _: (401, b"", {})) as url:
+        _, findings = doctor(capsys, "--otlp", url)
+    assert "401" in next(f["text"] for f in findings if f["topic"] == "The back end refuses")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=1,y=2")
+    assert transport._headers("traces") == {"x-key": "1", "y": "2"}
+
+
+def test_port_of_another_program_names_it(capsys):
+    """What holds the port and does not speak HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        def hang_up() -> None:
+            for _ in range(6):
+                connection, _ = other.accept()
+                connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{port}")
+        thread.join()
+        told = [finding for finding in findings if finding["topic"] == "The back end refuses"]
+        assert "does not answer as HTTP" in told[0]["text"]
+        if Path("/proc/net/tcp").exists():
+            assert "process" in told[0]["text"]
+            assert holder(port) is not None
+    assert holder(free_port()) is None
+
+
+def test_holder_is_unknown_where_the_system_does_not_tell(tmp_path):
+    """No such files: no answer, no error."""
+    assert holder(80, tmp_path) is None
+
+
+def test_clocks_that_differ(capsys):
+    """A receiver whose clock is a day behind."""
+    old = {"Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    with http_server(lambda _: (200, b"", old)) as url:
+        code, findings = doctor(capsys, "--otlp", url)
+    assert code == 1
+    assert "ahead of" in next(f["text"] for f in findings if f["topic"] == "Clocks differ")
+
+
+def test_waits_until_back_ends_have_the_test(capsys, monkeypatch):
+    """Asked until they answer with it; a back end that never has it is a finding."""
+    asked: list[str] = []
+
+    def answer(path: str) -> tuple[int, bytes, dict]:
+        asked.append(path)
+        if len(asked) < 2:
+            return 404, b"{}", {}
+        found = {"result": transport.SPAN_NAME, "data": {"result": [1]}}
+        return 200, json.dumps(found).encode(), {}
+
+    monkeypatch.setattr(transport, "_POLL_S", 0.01)
+    with otlp_server() as received, http_server(answer) as back_end:
+        arguments = ("--otlp", received.url, "--jaeger", back_end, "--prometheus", back_end)
+        _, findings = doctor(capsys, *arguments)
+        assert [f["level"] for f in findings if "queried" in f["text"]] == ["ok", "ok"]
+        assert re.search(r"/api/v3/traces/[0-9a-f]{32}$", asked[0])
+    with otlp_server() as received, http_server(lambda _: (200, b"{}", {})) as back_end:
+        code, findings = doctor(capsys, "--otlp", received.url, "--jaeger", back_end, "--timeout", "0.05")
+    assert code == 1
+    assert "The test does not arrive" in wrong(findings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "topic"),
+    [
+        ("OTEL_SDK_DISABLED", "true", "Telemetry is switched off"),
+        ("OTEL_SERVICE_NAME", "", "No service name"),
+        ("OTEL_TRACES_SAMPLER", "always_off", "Sampling"),
+        ("LANGSMITH_TRACING", "true", "SDKs that trace themselves"),
+        ("OTEL_CALLBACKS_DETAIL", "everything", "Options"),
+        ("OTEL_CALLBACKS_DETIAL", "all", "Options"),
+        ("OTEL_METRICS_EXPORTER", "none", "A signal is switched off"),
+    ],
+)
+def test_variables_that_change_what_one_gets(capsys, monkeypatch, variable, value, topic):
+    """Each is told under its heading."""
+    monkeypatch.setenv(variable, value)
+    _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
+    assert topic in wrong(findings)
+
+
+def test_options_tell_their_source(capsys, monkeypatch):
+    """What is in force, and which variable says so."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
+    texts = [finding["text"] for finding in findings]
+    assert "capture = 'span_only' (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT)" in texts
+    assert "detail = 'steps' (default)" in texts
+
+
+def test_text_names_the_place_in_the_docs(capsys):
+    """Each finding has its fix and a link to the heading of the same name."""
+    assert cli.main(["doctor", "--otlp", f"http://127.0.0.1:{free_port()}"]) == 1
+    out = capsys.readouterr().out
+    assert "wrong    traces: nothing answers" in out
+    assert "see: docs/troubleshooting.md#nothing-listens" in out
+
+
+def test_every_topic_has_its_heading():
+    """Links of findings lead somewhere."""
+    headings = {
+        anchor(line.removeprefix("## ")) for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "## "
+    }
+    assert {anchor(topic) for topic in get_args(Topic)} <= headings
+
+
+@pytest.mark.parametrize("option", ["--otlp", "--jaeger", "--prometheus"])
+def test_address_that_is_none_is_wrong_use(capsys, option):
+    """One line, exit code 2."""
+    assert cli.main(["doctor", option, "localhost"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
