@@ -48,6 +48,7 @@ class KeyMatcher:
         self._glued = {
             ending.replace(" ", ""): name for ending, name in flat if " " in ending or ending in _UNAMBIGUOUS
         }
+        self._any_glued = tuple(self._glued)
 
     def rule(self, key: str) -> str | None:
         """Name of the rule for `key`, ``None`` if its value may be shown."""
@@ -63,9 +64,13 @@ class KeyMatcher:
     def _rule_of_ending(self, words: list[str]) -> str | None:
         if words[-1] == "token" and words[-2:-1] and words[-2] in _COUNTED:
             return None
-        endings = (self._by_ending.get(tuple(words[-length:])) for length in range(_LONGEST_ENDING, 0, -1))
-        glued = (name for ending, name in self._glued.items() if words[-1].endswith(ending))
-        return next(filter(None, endings), None) or next(glued, None)
+        for length in range(min(_LONGEST_ENDING, len(words)), 0, -1):
+            name = self._by_ending.get(tuple(words[-length:]))
+            if name:
+                return name
+        if not words[-1].endswith(self._any_glued):
+            return None
+        return next(name for ending, name in self._glued.items() if words[-1].endswith(ending))
 
 
 def is_schema(value: object) -> bool:

@@ -23,6 +23,7 @@ class Rule:
         literals: one of them occurs wherever the pattern matches. Empty: cannot be said.
         in_run: the match holds a run of `RUN` or more letters, digits and ``_-./+~=``, which the literals (those
             without a space) are part of.
+        begins: the match begins with a literal, where a word begins or behind a line's end that is written as ``\\n``.
         check: says of a match whether it is a secret.
         keys: endings of keys whose values are secrets, words in lower case, a space between them.
     """
@@ -31,6 +32,7 @@ class Rule:
     pattern: str | re.Pattern[str] | None = None
     literals: tuple[str, ...] = ()
     in_run: bool = False
+    begins: bool = False
     check: Callable[[str], bool] | None = None
     keys: tuple[str, ...] = ()
 
@@ -54,6 +56,10 @@ class Rule:
         return re.compile(self.pattern or "(?!)")
 
 
+_START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+"""Where a word begins; texts that hold JSON have their line ends escaped."""
+
+
 def mark(name: str) -> str:
     """What stands in place of a secret."""
     return f"[REDACTED:{name}]"
@@ -62,8 +68,8 @@ def mark(name: str) -> str:
 def _token(name: str, prefixes: str, body: str, *, check: Callable[[str], bool] | None = None) -> Rule:
     """A token told by how it begins."""
     starts = tuple(prefixes.split())
-    pattern = rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, starts))}){body}"
-    return Rule(name, pattern, starts, in_run=True, check=check)
+    pattern = rf"{_START}(?:{'|'.join(map(re.escape, starts))}){body}"
+    return Rule(name, pattern, starts, in_run=True, begins=True, check=check)
 
 
 def _keys(name: str, *endings: str) -> Rule:
@@ -192,7 +198,8 @@ _SHAPES = (
     ),
     Rule(
         "jwt",
-        rf"(?<!{_W})eyJ{_W}{{8,}}\.(?:eyJ{_W}*|{_W}{{20,}})(?:\.{_W}*){{0,3}}", ("eyJ",), in_run=True,
+        rf"(?:(?<!{_W})|(?<=\\[nrt]))eyJ{_W}{{8,}}\.(?:eyJ{_W}*|{_W}{{20,}})(?:\.{_W}*){{0,3}}", ("eyJ",),
+        in_run=True, begins=True,
     ),
     Rule(
         "bearer",
