@@ -183,7 +183,7 @@ class Fitter:
         entries: list[_Entry] = []
         for key, value in pairs(mapping, _MOST_MEMBERS):
             name = self._scrub.redact_key(key_text(key))
-            hidden = self._scrub.hidden(name, value)
+            hidden = self._scrub.hidden(name, value, mapping)
             whole = None
             if hidden is not None:
                 whole = Fitted(hidden, len(encode(hidden)))

@@ -1,7 +1,7 @@
 """What bounding asks of redaction."""
 
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 
 from otel_callbacks._json.encoding import Json
 
@@ -21,8 +21,8 @@ class Scrub(Protocol):
     def redact_key(self, key: str) -> str:
         """A dictionary's key, which may hold a secret itself."""
 
-    def hidden(self, key: str, value: object) -> str | None:
-        """What stands for the value of a key that names a secret, ``None`` for other keys."""
+    def hidden(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:
+        """What stands for the value of a key that names a secret, ``None`` for other keys; `beside`: all entries."""
 
 
 class _Nothing:
@@ -40,7 +40,7 @@ class _Nothing:
     def redact_key(self, key: str) -> str:
         return key
 
-    def hidden(self, key: str, value: object) -> str | None:  # noqa: ARG002
+    def hidden(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:  # noqa: ARG002
         return None
 
 

@@ -1,9 +1,11 @@
 """All rules together, over texts and structures; a text pays only for rules that it may break."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
+from types import MappingProxyType
+from typing import Any
 
 from otel_callbacks._json import Json
 from otel_callbacks._redaction.assignments import may_assign, redact_assignments
@@ -18,6 +20,10 @@ _SMALLEST_CARD = 10**12
 _KNOWN_KEYS = 4096
 _KNOWN_TEXTS = 4096
 _LARGE = 256  # characters from which on looking at a text again costs more than remembering its hash
+
+_NAMING = frozenset({"name", "key"})
+"""Keys of what a ``value`` beside them is called."""
+_NOTHING_BESIDE: Mapping[Any, object] = MappingProxyType({})
 
 _RUN = b"x" * 16
 
@@ -91,7 +97,7 @@ class Redactor:
 
     def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:
         """Whether `redact` surely changes nothing in a structure of these keys and texts."""
-        if self._custom or any(map(self._key_rule, keys)):
+        if self._custom or any(map(self._key_rule, keys)) or ("value" in keys and not _NAMING.isdisjoint(keys)):
             return False
         short = "\n".join([*keys, *(text for text in texts if len(text) < _LARGE)])
         large = [text for text in texts if len(text) >= _LARGE]
@@ -103,7 +109,7 @@ class Redactor:
         if kind is str:
             return self.redact_text(structure)  # type: ignore[arg-type]
         if kind is dict:
-            return {self.redact_key(key): self._entry(key, value) for key, value in structure.items()}  # type: ignore[union-attr]
+            return {self.redact_key(key): self._entry(key, value, structure) for key, value in structure.items()}  # type: ignore[union-attr,arg-type]
         if kind is list:
             return [self.redact(member) for member in structure]  # type: ignore[union-attr]
         if kind is int and structure >= _SMALLEST_CARD:  # type: ignore[operator]
@@ -112,8 +118,8 @@ class Redactor:
             return structure if clean == digits else clean
         return structure
 
-    def _entry(self, key: str, value: Json) -> Json:
-        hidden = self.hidden(key, value)
+    def _entry(self, key: str, value: Json, beside: Mapping[str, Json]) -> Json:
+        hidden = self.hidden(key, value, beside)
         return self.redact(value) if hidden is None else hidden
 
     def redact_text(self, text: str) -> str:
@@ -128,18 +134,23 @@ class Redactor:
         """A dictionary's key with a mark in place of a secret that it holds itself."""
         return self._redact_by_rules(key) if len(key) >= _SHORTEST_KEY else key
 
-    def hidden(self, key: str, value: object) -> str | None:
+    def hidden(self, key: str, value: object, beside: Mapping[Any, object] = _NOTHING_BESIDE) -> str | None:
         """The mark in place of a value whose key names a secret; ``None`` if the value may be shown.
 
+        Headers and variables are also written as ``{"name": ..., "value": ...}``: `beside` is what the key stands in.
         Values that cannot be a secret stay: ``None``, booleans, nothing, and the schema of a parameter of that name.
         """
         if value is None or type(value) is bool or (type(value) is str and not value) or is_schema(value):
             return None
-        name = self._key_rule(key)
+        name = self._key_rule(key) or (self._named(beside) if key == "value" and beside else None)
         if name is None:
             return None
         self._report(name, 1)
         return mark(name)
+
+    def _named(self, beside: Mapping[Any, object]) -> str | None:
+        names = (beside.get(key) for key in _NAMING)
+        return next((rule for name in names if type(name) is str and (rule := self._key_rule(name))), None)
 
     def _may_hold_secret(self, text: str) -> bool:
         """False if no rule can match; a large text is looked at once, however many runs pass it on."""

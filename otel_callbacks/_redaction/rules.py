@@ -23,7 +23,7 @@ class Rule:
         literals: one of them occurs wherever the pattern matches. Empty: cannot be said.
         in_run: the match holds a run of `RUN` or more letters, digits and ``_-./+~=``, which the literals (those
             without a space) are part of.
-        begins: the match begins with a literal, where a word begins or behind a line's end that is written as ``\\n``.
+        begins: the match begins with a literal, where a word begins or behind an escaped line end.
         check: says of a match whether it is a secret.
         keys: endings of keys whose values are secrets, words in lower case, a space between them.
     """
@@ -90,6 +90,11 @@ def _is_basic(text: str) -> bool:
         return b":" in base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return False
+
+
+def _is_password(text: str) -> bool:
+    """Whether what stands behind ``user:`` is no group and no number."""
+    return _has_digit(text) and not text.isdigit()
 
 
 _ISSUERS = (
@@ -212,6 +217,11 @@ _SHAPES = (
         ("asic ", "ASIC "), in_run=True, check=_is_basic,
     ),
     Rule(
+        "user_password",
+        r"(?<!\S)(?:-u|--user)[ \t]{1,4}[\"']?[^\s:\"'$<]{1,64}:(?P<secret>[^\s\"'$<{]{4,256})",
+        ("-u ", "--user "), check=_is_password,
+    ),
+    Rule(
         "connection_string",
         r"://[^\s/@:\"'<>]{0,128}:(?P<secret>[^\s/?#\"'<>]{1,256})@", ("@",),
         keys=("connection string", "connection str", "conn string", "conn str", "dsn"),
@@ -244,8 +254,21 @@ _KEYS = (
         "private_key", "private key", "secret key", "signing key", "encryption key", "master key", "ssh key",
         "session key", "hmac key", "aes key",
     ),
-    _keys("authorization", "authorization", "auth", "basic auth", "http auth"),
-    _keys("cookie", "cookie", "cookies"),
+    Rule(
+        "authorization",
+        (
+            r"(?i)authorization(?:\\{0,7}[\"'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}[\"'])?"
+            r"(?:bearer|basic|token|apikey|negotiate) {1,4}(?P<secret>[A-Za-z0-9_.~+/-]{16,}=*)"
+        ),
+        ("uthorization", "UTHORIZATION"),
+        keys=("authorization", "auth", "basic auth", "http auth"),
+    ),
+    Rule(
+        "cookie",
+        r"(?i)cookie[ \t]{0,4}:[ \t]{0,4}(?P<secret>[A-Za-z0-9_.-]{1,64}=[^\r\n\"']{4,})",
+        ("ookie", "OOKIE"),
+        keys=("cookie", "cookies"),
+    ),
 )  # fmt: skip
 
 _PERSONAL = (

@@ -121,5 +121,9 @@ _CODE = (
     "const apiKey = process.env.API_KEY;", "cookie = SimpleCookie()", "passwd: files systemd", "PATH=/usr/bin:/bin",
     '{"type": "string", "description": "the password of the user"}', "sort_key=created_at", "primary_key=True",
     "cache_key = hash(prompt)", "x-ratelimit-remaining-tokens: 149984", "usage: {input_tokens: 12, output_tokens: 7}",
-    "token_usage={'prompt_tokens': 9}", "keyword=example&keywords=a", "monkey=business",
+    "token_usage={'prompt_tokens': 9}", "docker run -u 1000:1000 image", "chown -u www-data:www-data", "--token TOKEN",
+    "--password <password>", "--api-key $API_KEY run", "--auth-type basic", "--max-tokens 4096", "<key>practice</key>",
+    "<tokens>4096</tokens>", "<password></password>", "input('Password: ') or exit('no')",
+    "print('token: ' + token + ' x')", "Set-Cookie: see RFC 6265", "Authorization: Bearer <token>",
+    "authorization: token based", "keyword=example&keywords=a", "monkey=business",
 )  # fmt: skip

@@ -204,6 +204,7 @@ def _placed(rule: str, place: Callable[[str], str], secret: str) -> str:
 
 def _credentials(maker: Maker) -> list[Sample]:
     bearer, password = maker.word(32), maker.word(14)
+    opaque = maker.of(string.ascii_lowercase, 24)  # not a digit in it
     basic = base64.b64encode(f"{maker.word(6)}:{maker.word(12)}".encode()).decode()
     short = base64.b64encode(f"me:{maker.word(7)}".encode()).decode()
     aws = maker.of(_WORDS, 37) + "a1Z"
@@ -214,6 +215,16 @@ def _credentials(maker: Maker) -> list[Sample]:
         Sample("basic", basic, f"Authorization: Basic {basic}"),
         Sample("basic", basic, f"-H 'authorization: basic {basic}'"),
         Sample("basic", short, f"Authorization: Basic {short}"),
+        *(
+            Sample("authorization", opaque, text)
+            for text in (
+                f"Authorization: Bearer {opaque}",
+                f"proxy-authorization: token {opaque}",
+                f"{{'Authorization': 'Bearer {opaque}'}}",
+            )
+        ),
+        Sample("user_password", password, f"curl -u me:{password} https://db.example.com"),
+        Sample("user_password", password, f"http --user 'me:{password}' example.com"),
         Sample("aws_secret_key", aws, f"AWS keys: {access} and {aws}"),
         *(
             Sample("connection_string", password, f"{scheme}://user:{password}@db.example.com:5432/app")
@@ -225,7 +236,18 @@ def _credentials(maker: Maker) -> list[Sample]:
 
 def _assignments(maker: Maker) -> list[Sample]:
     value = maker.word(16)
+    phrase = " ".join(maker.of(string.ascii_lowercase, 7) for _ in range(4))
     return [
+        Sample("password", phrase, f'{{"password": "{phrase}", "user": "me"}}'),
+        Sample("password", f"it's {phrase}", f'{{\\"password\\": \\"it\'s {phrase}\\"}}'),
+        Sample("password", f'{phrase}\\"x', f'{{"password": "{phrase}\\"x"}}'),
+        Sample("password", value, f'"{{\\\\\\"password\\\\\\": \\\\\\"{value}\\\\\\"}}"'),
+        Sample("password", value, f"<db><user>me</user><password>{value}</password></db>"),
+        Sample("password", value, f"mysqldump --user me --password {value} app"),
+        Sample("password", value, f"'password' => '{value}',"),
+        Sample("api_key", value, f"tool --api-key '{value}' run"),
+        Sample("cookie", value, f"Cookie: theme=dark; id={value}\nAccept: text/html"),
+        Sample("cookie", value, f"Set-Cookie: id={value}; Path=/; HttpOnly"),
         Sample("password", value, f"password={value}"),
         Sample("password", value, f"DB_PASSWORD={value}\nDB_USER=me"),
         Sample("password", value, f'{{"password": "{value}", "user": "me"}}'),

@@ -1,5 +1,6 @@
 """Secrets are taken out, what resembles them stays, and a redactor that fails lets nothing pass."""
 
+import json
 import re
 import threading
 from collections import Counter
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_callbacks._json import dumps
 from otel_callbacks._redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
 from tests.content import lookalikes, secrets, values
 
@@ -81,6 +83,15 @@ def test_value_that_cannot_be_a_secret_stays(redactor, value):
 def test_schema_with_a_default_is_hidden(redactor):
     """A schema that brings a value is no mere description."""
     assert redactor.redact({"password": {"type": "string", "default": "hunter"}}) == {"password": "[REDACTED:password]"}
+
+
+@pytest.mark.parametrize("called", ["name", "key"])
+@pytest.mark.parametrize("size", [1, 100_000], ids=["whole", "cut"])
+def test_value_beside_a_telling_name_is_hidden(redactor, called, size):
+    """Headers and variables are also lists of names and values; that holds for what is cut, too."""
+    entries = [{called: "DB_PASSWORD", "value": "hunter two", "note": "x " * size}, {called: "city", "value": "Oslo"}]
+    shown = json.loads(dumps({"variables": entries}, 4000, redactor))["variables"]
+    assert [entry["value"] for entry in shown] == ["[REDACTED:password]", "Oslo"]
 
 
 def test_card_number_as_a_number_is_hidden(redactor):
