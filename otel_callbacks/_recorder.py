@@ -11,6 +11,7 @@ from otel_callbacks import _end, _links, _recognition, _start, semconv
 from otel_callbacks._closing import Closing, close_at_exit, leave_table
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tool
+from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks._records import Ending, RunStart, RunSummary
 from otel_callbacks._runs import OpenRun
@@ -211,7 +212,7 @@ class Recorder:
         run = found[1].visible if found is not None else None
         span = run.span if run is not None else None
         if run is not None and span is not None and span.is_recording():
-            attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: name}
+            attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: short(name)}
             if hasattr(data, "__len__"):
                 attributes[semconv.CUSTOM_EVENT_SIZE] = len(data)
             text = run.content.text(data) if run.content is not None else None
@@ -227,8 +228,8 @@ class Recorder:
         _, run = found
         run.paused = True
         identities = [identity for identity in (getattr(entry, "id", None) for entry in interrupts) if identity]
-        run.details[semconv.GRAPH_INTERRUPT_IDS] = [str(identity) for identity in identities]
-        run.details[semconv.GRAPH_CHECKPOINT_ID] = str(checkpoint_id)
+        run.details[semconv.GRAPH_INTERRUPT_IDS] = few(str(identity) for identity in identities)
+        run.details[semconv.GRAPH_CHECKPOINT_ID] = short(str(checkpoint_id))
         if run.content is not None and interrupts:
             run.content.take_interrupts(interrupts)
         if run.span is not None and not interrupts:  # before or after a node, so that no node tells of it

@@ -15,7 +15,7 @@ from otel_callbacks import _context, _links, _mapping, _recognition, _suppressio
 from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
 from otel_callbacks._mapping import tags
-from otel_callbacks._mapping.bounds import short
+from otel_callbacks._mapping.bounds import LONGEST
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
 from otel_callbacks._runs import OpenRun, RunId, RunTable, Tree
@@ -240,11 +240,12 @@ def _attributes(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
 
 def _put_metadata(pipeline: Pipeline, run: OpenRun, key: str, value: Any, out: dict[str, Any]) -> None:
     """Metadata that was asked for, but no secret in it, whatever is captured."""
+    from otel_callbacks._json import plain
+
     redactor = run.recorder.redactor
     try:
         shown = redactor.hidden(key, value)
-        known = short(value) if isinstance(value, str) else value
-        out[semconv.METADATA_PREFIX + key] = redactor.redact(known) if shown is None else shown
+        out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if shown is None else shown
     except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
         pipeline.failed("redact", error)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping import chain, model, retriever, tool
+from otel_callbacks._mapping.bounds import short
 from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
 from otel_callbacks.config import Detail
 
@@ -83,5 +84,5 @@ def conversation_id(metadata: Mapping[str, Any]) -> str | None:
         if key in metadata:
             value = metadata[key]
             if isinstance(value, (str, int)) and str(value):
-                return str(value)
+                return short(str(value))
     return None

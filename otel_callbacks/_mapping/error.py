@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._records import Ending, OutcomeName
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _put_target(error: BaseException, out: dict[str, Any]) -> None:
     targets = goto if isinstance(goto, (list, tuple)) else (goto,)
     names = [name for name in (getattr(target, "node", target) for target in targets) if isinstance(name, str)]
     if names:
-        out[semconv.GRAPH_HANDOFF_TARGET] = ",".join(names)
+        out[semconv.GRAPH_HANDOFF_TARGET] = short(",".join(few(names)))
 
 
 def _put_interrupts(error: BaseException, out: dict[str, Any]) -> None:
@@ -64,7 +65,7 @@ def _put_interrupts(error: BaseException, out: dict[str, Any]) -> None:
     ids = [getattr(interrupt, "id", None) or getattr(interrupt, "interrupt_id", None) for interrupt in interrupts]
     known = [identity for identity in ids if isinstance(identity, str)]
     if known:
-        out[semconv.GRAPH_INTERRUPT_IDS] = known
+        out[semconv.GRAPH_INTERRUPT_IDS] = few(known)
 
 
 def error_type(kind: type[BaseException]) -> str:

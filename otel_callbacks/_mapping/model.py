@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.bounds import few
+from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.provider import provider
 from otel_callbacks._mapping.result import first_message, generations, mapping
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
@@ -40,9 +40,9 @@ def request_model(start: RunStart) -> str | None:
     for key in _MODEL_KEYS:
         model = start.params.get(key)
         if isinstance(model, str) and model:
-            return model
+            return short(model)
     model = start.metadata.get("ls_model_name")
-    return model if isinstance(model, str) and model else None
+    return short(model) if isinstance(model, str) and model else None
 
 
 def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
@@ -61,7 +61,7 @@ def _host_and_port(url: str) -> tuple[str, int] | None:
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None
-    return (parts.hostname, port) if parts.hostname and port else None
+    return (short(parts.hostname), port) if parts.hostname and port else None
 
 
 _NUMBER_TYPES = (int, float)
@@ -91,7 +91,7 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
         out[semconv.REQUEST_CHOICE_COUNT] = choices
     if params.get("stream") is True or params.get("streaming") is True:
         out[semconv.REQUEST_STREAM] = True
-    out.update({key: value for key, value in _request_words(start) if value and isinstance(value, str)})
+    out.update({key: short(value) for key, value in _request_words(start) if value and isinstance(value, str)})
 
 
 def _request_numbers(params: Mapping[str, Any], out: dict[str, Any]) -> None:
@@ -148,10 +148,10 @@ def response(result: Any, out: dict[str, Any]) -> None:
     metadata = {**output, **mapping(getattr(message, "response_metadata", None))}
     model = _first_text(metadata, "model_name", "model")
     if model:
-        out[semconv.RESPONSE_MODEL] = model
+        out[semconv.RESPONSE_MODEL] = short(model)
     identity = _first_text(metadata, "id") or _provider_message_id(message)
     if identity:
-        out[semconv.RESPONSE_ID] = identity
+        out[semconv.RESPONSE_ID] = short(identity)
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
         _openai_response(metadata, out)
     reasons = finish_reasons(result)
@@ -166,7 +166,7 @@ def _openai_response(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
     ):
         value = metadata.get(name)
         if isinstance(value, str) and value:
-            out[key] = value
+            out[key] = short(value)
 
 
 def _first_text(place: Mapping[str, Any], *keys: str) -> str | None:

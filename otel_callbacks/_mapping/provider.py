@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.bounds import short
 from otel_callbacks._records import RunStart
 
 _CONVENTION_NAMES: Mapping[str, str] = {
@@ -53,7 +54,7 @@ def provider(start: RunStart) -> str:
         return "azure.ai.openai" if is_openai else "azure.ai.inference"
     for candidate in (named, _family(model_type), _module_family(start.serialized.get("id")), start.name):
         if isinstance(candidate, str) and candidate:
-            return convention_name(candidate)
+            return convention_name(short(candidate))
     return semconv.UNKNOWN_PROVIDER
 
 

@@ -6,12 +6,16 @@ import datetime as dt
 import enum
 import json
 import logging
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langgraph.errors import ParentCommand
+from langgraph.types import Command, Send
 from pydantic import BaseModel
 
 from tests.semconv.otlp import documents
@@ -164,3 +168,38 @@ def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
         start({"name": long, "description": long}, "x", run_id=run_id, tags=many, metadata={"note": long}, **more)
         getattr(handler, "on_tool_end" if kind == "tool" else "on_llm_end")("x", run_id=run_id)
     assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
+
+
+def test_what_providers_and_graphs_name_makes_a_small_span(telemetry: Telemetry):
+    """Models, ids, providers, conversations, targets of a wide fan-out and ids of many interrupts are bounded, too."""
+    long = "x" * 100_000
+    model, graph, handler = uuid4(), uuid4(), telemetry.handler()
+    words = dict.fromkeys(("model", "previous_response_id", "reasoning_effort", "service_tier"), long)
+    known = dict.fromkeys(("id", "model_name", "finish_reason", "system_fingerprint", "service_tier"), long)
+    handler.on_chat_model_start(
+        {"kwargs": {"base_url": f"https://{long}.example.com"}},
+        [[HumanMessage("x")]],
+        run_id=model,
+        invocation_params=words,
+        metadata={"ls_provider": long, "thread_id": long},
+    )
+    handler.on_custom_event(long, None, run_id=model)
+    answer = ChatGeneration(message=AIMessage("x", response_metadata=known))
+    handler.on_llm_end(LLMResult(generations=[[answer]]), run_id=model)
+    handler.on_chain_start({}, {}, run_id=graph, name="graph")
+    asked = [SimpleNamespace(id=f"{number}-{long}", value=1) for number in range(1000)]
+    handler.on_interrupt(SimpleNamespace(run_id=graph, interrupts=asked, checkpoint_id=long))
+    handler.on_chain_error(ParentCommand(Command(goto=[Send(long, 1)] * 1000)), run_id=graph)
+    assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
+
+
+def test_secret_at_the_end_of_shortened_metadata_does_not_leave(telemetry: Telemetry):
+    """lc#32184: a secret is looked for before a value is shortened, so that no half of one is left."""
+    secret = "sk-" + "ant-" + "a1b2c3d4" * 8
+    for length in range(1000, 1030, 3):
+        note = {"note": f"{'word ' * 300}"[:length] + secret + " end" * 300}
+        run_id = uuid4()
+        handler = telemetry.handler(metadata_keys=("note",))
+        handler.on_chain_start({}, {}, run_id=run_id, metadata=note)
+        handler.on_chain_end({}, run_id=run_id)
+    assert "a1b2" not in repr(list(documents(telemetry)))
