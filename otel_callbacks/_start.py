@@ -1,6 +1,7 @@
 """Opening a run: its parent, its plan, its span, and the context its body runs in."""
 
 import asyncio
+import re
 import weakref
 from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ _RESUME_LINK = {semconv.LINK_KIND: "resume"}
 _SUB_GRAPH = "|"
 """Separates the levels in LangGraph's name for a node's task."""
 
+_PLAIN_ID = re.compile(r"\w{1,12}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII)
+"""Ids of conversations that can be no secret: redaction needs not be loaded for them."""
 _ROOT = Inherited()
 _NO_MARKS: Mapping[str, Any] = {}
 _CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
@@ -59,7 +62,7 @@ def open_run(
     tree.idle_since = now
     run.deferred_inputs = start.inputs == _STREAMING_INPUTS if type(start.inputs) is dict else False
     run.single = start.single
-    run.inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config)
+    run.inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, recorder)
     table.open[run_id.int] = run
     if parent is not None:
         parent.children[run_id.int] = run
@@ -110,7 +113,9 @@ def _watched(run_id: "UUID", table: RunTable, recorder: "Recorder") -> RunId:
     return watched
 
 
-def _with_conversation(inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None) -> Inherited:
+def _with_conversation(
+    inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None, recorder: "Recorder"
+) -> Inherited:
     """Message histories keep the conversation in the configurable part, which only child runs can see."""
     if inherited.conversation_id is not None:
         return inherited
@@ -118,7 +123,11 @@ def _with_conversation(inherited: Inherited, start: RunStart, config: Mapping[st
     if found is None and config is not None:
         configurable = config.get("configurable")
         found = _mapping.conversation_id(configurable) if type(configurable) is dict else None
-    return inherited if found is None else inherited._replace(conversation_id=found)
+    if found is None:
+        return inherited
+    if not _PLAIN_ID.fullmatch(found):  # some applications put the user's token there
+        found = recorder.redactor.redact_text(found)
+    return inherited._replace(conversation_id=found)
 
 
 def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:

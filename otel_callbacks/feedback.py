@@ -81,7 +81,7 @@ def record_evaluation(
         name: what was evaluated, such as "relevance" or "user_feedback".
         score: a number on the evaluation's own scale.
         label: a word for it, such as "pass".
-        explanation: why. Leaves as it is given, but without secrets.
+        explanation: why. Leaves whatever is captured, but without secrets, and shortened to 16 KiB.
         logger_provider: where the event goes; the global provider by default.
 
     Raises:
@@ -95,9 +95,11 @@ def record_evaluation(
     if label is not None:
         attributes[semconv.EVALUATION_LABEL] = label
     if explanation is not None:
+        from otel_callbacks._content import ContentPolicy
         from otel_callbacks._redaction import configured
 
-        attributes[semconv.EVALUATION_EXPLANATION] = configured(()).redact_text(explanation)
+        policy = ContentPolicy(redactor=configured(()))
+        attributes[semconv.EVALUATION_EXPLANATION] = policy.text(explanation, policy.budget())
     _log_events.emit(logger_provider, semconv.EVENT_EVALUATION, attributes, _context_of(ref))
 
 

@@ -94,7 +94,7 @@ def _entries(value: object) -> Sequence[object]:
 
 def _listed(value: Any) -> Sequence[object]:
     """The messages in a value, each still in its own form."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return _listed_in_sequence(value)
     if isinstance(value, str) or is_message(value):
         return (value,)

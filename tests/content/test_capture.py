@@ -333,6 +333,19 @@ def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
     }
 
 
+def test_token_in_place_of_a_conversation_never_leaves(telemetry: Telemetry):
+    """A session's id that is a secret is taken out, also where nothing is captured; other ids stay."""
+    for session in (SECRET, "0f8fad5b-d9cb-469f-a165-70867728950e", "customer-4711/first talk", "7"):
+        ask(telemetry.handler(), metadata={"session_id": session})
+    ids = [span.attributes["gen_ai.conversation.id"] for span in telemetry.spans]
+    assert ids == [
+        "[REDACTED:anthropic_key]",
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "customer-4711/first talk",
+        "7",
+    ]
+
+
 @pytest.mark.parametrize(
     ("redact", "good"),
     [("email", "a sequence"), ((3,), "regular expressions and callables"), (("(",), "no regular expression")],

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from langchain_core.messages import (
@@ -268,3 +268,13 @@ def test_prompts_of_text_models_are_users_messages():
 def test_answer_of_an_agent_is_its_last_message(output, answer):
     """What an agent gives back at its end is one message of the assistant."""
     assert answer_messages(output) == [{"role": "assistant", "parts": [text(answer)]}]
+
+
+def test_named_tuple_is_no_list_of_messages():
+    """The fields of a workflow's own record stay named, so that redaction sees which of them are secrets."""
+
+    class Login(NamedTuple):
+        password: str
+        city: str
+
+    assert input_messages(Login("hush", "Oslo")) == []
