@@ -99,9 +99,11 @@ class Redactor:
         """Whether `redact` surely changes nothing in a structure of these keys and texts."""
         if self._custom or any(map(self._key_rule, keys)) or ("value" in keys and not _NAMING.isdisjoint(keys)):
             return False
-        short = "\n".join([*keys, *(text for text in texts if len(text) < _LARGE)])
-        large = [text for text in texts if len(text) >= _LARGE]
-        return not self._may_hold_secret(short) and not any(map(self._may_hold_secret, large))
+        unknown = [text for text in texts if len(text) < _LARGE or hash(text) not in self._clean]
+        if self._is_suspicious("\n".join([*keys, *unknown])):
+            return False
+        self._remember(unknown)
+        return True
 
     def redact(self, structure: Json) -> Json:
         """A structure with marks in place of its secrets, which are told by their shapes and by their keys."""
@@ -156,14 +158,20 @@ class Redactor:
         """False if no rule can match; a large text is looked at once, however many runs pass it on."""
         if len(text) >= _LARGE and hash(text) in self._clean:
             return False
-        data = text.encode("utf-8", "surrogatepass")
-        if self._suspects(data) or (self._knows_keys and may_assign(data)):
+        if self._is_suspicious(text):
             return True
-        if len(text) >= _LARGE:
-            if len(self._clean) >= _KNOWN_TEXTS:
-                self._clean.clear()
-            self._clean.add(hash(text))
+        self._remember((text,))
         return False
+
+    def _is_suspicious(self, text: str) -> bool:
+        data = text.encode("utf-8", "surrogatepass")
+        return bool(self._suspects(data)) or (self._knows_keys and may_assign(data))
+
+    def _remember(self, clean: Iterable[str]) -> None:
+        hashes = [hash(text) for text in clean if len(text) >= _LARGE]
+        if len(self._clean) + len(hashes) > _KNOWN_TEXTS:
+            self._clean.clear()
+        self._clean.update(hashes[:_KNOWN_TEXTS])
 
     def _redact_by_rules(self, text: str) -> str:
         if not self._may_hold_secret(text):

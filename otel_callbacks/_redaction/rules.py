@@ -92,11 +92,6 @@ def _is_basic(text: str) -> bool:
         return False
 
 
-def _is_password(text: str) -> bool:
-    """Whether what stands behind ``user:`` is no group and no number."""
-    return _has_digit(text) and not text.isdigit()
-
-
 _ISSUERS = (
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|3(?:0[0-5]|[68]\d)\d{11}|35(?:2[89]|[3-8]\d)\d{12}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
@@ -217,11 +212,6 @@ _SHAPES = (
         ("asic ", "ASIC "), in_run=True, check=_is_basic,
     ),
     Rule(
-        "user_password",
-        r"(?<!\S)(?:-u|--user)[ \t]{1,4}[\"']?[^\s:\"'$<]{1,64}:(?P<secret>[^\s\"'$<{]{4,256})",
-        ("-u ", "--user "), check=_is_password,
-    ),
-    Rule(
         "connection_string",
         r"://[^\s/@:\"'<>]{0,128}:(?P<secret>[^\s/?#\"'<>]{1,256})@", ("@",),
         keys=("connection string", "connection str", "conn string", "conn str", "dsn"),
@@ -254,21 +244,8 @@ _KEYS = (
         "private_key", "private key", "secret key", "signing key", "encryption key", "master key", "ssh key",
         "session key", "hmac key", "aes key",
     ),
-    Rule(
-        "authorization",
-        (
-            r"(?i)authorization(?:\\{0,7}[\"'])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}[\"'])?"
-            r"(?:bearer|basic|token|apikey|negotiate) {1,4}(?P<secret>[A-Za-z0-9_.~+/-]{16,}=*)"
-        ),
-        ("uthorization", "UTHORIZATION"),
-        keys=("authorization", "auth", "basic auth", "http auth"),
-    ),
-    Rule(
-        "cookie",
-        r"(?i)cookie[ \t]{0,4}:[ \t]{0,4}(?P<secret>[A-Za-z0-9_.-]{1,64}=[^\r\n\"']{4,})",
-        ("ookie", "OOKIE"),
-        keys=("cookie", "cookies"),
-    ),
+    _keys("authorization", "authorization", "auth", "basic auth", "http auth"),
+    _keys("cookie", "cookie", "cookies"),
 )  # fmt: skip
 
 _PERSONAL = (

@@ -223,8 +223,8 @@ def _credentials(maker: Maker) -> list[Sample]:
                 f"{{'Authorization': 'Bearer {opaque}'}}",
             )
         ),
-        Sample("user_password", password, f"curl -u me:{password} https://db.example.com"),
-        Sample("user_password", password, f"http --user 'me:{password}' example.com"),
+        Sample("password", password, f"curl -u me:{password} https://db.example.com"),
+        Sample("password", password, f"http --user 'me:{password}' example.com"),
         Sample("aws_secret_key", aws, f"AWS keys: {access} and {aws}"),
         *(
             Sample("connection_string", password, f"{scheme}://user:{password}@db.example.com:5432/app")
