@@ -85,6 +85,15 @@ def test_schema_with_a_default_is_hidden(redactor):
     assert redactor.redact({"password": {"type": "string", "default": "hunter"}}) == {"password": "[REDACTED:password]"}
 
 
+@pytest.mark.parametrize("before", ["", " ", "=", "/", "_", "-", '"', "é", "\\n", "x/"])
+def test_secret_is_found_wherever_a_word_begins(redactor, before):
+    """Behind any mark, a letter of another alphabet, and a line's end that is escaped because the text is JSON."""
+    tokens = [sample for sample in secrets.positives() if sample.text == sample.secret and RULES[sample.rule].begins]
+    assert len(tokens) > 50
+    allowed = [sample for sample in tokens if sample.rule != "jwt" or before not in {"_", "-"}]
+    assert [sample for sample in allowed if sample.secret in redactor.redact_text(before + sample.text)] == []
+
+
 @pytest.mark.parametrize("called", ["name", "key"])
 @pytest.mark.parametrize("size", [1, 100_000], ids=["whole", "cut"])
 def test_value_beside_a_telling_name_is_hidden(redactor, called, size):
