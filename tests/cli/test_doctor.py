@@ -96,6 +96,13 @@ def test_nothing_listens(capsys):
     assert all("stack up" in finding["fix"] for finding in told)
 
 
+def test_credentials_in_an_address_are_not_shown(capsys):
+    """What the command says is pasted into chats: an address is told without its password and its key."""
+    _, findings = doctor(capsys, "--otlp", f"http://me:hush@127.0.0.1:{free_port()}/otlp?key=hush")
+    assert "Nothing listens" in wrong(findings)
+    assert "hush" not in repr(findings)
+
+
 def test_jaeger_takes_no_metrics(capsys):
     """A back end that knows `/v1/traces` only: the fix says where metrics go."""
     with http_server(lambda path: (200 if path == "/v1/traces" else 404, b"", {})) as url:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import socket
 import time
 import urllib.error
@@ -43,7 +44,7 @@ def findings(args: argparse.Namespace) -> Iterator[Finding]:
             continue
         address = _address(signal, args.otlp, args.protocol or protocol_of(signal))
         problems = list(_problems(signal, address, args.protocol or protocol_of(signal)))
-        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {address}")]
+        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {_shown(address)}")]
         if not problems:
             usable[signal] = address
     yield from _skew(usable.values())
@@ -62,6 +63,11 @@ def _address(signal: Signal, given: str | None, protocol: Protocol) -> str:
     return http_address(base, signal) if protocol == "http/protobuf" else base
 
 
+def _shown(address: str) -> str:
+    """Without user, password and parameters: findings are passed on to others."""
+    return re.sub(r"//[^/@]*@", "//", address).partition("?")[0]
+
+
 def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Finding]:
     parts = urlsplit(address if "://" in address else f"//{address}")
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 4317)
@@ -69,7 +75,7 @@ def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Find
         socket.create_connection((parts.hostname or "", port), _TIMEOUT_S).close()
     except OSError as error:
         fix = "start a collector (otel-callbacks stack up), or set OTEL_EXPORTER_OTLP_ENDPOINT"
-        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {address} ({error})", fix)
+        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {_shown(address)} ({error})", fix)
         return
     if protocol == "http/protobuf":
         yield from _refusal(signal, address)
@@ -83,16 +89,16 @@ def _refusal(signal: Signal, address: str) -> Iterator[Finding]:
         urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code == _NOT_FOUND and signal != "traces":
-            text = f"{signal}: {address} answers 404: a back end for traces only, such as Jaeger"
+            text = f"{signal}: {_shown(address)} answers 404: a back end for traces only, such as Jaeger"
             yield Finding("wrong", "Jaeger takes no metrics", text, _elsewhere(signal))
         elif error.code >= _REFUSING:
-            text = f"{signal}: {address} answers {error.code} {error.reason}"
+            text = f"{signal}: {_shown(address)} answers {error.code} {error.reason}"
             fix = "check the address, and OTEL_EXPORTER_OTLP_HEADERS where it wants a key"
             yield Finding("wrong", "The back end refuses", text, fix)
     except OSError as error:
-        text = f"{signal}: {address} takes connections and does not answer as HTTP ({error})" + _held_by(address)
+        text = f"{signal}: {_shown(address)} takes connections and does not answer as HTTP ({error})"
         fix = "a gRPC port? set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use port 4318"
-        yield Finding("wrong", "The back end refuses", text, fix)
+        yield Finding("wrong", "The back end refuses", text + _held_by(address), fix)
 
 
 def _held_by(address: str) -> str:
