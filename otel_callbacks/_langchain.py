@@ -29,10 +29,6 @@ def _find() -> ContextVar[Any] | None:
     return _child_config
 
 
-_COMPREHENSION = "<listcomp>"
-"""A frame of its own before Python 3.12."""
-
-
 def starves_others(handler: Any, reader: FrameType) -> bool:
     """Whether LangChain, about to read ``run_inline`` in `reader`, would then leave other handlers out.
 
@@ -40,8 +36,7 @@ def starves_others(handler: Any, reader: FrameType) -> bool:
     Handlers that lack it fail at the end of the run; ``astream_events`` then loses the answer. Where another handler is
     inline, this is so already, and we would only be left out ourselves.
     """
-    frame = reader.f_back if reader.f_code.co_name == _COMPREHENSION else reader
-    if frame is None or frame.f_code.co_name != "on_llm_start" or frame.f_globals.get("__name__") != _MANAGER:
+    if reader.f_globals.get("__name__") != _MANAGER:
         return False
-    others = [other for other in getattr(frame.f_locals.get("self"), "handlers", ()) if other is not handler]
+    others = [other for other in getattr(reader.f_locals.get("self"), "handlers", ()) if other is not handler]
     return bool(others) and not any(other.run_inline for other in others)

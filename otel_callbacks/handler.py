@@ -18,6 +18,7 @@ from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
 
 if TYPE_CHECKING:
+    from types import FrameType
     from uuid import UUID
 
     from opentelemetry._logs import LoggerProvider
@@ -149,7 +150,11 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
         Except where that would keep the event from other handlers.
         """
-        return not starves_others(self, sys._getframe(1))  # noqa: SLF001 - the documented way to one's own stack
+        # LangChain asks twice for each token of an async stream: only one of its functions needs a closer look.
+        reader: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
+        if reader is not None and reader.f_code.co_name == "<listcomp>":  # a frame of its own before Python 3.12
+            reader = reader.f_back
+        return reader is None or reader.f_code.co_name != "on_llm_start" or not starves_others(self, reader)
 
     # Plain attributes where the base class has properties: LangChain reads one before every event.
     ignore_llm = False
