@@ -1,0 +1,93 @@
+"""``otel-callbacks report``: what the traffic looks like, from files, without a server."""
+
+import argparse
+import re
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+from otel_callbacks.cli._exit import FINDING, GOOD, Stop
+
+NAME: Final = "report"
+HELP: Final = "Latency, errors, tokens and cost by model, tool, agent and node, from OTLP JSON lines; gates for CI."
+
+_SUBJECTS: Final = ("model", "tool", "agent", "workflow", "node")
+_FORMATS: Final = ("text", "json", "csv", "md")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OTLP JSON lines, or folders of *.jsonl")
+    parser.add_argument("--by", default=",".join(_SUBJECTS), metavar="WHAT,...", help=f"of {', '.join(_SUBJECTS)}")
+    parser.add_argument(
+        "--since", metavar="TIME", help="spans that started since then: 30m, 2h, 7d, or an ISO 8601 time"
+    )
+    parser.add_argument("--slowest", type=int, default=5, metavar="N", help="how many traces to name (default: 5)")
+    parser.add_argument("--format", choices=_FORMATS, default="text", help="how to print (default: text)")
+    parser.add_argument("--json", action="store_true", help="the same as --format json")
+    parser.add_argument(
+        "--max-p95", metavar="TIME", help="exit 1 if the 95th percentile of whole runs is above, e.g. 3s"
+    )
+    parser.add_argument(
+        "--max-error-ratio", type=float, metavar="RATIO", help="exit 1 if more whole runs fail, e.g. 0.01"
+    )
+    parser.add_argument("--max-cost", type=float, metavar="USD", help="exit 1 if all model calls cost more, e.g. 0.10")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the files and print the report; 1 where a limit is exceeded.
+
+    Raises:
+        Stop: a file cannot be read, or an option cannot be followed.
+    """
+    from otel_callbacks.cli._report import figures, reading, showing
+
+    subjects = _subjects(args.by)
+    since_ns = _since_ns(args.since) if args.since else 0
+    max_p95_s = _seconds(args.max_p95, "--max-p95") if args.max_p95 else None
+    source = reading.Source(_paths(args.files), shows_progress=sys.stderr.isatty())
+    report = figures.Report(args.slowest)
+    try:
+        for span in source.spans():
+            if span.start_ns >= since_ns:
+                report.add(span)
+    except OSError as error:
+        raise Stop(f"{error.filename}: {error.strerror}") from error
+    excesses = figures.excesses(report, max_p95_s, args.max_error_ratio, args.max_cost)
+    print(showing.SHOW["json" if args.json else args.format](report, subjects, source.skipped, excesses))
+    return FINDING if excesses else GOOD
+
+
+def _subjects(text: str) -> list[str]:
+    chosen = [name.strip() for name in text.split(",") if name.strip()]
+    for name in chosen:
+        if name not in _SUBJECTS:
+            raise Stop(f"--by {name}: must be of {', '.join(_SUBJECTS)}")
+    return chosen
+
+
+def _paths(given: list[Path]) -> list[Path]:
+    paths: list[Path] = []
+    for path in given:
+        paths += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not paths:
+        raise Stop(f"no *.jsonl in {', '.join(map(str, given))}")
+    return paths
+
+
+def _seconds(text: str, option: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
+    if found is None:
+        raise Stop(f"{option} {text}: must be a time such as 500ms, 3s or 2h")
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def _since_ns(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return time.time_ns() - int(_seconds(text, "--since") * 1e9)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1e9)
