@@ -64,10 +64,8 @@ stack-up: $(READY) ## start Jaeger, Prometheus, Grafana and the collector with D
 	$(BIN)/otel-callbacks stack up
 
 stack-demo: $(READY) ## send demo traffic to the started stack for about a minute
-	for run in $$(seq 12); do \
-	    OTEL_CALLBACKS_CHUNK_METRICS=true $(BIN)/otel-callbacks demo --json --otlp http://localhost:4318 \
-	        --out .cache/stack-demo/$$run >/dev/null || exit 1; \
-	done
+	OTEL_CALLBACKS_CHUNK_METRICS=true $(BIN)/otel-callbacks demo --otlp http://localhost:4318 --for 60s \
+	    --out .cache/stack-demo --json
 
 native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docker, built from source (needs go)
 	$(BIN)/python scripts/native_stack.py

@@ -1,6 +1,7 @@
 """``otel-callbacks demo``: real LangChain programs against a model server on loopback, traced, shown and exported."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Final, get_args
 
@@ -11,6 +12,9 @@ NAME: Final = "demo"
 HELP: Final = "Run example programs against a model server on this machine, and show their traces and metrics."
 
 
+_MOST_ROUNDS: Final = 20
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the OTLP files (default: a new one here)")
@@ -19,7 +23,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--semconv", choices=get_args(Semconv), help="release of the GenAI conventions")
     parser.add_argument("--detail", choices=get_args(Detail), help="which runs get a span")
     parser.add_argument("--capture", choices=get_args(Capture), help="where prompts and answers go (default: nowhere)")
+    parser.add_argument(
+        "--for", type=_seconds, default=0.0, dest="duration", metavar="TIME", help="go on for 60s or 5m"
+    )
+    parser.add_argument(
+        "--rate", type=_rate, default=0.5, metavar="N", help="rounds per second with --for (default: 0.5)"
+    )
     parser.add_argument("--json", action="store_true", help="print only one JSON document: what was done and sent")
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 60s or 5m")
+    return float(found[1]) * (60 if found[2] == "m" else 1)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _MOST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds above 0 and up to {_MOST_ROUNDS}")
+    return rate
 
 
 def run(args: argparse.Namespace) -> int:

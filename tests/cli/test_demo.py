@@ -351,3 +351,24 @@ def test_agent_of_langgraph_serves_where_langchain_has_none(tmp_path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["spans"]["invoke_agent"] == 1
+
+
+def test_rounds_go_on_for_a_while(tmp_path, capsys):
+    """`--for` with `--rate`: all programs once per round; what was sent is the ground truth of all rounds."""
+    assert main(["demo", "--json", "--out", str(tmp_path), "--for", "1s", "--rate", "3"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    written = [json.loads(line) for line in (tmp_path / "traces.jsonl").read_text().splitlines()]
+    names = [
+        span["name"] for line in written for r in line["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]
+    ]
+    assert names.count("invoke_agent support_agent") == 3
+    assert len(names) == sum(told["spans"].values())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--for", "soon"), ("--rate", "0"), ("--rate", "many"), ("--rate", "99")]
+)
+def test_pace_that_is_none_is_wrong_use(capsys, option, value):
+    """Exit code 2, and what would be right."""
+    assert main(["demo", option, value]) == 2
+    assert value in capsys.readouterr().err

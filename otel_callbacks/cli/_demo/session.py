@@ -6,10 +6,11 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from langchain_core.runnables import RunnableConfig
@@ -22,6 +23,7 @@ from otel_callbacks.cli._demo.report import OK, Report, as_json, as_text
 from otel_callbacks.cli._demo.server import serve
 from otel_callbacks.cli._demo.telemetry import (
     SERVICE,
+    Batch,
     Destination,
     Telemetry,
     folder_destination,
@@ -48,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
         destinations = _destinations(args)
         telemetry = Telemetry(None if args.json else ConsoleTree(sys.stdout))
         truth = GroundTruth()
-        results = _run_programs(models, telemetry, truth, config, is_quiet=args.json)
-        batch = telemetry.take()
-        refused = {place: missed for place, to in destinations.items() if (missed := to.send(batch))}
+        traffic = _Traffic(models, telemetry, truth, destinations)
+        results = traffic.run(config, Pace(args.rate, args.duration), is_quiet=args.json)
+        batch, refused = traffic.sent, traffic.refused
     folder = Path(next(iter(destinations)))
     done = Report(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
     print(json.dumps(as_json(done), indent=2) if args.json else as_text(done))
@@ -105,25 +107,73 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return host, port
 
 
-def _run_programs(
-    models: Models, telemetry: Telemetry, truth: GroundTruth, config: Config, *, is_quiet: bool
-) -> dict[str, str]:
-    """Run the programs until all are done or Ctrl-C is pressed, and give "ok" or the error of those that ended."""
-    results: dict[str, str] = {}
-    with OTelCallbackHandler(
-        tracer_provider=telemetry.tracer_provider,
-        meter_provider=telemetry.meter_provider,
-        logger_provider=telemetry.logger_provider,
-        config=config,
-    ) as handler:
-        try:
-            for program in PROGRAMS:
-                if not is_quiet:
-                    print(f"\n{program.title}", flush=True)
-                results[program.name] = _outcome(program, models, {"callbacks": [handler, truth]})
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-    return results
+class Pace(NamedTuple):
+    """How often all programs run: `rate` times a second for `duration_s` seconds; once where that is 0."""
+
+    rate: float
+    duration_s: float
+
+    def starts(self) -> Iterator[float]:
+        """When each round starts, in seconds from the first."""
+        rounds = max(1, round(self.rate * self.duration_s))
+        return (number / self.rate for number in range(rounds))
+
+
+class _Traffic:
+    """The programs' traffic, and what became of it."""
+
+    def __init__(
+        self, models: Models, telemetry: Telemetry, truth: GroundTruth, destinations: Mapping[str, Destination]
+    ) -> None:
+        self._models = models
+        self._telemetry = telemetry
+        self._truth = truth
+        self._destinations = destinations
+        self.sent = Batch((), None, ())
+        self.refused: dict[str, list[str]] = {}
+
+    def run(self, config: Config, pace: Pace, *, is_quiet: bool) -> dict[str, str]:
+        """Run the programs until all rounds are done or Ctrl-C is pressed.
+
+        Returns:
+            "ok", or the last error, by program that ended.
+        """
+        results: dict[str, str] = {}
+        with OTelCallbackHandler(
+            tracer_provider=self._telemetry.tracer_provider,
+            meter_provider=self._telemetry.meter_provider,
+            logger_provider=self._telemetry.logger_provider,
+            config=config,
+        ) as handler:
+            started = time.monotonic()
+            try:
+                for start in pace.starts():
+                    if start:
+                        self._send()
+                        time.sleep(max(0.0, started + start - time.monotonic()))
+                    self._run_once(results, {"callbacks": [handler, self._truth]}, is_quiet=is_quiet)
+            except KeyboardInterrupt:
+                print("stopped", file=sys.stderr)
+        self._send()
+        for destination in self._destinations.values():
+            destination.close()
+        return results
+
+    def _run_once(self, results: dict[str, str], config: RunnableConfig, *, is_quiet: bool) -> None:
+        for program in PROGRAMS:
+            if not is_quiet:
+                print(f"\n{program.title}", flush=True)
+            outcome = _outcome(program, self._models, config)
+            if results.get(program.name, OK) == OK:
+                results[program.name] = outcome
+
+    def _send(self) -> None:
+        batch = self._telemetry.take()
+        for place, destination in self._destinations.items():
+            missed = destination.send(batch)
+            if missed:
+                self.refused[place] = sorted({*self.refused.get(place, ()), *missed})
+        self.sent = self.sent.followed_by(batch)
 
 
 def _outcome(program: Program, models: Models, config: RunnableConfig) -> str:

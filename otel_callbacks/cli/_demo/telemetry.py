@@ -31,6 +31,10 @@ class Batch(NamedTuple):
     metrics: MetricsData | None
     logs: Sequence[Any]
 
+    def followed_by(self, later: "Batch") -> "Batch":
+        """Both together; metrics count from the start, so the later ones hold the earlier."""
+        return Batch([*self.spans, *later.spans], later.metrics or self.metrics, [*self.logs, *later.logs])
+
 
 class Telemetry:
     """Providers of the demo, in no way global.
@@ -70,7 +74,7 @@ class Destination(NamedTuple):
     logs: LogRecordExporter
 
     def send(self, batch: Batch) -> list[str]:
-        """Send what there is, once, and give the signals that were not taken, such as ``["metrics"]``."""
+        """Send what there is, and give the signals that were not taken, such as ``["metrics"]``."""
         results: dict[str, Any] = {}
         if batch.spans:
             results["traces"] = self.spans.export(batch.spans)
@@ -78,9 +82,12 @@ class Destination(NamedTuple):
             results["metrics"] = self.metrics.export(batch.metrics)
         if batch.logs:
             results["logs"] = self.logs.export(batch.logs)
+        return [signal for signal, result in results.items() if result.name != "SUCCESS"]
+
+    def close(self) -> None:
+        """Let go of files and connections."""
         for exporter in self:
             exporter.shutdown()
-        return [signal for signal, result in results.items() if result.name != "SUCCESS"]
 
 
 def folder_destination(folder: Path) -> Destination:
