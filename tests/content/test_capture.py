@@ -310,6 +310,27 @@ def test_secrets_are_taken_out_and_counted(telemetry: Telemetry):
     assert counted(telemetry, "otel_callbacks.redactions") == {"anthropic_key": 1, "custom": 2, "email": 1}
 
 
+class People:
+    """Stands for a recogniser such as Presidio: finds places in a text."""
+
+    def analyze(self, text: str) -> list[tuple[int, int]]:
+        """Begin and end of each name."""
+        return [found.span() for found in re.finditer("Ada|Grace", text)]
+
+
+def test_recogniser_of_people_runs_as_a_redactor(telemetry: Telemetry):
+    """Analyse, then replace: the recipe of the privacy page, with a stand-in for the recogniser."""
+    people = People()
+
+    def without_people(text: str) -> str:
+        for begin, end in reversed(people.analyze(text)):
+            text = f"{text[:begin]}<PERSON>{text[end:]}"
+        return text
+
+    ask(telemetry.handler(capture="span_only", redact=(without_people,)), "Ada met Grace")
+    assert "<PERSON> met <PERSON>" in telemetry.span("chat").attributes["gen_ai.input.messages"]
+
+
 def test_redactor_that_fails_drops_the_value_and_not_the_span(telemetry: Telemetry):
     """In doubt nothing leaves; the failure is counted."""
     ask(telemetry.handler(capture="span_only", redact=(lambda text: text["x"],)))  # type: ignore[index]

@@ -1,0 +1,34 @@
+"""An event bus: run summaries go into a queue, and any number of consumers reads it in threads of their own.
+
+run: python examples/event_bus.py
+"""
+
+import queue
+import threading
+
+from langchain_core.language_models import FakeListChatModel
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_callbacks import OTelCallbackHandler, RunSummary
+
+events: queue.Queue[RunSummary | None] = queue.Queue(maxsize=1000)
+
+
+def publish(run: RunSummary) -> None:
+    """Never waits: a full queue loses an event, not time; that it raises then is counted and logged once."""
+    events.put_nowait(run)
+
+
+def consume() -> None:
+    """Whatever takes time."""
+    while (run := events.get()) is not None:
+        print("event:", run.span_name, run.outcome)
+
+
+consumer = threading.Thread(target=consume)
+consumer.start()
+handler = OTelCallbackHandler(tracer_provider=TracerProvider())
+handler.subscribe(publish)
+FakeListChatModel(responses=["Hello."]).batch(["Hi", "Ho"], config={"callbacks": [handler]})
+events.put(None)
+consumer.join()
