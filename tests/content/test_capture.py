@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from otel_callbacks import Config, OTelCallbackHandler, capture
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import State, create_agent, graph, needs_create_agent, weather
+from tests.support.programs import State, create_agent, graph, needs_agent_marks, weather
 from tests.support.telemetry import Telemetry
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -202,7 +202,7 @@ def test_unsampled_runs_do_no_content_work(monkeypatch):
 # What it is
 
 
-@needs_create_agent
+@needs_agent_marks
 def test_agent_has_its_conversation_on_every_level(telemetry: Telemetry):
     """Agent and model have messages, the tool its arguments and result, nodes their input and output."""
     program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "because"]), [weather], name="helper")

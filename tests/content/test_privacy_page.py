@@ -16,7 +16,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import State, needs_create_agent
+from tests.support.programs import State, needs_agent_marks, needs_create_agent
 from tests.support.telemetry import Telemetry
 
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
@@ -179,7 +179,7 @@ def what_left() -> None:
         telemetry.shutdown()
 
 
-@needs_create_agent
+@needs_agent_marks
 def test_page_says_what_leaves_at_each_setting(request: pytest.FixtureRequest):
     """The tables of docs/privacy.md are what was found; `--update-goldens` writes them."""
     page = PAGE.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from otel_callbacks import Config, record_evaluation
 from otel_callbacks.testing import OtelSpans, Point
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import create_agent, graph, needs_create_agent, weather
+from tests.support.programs import create_agent, graph, needs_agent_marks, weather
 
 pytest_plugins = ["pytester"]
 USAGE = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
@@ -24,7 +24,7 @@ def recorded():
     made.shutdown()
 
 
-@needs_create_agent
+@needs_agent_marks
 def test_tree_of_an_agent(recorded: OtelSpans):
     """The text of a test shows what happened; its indentation does not matter."""
     program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "done"]), [weather], name="helper")

@@ -13,7 +13,7 @@ from otel_callbacks import Config, Price
 from otel_callbacks._cost import Prices
 from otel_callbacks._mapping.cost import cost_usd
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import create_agent, needs_create_agent, weather
+from tests.support.programs import create_agent, needs_agent_marks, weather
 from tests.support.telemetry import Telemetry
 
 PRICE = Price(input=1.0, output=10.0, cache_read=0.1, cache_write=1.25, reasoning=20.0)
@@ -69,7 +69,7 @@ def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
     assert [point.value for point in telemetry.points("otel_callbacks.unpriced")] == [1]
 
 
-@needs_create_agent
+@needs_agent_marks
 def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
     """Totals stand under a key of their own: the sum of costs over all spans is the truth."""
     handler = telemetry.handler(prices={"acme-1": PRICE})
