@@ -78,7 +78,7 @@ def _conversation(inputs: object, max_items: int) -> Content:
 
 def _model_answer(result: Any) -> Content:
     generations = result.generations[0] if result.generations else ()
-    messages = output_messages(generations)
+    messages = [message for message in output_messages(generations) if message["parts"] or "finish_reason" in message]
     return {semconv.OUTPUT_MESSAGES: messages} if messages else {}
 
 

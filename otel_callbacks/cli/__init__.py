@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from otel_callbacks._version import __version__
-from otel_callbacks.cli import dashboards, demo, doctor, report, stack
+from otel_callbacks.cli import dashboards, demo, doctor, report, stack, view
 from otel_callbacks.cli._exit import BROKEN_PIPE, INTERRUPTED, Stop
 
-_COMMANDS = (demo, doctor, report, stack, dashboards)
+_COMMANDS = (demo, doctor, report, view, stack, dashboards)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

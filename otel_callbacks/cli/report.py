@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     subjects = _subjects(args.by)
     since_ns = _since_ns(args.since) if args.since else 0
     max_p95_s = _seconds(args.max_p95, "--max-p95") if args.max_p95 else None
-    source = reading.Source(_paths(args.files), shows_progress=sys.stderr.isatty())
+    source = reading.Source(reading.paths_of(args.files), shows_progress=sys.stderr.isatty())
     report = figures.Report(args.slowest)
     try:
         for span in source.spans():
@@ -67,15 +67,6 @@ def _subjects(text: str) -> list[str]:
         if name not in _SUBJECTS:
             raise Stop(f"--by {name}: must be of {', '.join(_SUBJECTS)}")
     return chosen
-
-
-def _paths(given: list[Path]) -> list[Path]:
-    paths: list[Path] = []
-    for path in given:
-        paths += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    if not paths:
-        raise Stop(f"no *.jsonl in {', '.join(map(str, given))}")
-    return paths
 
 
 def _seconds(text: str, option: str) -> float:

@@ -2,15 +2,20 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from otel_callbacks._json import decode
+from otel_callbacks.cli._exit import Stop
 
 _PROGRESS_S = 0.5
 _OTHER_SIGNALS = ("resourceMetrics", "resourceLogs")
 _ERROR = (2, "STATUS_CODE_ERROR")
+
+RawSpan = tuple[str, Any]
+"""Name of the service, and a span as OTLP's JSON has it."""
+Taken = TypeVar("Taken")
 
 
 class SpanFacts(NamedTuple):
@@ -40,11 +45,22 @@ class Source:
         """Lines that are cut, or no OTLP."""
 
     def spans(self) -> Iterator[SpanFacts]:
-        """Every span of every file.
+        """Every span of every file, by what the report needs of it.
 
         Raises:
             OSError: a file cannot be read.
         """
+        return self._read(lambda document: [_facts(span) for _, span in _spans(document)])
+
+    def raw(self) -> Iterator[RawSpan]:
+        """Every span of every file as it is written, with its service's name.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        return self._read(lambda document: [_complete(raw) for raw in _spans(document)])
+
+    def _read(self, take: Callable[[Any], list[Taken]]) -> Iterator[Taken]:
         total = sum(path.stat().st_size for path in self._paths)
         done, shown = 0, time.monotonic()
         for path in self._paths:
@@ -54,25 +70,48 @@ class Source:
                     if self._shows_progress and time.monotonic() - shown > _PROGRESS_S:
                         shown = time.monotonic()
                         print(f"\r{100 * done // max(total, 1):3} %", end="\r", file=sys.stderr, flush=True)
-                    yield from self._spans_of(line)
+                    yield from self._spans_of(line, take)
 
-    def _spans_of(self, line: bytes) -> Iterator[SpanFacts]:
+    def _spans_of(self, line: bytes, take: Callable[[Any], list[Taken]]) -> Iterator[Taken]:
         if not line.strip():
             return
         try:
             document: Any = decode(line)
             if "resourceSpans" in document:
-                yield from [_facts(span) for span in _spans(document)]
+                yield from take(document)
             elif not any(key in document for key in _OTHER_SIGNALS):
                 self.skipped += 1
         except (ValueError, TypeError, KeyError, AttributeError):
             self.skipped += 1
 
 
-def _spans(document: Any) -> Iterator[Any]:
+def paths_of(given: Sequence[Path]) -> list[Path]:
+    """The files, and those in the folders.
+
+    Raises:
+        Stop: there are none.
+    """
+    paths: list[Path] = []
+    for path in given:
+        paths += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not paths:
+        raise Stop(f"no *.jsonl in {', '.join(map(str, given))}")
+    return paths
+
+
+def _spans(document: Any) -> Iterator[RawSpan]:
     for resource in document["resourceSpans"]:
+        known = {pair["key"]: value_of(pair["value"]) for pair in resource.get("resource", {}).get("attributes", ())}
         for scope in resource.get("scopeSpans", ()):
-            yield from scope.get("spans", ())
+            for span in scope.get("spans", ()):
+                yield str(known.get("service.name", "")), span
+
+
+def _complete(raw: RawSpan) -> RawSpan:
+    """The same; an error where it lacks what every span has."""
+    for key in ("traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"):
+        raw[1][key]
+    return raw
 
 
 def _facts(span: Any) -> SpanFacts:
@@ -84,12 +123,14 @@ def _facts(span: Any) -> SpanFacts:
         start_ns=start,
         duration_s=(end - start) / 1e9,
         is_error=span.get("status", {}).get("code") in _ERROR,
-        attributes={pair["key"]: _value(pair.get("value", {})) for pair in span.get("attributes", ())},
+        attributes={pair["key"]: value_of(pair.get("value", {})) for pair in span.get("attributes", ())},
     )
 
 
-def _value(value: Any) -> Any:
-    """Numbers of 64 bits are texts in OTLP's JSON; other kinds are not needed."""
+def value_of(value: Any) -> Any:
+    """An attribute's value; numbers of 64 bits are texts in OTLP's JSON."""
     if "intValue" in value:
         return int(value["intValue"])
+    if "arrayValue" in value:
+        return [value_of(entry) for entry in value["arrayValue"].get("values", ())]
     return value.get("stringValue", value.get("doubleValue", value.get("boolValue")))

@@ -1,0 +1,1 @@
+"""The page of ``otel-callbacks view``: what is read, and how it is put into one file."""

@@ -1,0 +1,60 @@
+"""One HTML file with everything in it: the page, its program, and the spans."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from otel_callbacks.cli._report.reading import RawSpan, value_of
+
+_FOLDER = Path(__file__).parent
+_KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
+_STATUS = {0: "", 1: "ok", 2: "error"}
+
+
+def page(spans: Iterable[RawSpan]) -> str:
+    """The whole page. What a span holds becomes text in it, never markup or program."""
+    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    data = json.dumps(traces(spans), separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )  # ends no element, begins no comment
+    text = (_FOLDER / "page.html").read_text(encoding="utf-8")
+    before, after = text.split("{{DATA}}")
+    return before.replace("{{SCRIPT_HASH}}", f"sha256-{digest}") + data + after.replace("{{SCRIPT}}", script)
+
+
+def traces(spans: Iterable[RawSpan]) -> list[dict[str, Any]]:
+    """Traces, the newest first, each with its spans."""
+    found: dict[str, dict[str, Any]] = {}
+    for service, span in spans:
+        trace = found.setdefault(span["traceId"], {"id": span["traceId"], "service": service, "spans": []})
+        trace["spans"].append(_shown(span))
+    return sorted(found.values(), key=lambda trace: -min(span["start"] for span in trace["spans"]))
+
+
+def _shown(span: Any) -> dict[str, Any]:
+    start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+    status = span.get("status", {})
+    code = status.get("code", 0)
+    failed = code in {2, "STATUS_CODE_ERROR"}
+    return {
+        "id": span["spanId"],
+        "parent": span.get("parentSpanId", ""),
+        "name": span.get("name", ""),
+        "kind": _KINDS.get(span.get("kind", 0), str(span.get("kind", ""))),
+        "status": " ".join(filter(None, (_STATUS.get(code, str(code)), status.get("message", "")))),
+        "failed": failed,
+        "start": start / 1e9,
+        "seconds": (end - start) / 1e9,
+        "attributes": _attributes(span),
+        "events": [
+            {"name": event.get("name", ""), "attributes": _attributes(event)} for event in span.get("events", ())
+        ],
+    }
+
+
+def _attributes(holder: Any) -> dict[str, Any]:
+    return {pair["key"]: value_of(pair.get("value", {})) for pair in holder.get("attributes", ())}

@@ -1,0 +1,127 @@
+"""`otel-callbacks view`: one page, everything in it, and nothing in it that a span could run."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from otel_callbacks import cli
+from tests.cli.test_report import attribute
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "</script><script>document.title='owned'</script><!-- <img src=x onerror=\"document.title='owned'\">\u2028"
+MESSAGES = [
+    {"role": "user", "parts": [{"type": "text", "content": "Why?"}]},
+    {"role": "assistant", "parts": [{"type": "tool_call", "name": "look", "arguments": {"a": 1}}]},
+    {"role": "tool", "parts": [{"type": "tool_call_response", "response": "found"}]},
+]
+
+
+def line(name, span_id, parent="", trace="a" * 32, **attributes):
+    """One span as one line."""
+    known = {key.replace("__", "."): value for key, value in attributes.items()}
+    span = {
+        "traceId": trace,
+        "spanId": span_id,
+        "parentSpanId": parent,
+        "name": name,
+        "kind": 3,
+        "startTimeUnixNano": "1700000000000000000",
+        "endTimeUnixNano": "1700000001500000000",
+        "status": {"code": 2, "message": "ValueError"} if "error.type" in known else {},
+        "attributes": [attribute(key, value) for key, value in known.items()],
+        "events": [{"name": "exception", "attributes": [attribute("exception.type", "ValueError")]}],
+    }
+    resource = {"attributes": [attribute("service.name", "shop")]}
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]})
+
+
+@pytest.fixture
+def out(tmp_path, capsys):
+    """The page made of two traces, one of them hostile, and a cut line."""
+    file, out = tmp_path / "traces.jsonl", tmp_path / "page.html"
+    spans = [
+        line("invoke_agent helper", "1" * 16, gen_ai__operation__name="invoke_agent"),
+        line(
+            "chat m", "2" * 16, "1" * 16, gen_ai__operation__name="chat", gen_ai__input__messages=json.dumps(MESSAGES)
+        ),
+        line(
+            HOSTILE, "3" * 16, trace="b" * 32, note=HOSTILE, error__type="ValueError", gen_ai__input__messages=HOSTILE
+        ),
+    ]
+    file.write_text("\n".join([*spans, spans[0][:70]]), encoding="utf-8")
+    assert cli.main(["view", str(file), "-o", str(out)]) == 0
+    assert "1 lines skipped" in capsys.readouterr().err
+    return out
+
+
+def embedded(page):
+    """The data in the page, as a browser reads it."""
+    [text] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(text)
+
+
+def rendered(path, *options):
+    """What a browser makes of the page."""
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", *options]
+    done = subprocess.run([*command, f"file://{path}"], capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout
+
+
+def test_page_holds_every_span(out):
+    """Traces with their spans, services, attributes and events."""
+    found = {trace["id"]: trace for trace in embedded(out.read_text(encoding="utf-8"))}
+    assert [span["name"] for span in found["a" * 32]["spans"]] == ["invoke_agent helper", "chat m"]
+    assert found["a" * 32]["service"] == "shop"
+    assert found["b" * 32]["spans"][0]["status"] == "error ValueError"
+    assert found["b" * 32]["spans"][0]["attributes"]["note"] == HOSTILE
+
+
+def test_page_loads_nothing_and_runs_nothing_but_its_own_program(out):
+    """A content security policy names the hash of the one script; no address of another host is in the page."""
+    page = out.read_text(encoding="utf-8")
+    assert "default-src 'none'" in page
+    assert len(re.findall(r"<script>", page)) == 1
+    assert "owned'</script>" not in page
+    assert not re.findall(r"(?:src|href)=[\"']?http", page)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.slow
+def test_browser_shows_it_and_runs_none_of_it(out):
+    """List, waterfall and details are drawn; what spans hold is text."""
+    dom = rendered(out, "--dump-dom")
+    assert "<title>Traces</title>" in dom
+    assert "2 of 2 traces, 3 spans" in dom
+    assert "document.title='owned'" in dom
+    assert "<img" not in dom
+    assert 'class="bar"' in dom
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.slow
+def test_ten_thousand_spans_stay_usable(tmp_path):
+    """Many traces, and one with thousands of spans, are drawn."""
+    file, out = tmp_path / "traces.jsonl", tmp_path / "page.html"
+    spans = [line(f"chat {number}", f"{number:016x}", trace=f"{number % 2000:032x}") for number in range(1, 8001)]
+    spans += [line("node", f"{number:016x}", f"{1:016x}", trace="f" * 32) for number in range(10_000, 12_000)]
+    file.write_text("\n".join(spans), encoding="utf-8")
+    assert cli.main(["view", str(file), "-o", str(out)]) == 0
+    assert "2001 of 2001 traces, 10000 spans" in rendered(out, "--dump-dom")
+
+
+def test_wrong_use_is_one_line(capsys, tmp_path):
+    """A file that is not there, a place that cannot be written."""
+    assert cli.main(["view", str(tmp_path / "none.jsonl")]) == 2
+    (tmp_path / "t.jsonl").write_text("")
+    assert cli.main(["view", str(tmp_path / "t.jsonl"), "-o", str(tmp_path / "no" / "x.html")]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_empty_file_makes_an_empty_page(tmp_path):
+    """It says so instead of failing."""
+    (tmp_path / "t.jsonl").write_text("")
+    assert cli.main(["view", str(tmp_path / "t.jsonl"), "-o", str(tmp_path / "x.html")]) == 0
+    assert embedded((tmp_path / "x.html").read_text()) == []
