@@ -10,7 +10,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ boards: $(READY) ## write the Grafana boards and Prometheus rules anew
 
 api: ## write the listing of the public interface anew
 	$(PYTHON) scripts/api.py
+
+pictures: $(READY) ## make the pictures of the documentation anew (needs Chromium)
+	$(BIN)/python scripts/pictures.py
 
 reference: $(READY) ## write the reference pages anew
 	$(BIN)/python scripts/reference.py
