@@ -7,7 +7,7 @@ import difflib
 import itertools
 import json
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,10 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs import export as log_export
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import format_span_id, format_trace_id
 
 from otel_callbacks import semconv
 from otel_callbacks.config import Config
@@ -46,6 +45,39 @@ class CountingIds(IdGenerator):
         return next(self._span_ids)
 
 
+class _Clock(SpanProcessor):
+    """Ticks once for each start and each end, so that neither speed nor the resolution of real clocks is seen."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count(_TICK_NS, _TICK_NS)
+        self._starts: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+
+    def on_start(self, span: ReadableSpan, parent_context: Any = None) -> None:  # noqa: ARG002 - the SDK's signature
+        self._starts[span.context.span_id] = next(self._ticks)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._ends[span.context.span_id] = next(self._ticks)
+
+    def tell(self, span: ReadableSpan) -> ReadableSpan:
+        """The same span with ticks; its events happen when it ends."""
+        end = self._ends[span.context.span_id]
+        return ReadableSpan(
+            name=span.name,
+            context=span.context,
+            parent=span.parent,
+            resource=span.resource,
+            attributes=span.attributes,
+            events=[Event(event.name, event.attributes, end) for event in span.events],
+            links=span.links,
+            kind=span.kind,
+            status=span.status,
+            start_time=self._starts[span.context.span_id],
+            end_time=end,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+
+
 @dataclass(frozen=True)
 class Point:
     """One data point of a metric.
@@ -64,8 +96,8 @@ class Point:
 class OtelSpans:
     """Providers in memory, a handler on them, and what came out.
 
-    Ids count from 1. Times are ticks of one millisecond, one for each start and each end in their order, so that two
-    runs of the same test look the same.
+    Ids count from 1. Times of spans are ticks of one millisecond, one for each start and each end in their order, so
+    that two runs of the same sequential test look the same. What was measured stays real: metrics, time to first chunk.
 
     Args:
         config: options of `handler`; `Config()` by default, whatever the environment says.
@@ -76,6 +108,8 @@ class OtelSpans:
         self._metrics = InMemoryMetricReader()
         self._logs = _LogExporter()
         self.tracer_provider = TracerProvider(id_generator=CountingIds(), shutdown_on_exit=False)
+        self._clock = _Clock()
+        self.tracer_provider.add_span_processor(self._clock)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
         self.meter_provider = MeterProvider([self._metrics], shutdown_on_exit=False)
         self.logger_provider = LoggerProvider(shutdown_on_exit=False)
@@ -94,7 +128,8 @@ class OtelSpans:
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """The ended spans in the order in which they started, with ticks for times."""
-        return _ticking(self._spans.get_finished_spans())
+        told = [self._clock.tell(span) for span in self._spans.get_finished_spans()]
+        return tuple(sorted(told, key=lambda span: span.start_time or 0))
 
     @property
     def logs(self) -> tuple[Any, ...]:
@@ -129,16 +164,20 @@ class OtelSpans:
         Raises:
             AssertionError: they differ; the message shows how.
         """
+        __tracebackhide__ = True
         wanted = textwrap.dedent(expected).strip("\n").rstrip()
         found = self.tree(*attributes)
         if found != wanted:
             lines = difflib.unified_diff(
                 wanted.split("\n"), found.split("\n"), "expected", "recorded", lineterm="", n=99
             )
-            raise AssertionError("the recorded spans differ\n" + "\n".join(lines))
+            raise AssertionError("\n".join([f"the recorded spans differ{self._hint(found)}", *lines]))
 
     def assert_no_text(self, text: str) -> None:
         """Search all that was recorded: names, attributes, events, links, status, log records and metrics.
+
+        Finds the text as it is and as JSON and `repr` write it inside another text, once or twice. Runs that are still
+        open are not searched.
 
         Raises:
             AssertionError: `text` is in it; the message says where, and does not repeat it.
@@ -146,18 +185,32 @@ class OtelSpans:
         """
         if not text:
             raise ValueError("assert_no_text('') would find everything: say which text must not leave")
-        places = [f"span {span.name!r}" for span in self.spans if text in json.dumps(_facts(span), default=str)]
-        places += [f"log record {log.event_name!r}" for log in self.logs if text in repr((log.body, log.attributes))]
+        __tracebackhide__ = True
+        spellings = _spellings(text)
+        places = [f"span {span.name!r}" for span in self.spans if _holds(_facts(span), spellings)]
+        places += [
+            f"log record {log.event_name!r}"
+            for log in self.logs
+            if _holds((log.event_name, log.body, log.attributes), spellings)
+        ]
         data = self._metrics.get_metrics_data()
-        if data is not None and text in data.to_json():
+        if data is not None and _holds(json.loads(data.to_json()), spellings):
             places.append("a metric")
         if places:
-            raise AssertionError(f"the text left the program in {', '.join(places)}")
+            told = ", ".join(places)
+            if any(spelling in told for spelling in spellings):
+                told = "a name"
+            raise AssertionError(f"the text left the program in {told}")
 
     def clear(self) -> None:
         """Forget the spans and log records up to now."""
         self._spans.clear()
         self._logs.clear()
+
+    def _hint(self, found: str) -> str:
+        if self.handler.open_runs:
+            return f"; runs that are still open: {self.handler.open_runs}"
+        return "" if found else '; none was recorded: did the call get {"callbacks": [otel_spans.handler]}?'
 
     def shutdown(self) -> None:
         """End what is open and stop the providers."""
@@ -196,40 +249,38 @@ def _line(span: ReadableSpan, attributes: Iterable[str]) -> str:
     return " ".join(words)
 
 
-def _ticking(spans: Sequence[ReadableSpan]) -> tuple[ReadableSpan, ...]:
-    moments = sorted({moment for span in spans for moment in (span.start_time, span.end_time) if moment is not None})
-    ticks: dict[int | None, int] = {moment: number * _TICK_NS for number, moment in enumerate(moments, 1)}
-    ordered = sorted(spans, key=lambda span: (span.start_time or 0, span.context.span_id))
-    return tuple(_at(span, ticks.get(span.start_time), ticks.get(span.end_time)) for span in ordered)
-
-
-def _at(span: ReadableSpan, start: int | None, end: int | None) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=start,
-        end_time=end,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
 def _facts(span: ReadableSpan) -> dict[str, Any]:
     return {
         "name": span.name,
-        "trace": format_trace_id(span.context.trace_id),
-        "span": format_span_id(span.context.span_id),
         "status": span.status.description,
         "attributes": dict(span.attributes or {}),
         "events": [[event.name, dict(event.attributes or {})] for event in span.events],
         "links": [dict(link.attributes or {}) for link in span.links],
     }
+
+
+def _spellings(text: str) -> set[str]:
+    spellings = {text}
+    for _ in range(2):  # JSON in JSON, as arguments of tool calls are
+        for known in tuple(spellings):
+            spellings |= {json.dumps(known)[1:-1], json.dumps(known, ensure_ascii=False)[1:-1], repr(known)[1:-1]}
+    return spellings
+
+
+def _holds(value: Any, spellings: set[str]) -> bool:
+    return any(spelling in text for text in _texts(value) for spelling in spellings)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for item in value:
+            yield from _texts(item)
+    else:
+        yield value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _point(point: Any) -> Point:

@@ -1,5 +1,6 @@
 """Code blocks of the documents run, or say visibly why not."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 import otel_callbacks
+from otel_callbacks._pytest_plugin import otel_spans  # noqa: F401 - for environments without the installed package
 from tests.support import global_providers
 
 ROOT = Path(__file__).parents[2]
@@ -46,12 +48,16 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
 
 
 @pytest.mark.parametrize("block", [pytest.param(b, id=_id(b)) for b in _blocks() if b[1]["language"] == "python"])
-def test_python_blocks_run(block: tuple[str, re.Match[str]], program: dict[str, Any]) -> None:
-    """A Python block of a document runs as it stands."""
+def test_python_blocks_run(
+    block: tuple[str, re.Match[str]], program: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    """A Python block of a document runs as it stands, and the tests that it defines pass."""
     if block[1]["reason"]:
         pytest.skip(f"not run: {block[1]['reason']}")
     try:
         exec(compile(block[1]["code"], _id(block), "exec"), program)  # noqa: S102 - our own documents
+        for check in [value for name, value in program.items() if name.startswith("test_")]:
+            check(**{name: request.getfixturevalue(name) for name in inspect.signature(check).parameters})
     except ModuleNotFoundError as missing:
         if "pip install 'otel-callbacks[" not in str(missing):
             raise

@@ -1,11 +1,13 @@
 """The helper for tests, tested on itself."""
 
+import json
 import subprocess
 import sys
 import textwrap
 
 import pytest
 from langchain_core.messages import AIMessage
+from opentelemetry.trace import Status, StatusCode
 
 from otel_callbacks import Config, record_evaluation
 from otel_callbacks.testing import OtelSpans, Point
@@ -22,6 +24,9 @@ def recorded():
     made = OtelSpans()
     yield made
     made.shutdown()
+
+
+AWKWARD = ["Zoë", 'say "hi"', "it's", "two\nlines", "back\\slash", "4111"]
 
 
 @needs_agent_marks
@@ -63,6 +68,30 @@ def test_ids_and_times_are_the_same_in_every_run():
     assert seen[0] == [("invoke_workflow trip", 1, 1, 1_000_000, 4_000_000), ("node look", 1, 2, 2_000_000, 3_000_000)]
 
 
+def test_times_are_ticks_where_spans_of_the_app_and_events_are_mixed_in(recorded: OtelSpans):
+    """Order alone counts: clocks that stand still give the same, and events bear the tick of their span's end."""
+    tracer = recorded.tracer_provider.get_tracer("app")
+    outer = tracer.start_span("outer", start_time=5)
+    inner = tracer.start_span("inner", start_time=5)
+    inner.add_event("seen", timestamp=5)
+    inner.end(5)
+    outer.end(5)
+    times = [(span.name, span.start_time, span.end_time) for span in recorded.spans]
+    assert times == [("outer", 1_000_000, 4_000_000), ("inner", 2_000_000, 3_000_000)]
+    assert [event.timestamp for event in recorded.spans[1].events] == [3_000_000]
+
+
+def test_difference_says_what_may_be_the_cause(recorded: OtelSpans):
+    """A handler that was not passed, or a run that has not ended, is said beside the difference."""
+    with pytest.raises(AssertionError, match=r"none was recorded: did the call get"):
+        recorded.assert_tree("chat")
+    stream = ScriptedChat(script=["hi there"]).stream("x", {"callbacks": [recorded.handler]})
+    next(stream)
+    with pytest.raises(AssertionError, match=r"still open: 1\n"):
+        recorded.assert_tree("chat")
+    stream.close()
+
+
 def test_tokens_and_metrics(recorded: OtelSpans):
     """Sums over all calls; points with their labels."""
     for _ in range(2):
@@ -85,6 +114,48 @@ def test_text_that_left_is_found(where):
     assert "walrus" not in str(found.value)
     recorded.assert_no_text("carpenter")
     recorded.shutdown()
+
+
+@pytest.mark.parametrize("where", ["span_only", "event_only"])
+@pytest.mark.parametrize("secret", AWKWARD)
+def test_text_is_found_however_it_is_written(where, secret):
+    """Quotes, line ends and letters beyond ASCII are escaped in recorded content; the text is found all the same."""
+    recorded = OtelSpans(Config(capture=where))
+    called = AIMessage("", tool_calls=[{"name": "look", "args": {"deep": json.dumps({"for": secret})}, "id": "1"}])
+    ScriptedChat(script=["hi"]).invoke([called], {"callbacks": [recorded.handler]})
+    with pytest.raises(AssertionError, match="the text left"):
+        recorded.assert_no_text(secret)
+    recorded.shutdown()
+
+
+@pytest.mark.parametrize("secret", AWKWARD)
+@pytest.mark.parametrize(
+    "leak",
+    [
+        pytest.param(lambda span, text: span.set_attribute("k", text), id="attribute"),
+        pytest.param(lambda span, text: span.set_attribute("k", ["a", text]), id="list"),
+        pytest.param(lambda span, text: span.set_attribute(text, 1), id="key"),
+        pytest.param(lambda span, text: span.set_attribute("k", f"KeyError({text!r})"), id="repr"),
+        pytest.param(lambda span, text: span.add_event(f"on {text}"), id="event"),
+        pytest.param(lambda span, text: span.record_exception(ValueError(text)), id="exception"),
+        pytest.param(lambda span, text: span.add_link(span.get_span_context(), {"k": text}), id="link"),
+        pytest.param(lambda span, text: span.set_status(Status(StatusCode.ERROR, text)), id="status"),
+        pytest.param(lambda span, text: span.update_name(f"for {text}"), id="name"),
+    ],
+)
+def test_text_is_found_in_every_part_of_a_span(recorded: OtelSpans, leak, secret):
+    """Wherever it stands, and the message does not repeat it."""
+    with recorded.tracer_provider.get_tracer("app").start_as_current_span("work") as span:
+        leak(span, secret)
+    with pytest.raises(AssertionError, match="the text left") as found:
+        recorded.assert_no_text(secret)
+    assert secret not in str(found.value)
+
+
+def test_ids_are_no_text(recorded: OtelSpans):
+    """A number that is looked for is not found in the ids that count from 1."""
+    recorded.tracer_provider.get_tracer("app").start_span("work").end()
+    recorded.assert_no_text("0001")
 
 
 def test_text_in_a_metric_is_found(recorded: OtelSpans):
@@ -126,7 +197,7 @@ def test_fixture_is_there_without_an_import(pytester: pytest.Pytester):
         """
     )
     plugin = [] if _is_installed() else ["-p", "otel_callbacks._pytest_plugin"]
-    pytester.runpytest_inprocess(*plugin, "-p", "no:langsmith_plugin").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*plugin, "-p", "no:langsmith_plugin", "-p", "no:asyncio").assert_outcomes(passed=2)
 
 
 def _is_installed() -> bool:
