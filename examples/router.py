@@ -28,6 +28,10 @@ class Router(SpanExporter):
         failed = SpanExportResult.FAILURE in results
         return SpanExportResult.FAILURE if failed else SpanExportResult.SUCCESS
 
+    def shutdown(self) -> None:
+        self._audit.shutdown()
+        self._default.shutdown()
+
 
 audit, default = InMemorySpanExporter(), InMemorySpanExporter()  # in an app: OTLP exporters with two endpoints
 provider = TracerProvider()
