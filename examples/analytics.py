@@ -1,6 +1,6 @@
 """Analytics over trace files with DuckDB: any question in SQL, without a server.
 
-run: python examples/analytics.py      (needs: pip install duckdb)
+run: python examples/analytics.py      (needs: pip install 'otel-callbacks[files]' duckdb)
 """
 
 import tempfile

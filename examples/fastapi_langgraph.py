@@ -1,6 +1,6 @@
 """FastAPI and a streaming LangGraph graph: one handler for all requests, the conversation from the path.
 
-run: python examples/fastapi_langgraph.py      (needs: pip install fastapi httpx)
+run: python examples/fastapi_langgraph.py      (needs: pip install fastapi httpx langgraph)
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Traces in files: OTLP JSON lines that the collector, `otel-callbacks report` and any JSON reader understand.
 
-run: python examples/file.py [FOLDER]
+run: python examples/file.py [FOLDER]      (needs: pip install 'otel-callbacks[files]')
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Retrieval: the query, the embedding below it, and the answer, in one trace; documents are counted, not sent.
 
-run: python examples/rag.py
+run: python examples/rag.py      (needs: pip install numpy)
 """
 
 import sys
