@@ -1,44 +1,54 @@
-"""A router: traces tagged "audit" go to a destination of their own, the rest to the default, nothing twice.
+"""A router: audited runs go to a destination of their own, spans and metrics, the rest to the default, nothing twice.
 
 run: python examples/router.py
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from langchain_core.language_models import FakeListChatModel
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_callbacks import OTelCallbackHandler
-
-TAG = "audit"
+from otel_callbacks import Config, OTelCallbackHandler
 
 
-class Router(SpanExporter):
-    """Gives each span to one of two exporters. LangChain hands tags down, so whole trees go one way."""
+class Destination(NamedTuple):
+    """A handler with providers of its own; in an app their exporters have addresses of their own."""
 
-    def __init__(self, audit: SpanExporter, default: SpanExporter) -> None:
-        self._audit, self._default = audit, default
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        chosen = [span for span in spans if TAG in (span.attributes or {}).get("langchain.tags", ())]
-        others = [span for span in spans if span not in chosen]
-        results = [to.export(some) for to, some in ((self._audit, chosen), (self._default, others)) if some]
-        failed = SpanExportResult.FAILURE in results
-        return SpanExportResult.FAILURE if failed else SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        self._audit.shutdown()
-        self._default.shutdown()
+    handler: OTelCallbackHandler
+    spans: InMemorySpanExporter
+    metrics: InMemoryMetricReader
 
 
-audit, default = InMemorySpanExporter(), InMemorySpanExporter()  # in an app: OTLP exporters with two endpoints
-provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(Router(audit, default)))
-handler = OTelCallbackHandler(tracer_provider=provider)
+def destination(config: Config) -> Destination:
+    """Set one up."""
+    spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
+    handler = OTelCallbackHandler(
+        tracer_provider=tracer_provider, meter_provider=MeterProvider([metrics]), config=config
+    )
+    return Destination(handler, spans, metrics)
+
+
+DESTINATIONS = {
+    "audit": destination(Config(detail="all")),
+    "default": destination(Config(filter=lambda run: run.run_type != "prompt")),
+}
+
+
+def config_for(*tags: str) -> dict:
+    """What a call gets: one handler, so that each tree has one place."""
+    chosen = DESTINATIONS["audit" if "audit" in tags else "default"]
+    return {"callbacks": [chosen.handler], "tags": list(tags)}
+
+
 model = FakeListChatModel(responses=["Done."])
-model.invoke("Pay the bill", config={"callbacks": [handler], "tags": [TAG]})
-model.invoke("Tell a joke", config={"callbacks": [handler]})
-handler.flush()
-print("audit:", len(audit.get_finished_spans()), "default:", len(default.get_finished_spans()))
+model.invoke("Pay the bill", config=config_for("audit"))
+model.invoke("Tell a joke", config=config_for("fun"))
+for name, place in DESTINATIONS.items():
+    measured = place.metrics.get_metrics_data() is not None
+    print(f"{name}: {len(place.spans.get_finished_spans())} span, measured: {measured}")

@@ -21,7 +21,7 @@ SHOWN = {
     "monitoring": r"ALERT invoke_workflow look up: TimeoutError",
     "security_audit": r"ada delete_account ok [0-9a-f]{12}\nbob",
     "event_bus": r"(event: chat ok\n){2}",
-    "router": r"audit: 1 default: 1",
+    "router": r"audit: 1 span, measured: True\ndefault: 1 span, measured: True",
     "batch": r"invoke_workflow survey.*(\n +[├└]─ chat.*){3}",
     "resilient": r"answer: The cache says yes",
     "fastapi_langgraph": r"node talk(.|\n)*It is sunny",
