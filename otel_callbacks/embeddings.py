@@ -5,10 +5,9 @@ Source: the GenAI conventions' ``embeddings`` operation, and LangChain's ``Embed
 
 import copy
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from langchain_core.embeddings import Embeddings
 from opentelemetry import context as context_api
@@ -18,7 +17,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from otel_callbacks import semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping.provider import convention_name
-from otel_callbacks._pipeline import Destination
+from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
@@ -60,7 +59,7 @@ def trace_embeddings(
     """
     if not isinstance(embeddings, Embeddings):
         raise TypeError(f"embeddings={embeddings!r}: must be LangChain Embeddings")
-    if hasattr(embeddings, _DESTINATION):
+    if type(embeddings) in _traced_classes.values():
         return embeddings
     traced = copy.copy(embeddings)
     dialect = DIALECTS[(config or Config.from_env()).semconv]
@@ -80,17 +79,17 @@ def _traced_class(kind: type) -> type:
 def _namespace(kind: Any) -> dict[str, Any]:
     """The methods of `Embeddings`, each in a span; no second base class, so that an object can change over to it."""
 
-    def embed_documents(self: Any, texts: list[str]) -> Any:
-        return _call(self, len(texts), lambda: kind.embed_documents(self, texts))
+    def embed_documents(self: Any, texts: Any, *args: Any, **kwargs: Any) -> Any:
+        return _call(self, texts, lambda: kind.embed_documents(self, texts, *args, **kwargs))
 
-    def embed_query(self: Any, text: str) -> Any:
-        return _call(self, 1, lambda: kind.embed_query(self, text))
+    def embed_query(self: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+        return _call(self, (text,), lambda: kind.embed_query(self, text, *args, **kwargs))
 
-    async def aembed_documents(self: Any, texts: list[str]) -> Any:
-        return await _acall(self, len(texts), lambda: kind.aembed_documents(self, texts))
+    async def aembed_documents(self: Any, texts: Any, *args: Any, **kwargs: Any) -> Any:
+        return await _acall(self, texts, lambda: kind.aembed_documents(self, texts, *args, **kwargs))
 
-    async def aembed_query(self: Any, text: str) -> Any:
-        return await _acall(self, 1, lambda: kind.aembed_query(self, text))
+    async def aembed_query(self: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+        return await _acall(self, (text,), lambda: kind.aembed_query(self, text, *args, **kwargs))
 
     return {
         "__module__": kind.__module__,
@@ -109,12 +108,22 @@ def _namespace(kind: Any) -> dict[str, Any]:
 def _untraced(traced: Any) -> Any:
     """The object as it was before, for copies and pickles: the traced class exists in this process only."""
     plain: Any = object.__new__(type(traced).__mro__[1])
-    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+    plain.__dict__.update(traced.__dict__)
+    for name in _slots(type(plain)):
         if hasattr(traced, name):
-            value = getattr(traced, name)
-            object.__setattr__(plain, name, dict(value) if name == "__dict__" else value)
+            object.__setattr__(plain, name, getattr(traced, name))
     plain.__dict__.pop(_DESTINATION, None)
     return plain
+
+
+def _slots(kind: type) -> Iterator[str]:
+    """Where a class keeps values outside its dictionary, pydantic's own among them."""
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in {"__dict__", "__weakref__"}:
+                hidden = name.startswith("__") and not name.endswith("__")
+                yield f"_{base.__name__.lstrip('_')}{name}" if hidden else name
 
 
 def _again(traced: Any, plain: Any) -> Any:
@@ -123,57 +132,79 @@ def _again(traced: Any, plain: Any) -> Any:
     return other
 
 
-def _call(traced: Any, count: int, embed: Callable[[], Any]) -> Any:
-    if _is_silent():
-        return embed()
-    with _operation(traced, count) as put_result:
+def _call(traced: Any, texts: Any, embed: Callable[[], Any]) -> Any:
+    opened = None if _is_silent() else _begin(traced, texts)
+    try:
         result = embed()
-        put_result(result)
-        return result
+    except BaseException as error:
+        _end(opened, error=error)
+        raise
+    _end(opened, result=result)
+    return result
 
 
-async def _acall(traced: Any, count: int, embed: Callable[[], Awaitable[Any]]) -> Any:
-    if _is_silent():
-        return await embed()
-    with _operation(traced, count) as put_result:
+async def _acall(traced: Any, texts: Any, embed: Callable[[], Awaitable[Any]]) -> Any:
+    opened = None if _is_silent() else _begin(traced, texts)
+    try:
         result = await embed()
-        put_result(result)
-        return result
+    except BaseException as error:
+        _end(opened, error=error)
+        raise
+    _end(opened, result=result)
+    return result
 
 
 def _is_silent() -> bool:
     return _embedding.get() or current().suppressed or sdk_disabled()
 
 
-@contextmanager
-def _operation(traced: Any, count: int) -> Iterator[Callable[[Any], None]]:
-    pipeline = getattr(traced, _DESTINATION).current()
-    attributes = _attributes(traced)
-    model = attributes.get(semconv.REQUEST_MODEL)
-    title = f"{semconv.EMBEDDINGS} {model}" if model else semconv.EMBEDDINGS
-    span = pipeline.tracer.start_span(title, kind=SpanKind.CLIENT, attributes=attributes)
-    span.set_attribute(semconv.EMBEDDINGS_TEXT_COUNT, count)
-    context = set_span_in_context(span)
-    before, was = context_api.get_current(), _embedding.get()
-    context_api.attach(context)
-    _embedding.set(True)
-    started = perf_counter()
+class _Opened(NamedTuple):
+    """A call that is being traced."""
 
-    def put_result(vectors: Any) -> None:
-        size = _dimension(vectors)
+    pipeline: Pipeline
+    span: Span
+    attributes: dict[str, Any]
+    context: Context
+    before: Context
+    started: float
+
+
+def _begin(traced: Any, texts: Any) -> _Opened | None:
+    """Open the call's span; ``None``, and counted, where that fails: the call itself goes on."""
+    pipeline: Pipeline = traced.__dict__[_DESTINATION].current()
+    try:
+        attributes = _attributes(traced)
+        model = attributes.get(semconv.REQUEST_MODEL)
+        title = f"{semconv.EMBEDDINGS} {model}" if model else semconv.EMBEDDINGS
+        span = pipeline.tracer.start_span(title, kind=SpanKind.CLIENT, attributes=attributes)
+        if isinstance(texts, (list, tuple)):
+            span.set_attribute(semconv.EMBEDDINGS_TEXT_COUNT, len(texts))
+        before, context = context_api.get_current(), set_span_in_context(span)
+        context_api.attach(context)
+    except Exception as error:  # noqa: BLE001 - whatever an application's class raises when it is asked
+        pipeline.failed("embeddings", error)
+        return None
+    _embedding.set(True)
+    return _Opened(pipeline, span, attributes, context, before, perf_counter())
+
+
+def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | None = None) -> None:
+    if opened is None:
+        return
+    seconds = perf_counter() - opened.started
+    _embedding.set(False)
+    pipeline, span, attributes = opened.pipeline, opened.span, opened.attributes
+    try:
+        _restore(opened.before, opened.context)
+        size = _dimension(result) if error is None else None
         if size:
             span.set_attribute(semconv.EMBEDDINGS_DIMENSION, size)
-
-    try:
-        yield put_result
-    except BaseException as error:
-        _fail(span, error, attributes)
-        raise
+        outcome = "ok" if error is None else _fail(span, error, attributes)
+        span.set_attribute(semconv.OUTCOME, outcome)
+        pipeline.instruments.duration(semconv.EMBEDDINGS, seconds, attributes, opened.context)
+    except Exception as failure:  # noqa: BLE001 - hostile results and exceptions, span processors
+        pipeline.failed("embeddings", failure)
     finally:
-        _embedding.set(was)
-        _restore(before, context)
-        pipeline.instruments.duration(semconv.EMBEDDINGS, perf_counter() - started, attributes, context)
-        span.set_attribute(semconv.OUTCOME, attributes.pop(semconv.OUTCOME, None) or _outcome_of(attributes))
         span.end()
 
 
@@ -183,20 +214,18 @@ def _restore(before: Context, ours: Context) -> None:
         context_api.attach(before)
 
 
-def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> None:
+def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:
+    """Describe the failure on the span and for the measurement, and give the outcome."""
     ending = errors.ending(error, cancel_is_error=False)
     if ending.error_type is None:
         attributes[semconv.OUTCOME] = ending.outcome
-        return
+        return ending.outcome
     attributes[semconv.ERROR_TYPE] = ending.error_type
     span.set_attribute(semconv.ERROR_TYPE, ending.error_type)
     span.set_status(Status(StatusCode.ERROR, ending.error_type))
     event = {semconv.EXCEPTION_TYPE: ending.error_type, semconv.EXCEPTION_STACKTRACE: errors.stack(error)}
     span.add_event(semconv.EVENT_EXCEPTION, event)
-
-
-def _outcome_of(attributes: dict[str, Any]) -> str:
-    return "error" if semconv.ERROR_TYPE in attributes else "ok"
+    return ending.outcome
 
 
 def _attributes(traced: Any) -> dict[str, Any]:

@@ -139,3 +139,79 @@ def test_other_objects_are_refused():
     """A mistake in code."""
     with pytest.raises(TypeError, match="must be LangChain Embeddings"):
         trace_embeddings(object())  # type: ignore[type-var]
+
+
+class Odd(PlainEmbeddings):
+    """Takes more than the interface asks for, and answers questions about itself with exceptions."""
+
+    __slots__ = ("key",)
+    model = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key = "k"
+
+    @property
+    def deployment(self) -> str:
+        raise RuntimeError("not connected")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise KeyError(name)
+
+    def embed_documents(self, texts: Any, chunk_size: int = 1) -> Any:
+        return [[float(chunk_size), len(self.key)] for _ in texts]
+
+
+class Lazy:
+    """A result that cannot be looked at."""
+
+    def __getitem__(self, index: int) -> float:
+        raise ValueError(index)
+
+
+class HostileError(Exception):
+    """An exception that answers no question."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_more_arguments_and_any_iterable_are_passed_on(telemetry: Telemetry):
+    """What the class takes beyond the interface reaches it; a generator is not used up."""
+    wrapped = traced(telemetry, DeterministicFakeEmbedding(size=2))
+    assert len(wrapped.embed_documents(text for text in "ab")) == 2
+    assert traced(telemetry, Odd()).embed_documents(["a"], chunk_size=3) == [[3.0, 1]]
+
+
+def test_class_that_raises_when_asked_is_called_all_the_same(telemetry: Telemetry):
+    """What cannot be traced is counted, and the application gets its answer."""
+    assert traced(telemetry, Odd()).embed_query("x") == [1.0, 1]
+    [point] = telemetry.points("otel_callbacks.errors")
+    assert point.attributes["otel_callbacks.error.kind"] == "embeddings"
+
+
+@pytest.mark.parametrize("kind", [Lazy, HostileError], ids=["result", "exception"])
+def test_hostile_results_and_exceptions_reach_the_caller(telemetry: Telemetry, kind):
+    """As they are; the span ends."""
+    outcome = kind()
+
+    class Returning(PlainEmbeddings):
+        def embed_query(self, text: str) -> Any:
+            if kind is HostileError:
+                raise outcome
+            return outcome
+
+    try:
+        got = traced(telemetry, Returning()).embed_query("x")
+    except BaseException as error:  # noqa: BLE001 - what is raised is looked at
+        got = error
+    same = got is outcome
+    assert same
+    assert len(telemetry.spans) == 1
+
+
+def test_values_in_slots_are_copied(telemetry: Telemetry):
+    """A class may keep its values outside its dictionary."""
+    assert copy.copy(traced(telemetry, Odd())).embed_documents(["a"]) == [[1.0, 1]]
