@@ -1,4 +1,4 @@
-"""An event bus: run summaries go into a queue, and any number of consumers reads it in threads of their own.
+"""An event bus: run summaries go into a queue, and a consumer reads them in a thread of its own.
 
 run: python examples/event_bus.py
 """

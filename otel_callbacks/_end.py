@@ -290,7 +290,7 @@ def _tell_subscribers(pipeline: Pipeline, run: OpenRun, span: Span, info: RunInf
         usage=run.usage,
         cost_usd=run.details.get(semconv.COST_USD),
     )
-    for subscriber in run.recorder.subscribers:
+    for subscriber in list(run.recorder.subscribers.values()):
         try:
             subscriber(summary)
         except Exception as error:  # noqa: BLE001 - one subscriber harms neither the run nor the others

@@ -5,6 +5,7 @@ import os
 import threading
 import weakref
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from opentelemetry import metrics, trace
 
@@ -67,7 +68,9 @@ class Destination:
     def __init__(self, tracer_provider: Any, meter_provider: Any, dialect: semconv.Dialect) -> None:
         self.tracer_provider: trace.TracerProvider | None = tracer_provider
         self.meter_provider: metrics.MeterProvider | None = meter_provider
-        self._dialect = dialect
+        self.dialect = dialect
+        self.key = uuid4().hex
+        """Finds the destination again after its holder was pickled: providers do not travel."""
         self._pipelines: list[Pipeline] = []
 
     def current(self) -> Pipeline:
@@ -94,9 +97,9 @@ class Destination:
 
     def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Pipeline:
         table = table_of(tracer_provider)
-        instruments = _instruments_of(meter_provider, self._dialect)
+        instruments = _instruments_of(meter_provider, self.dialect)
         instruments.tables.add(table)
-        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self._dialect.schema_url)
-        pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self._dialect)
+        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self.dialect.schema_url)
+        pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self.dialect)
         self._pipelines.append(pipeline)
         return pipeline

@@ -51,7 +51,7 @@ class Recorder:
         self._destination = destination
         self._logger_provider = logger_provider
         self.prices = _prices(config)
-        self.subscribers: tuple[Callable[[RunSummary], object], ...] = ()
+        self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
         self.closing = Closing(config, destination)
         self._newest: Pipeline | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -100,10 +100,11 @@ class Recorder:
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
         """Add a subscriber; the result takes it out again."""
-        self.subscribers = (*self.subscribers, callback)
+        subscription = object()
+        self.subscribers[subscription] = callback
 
         def unsubscribe() -> None:
-            self.subscribers = tuple(other for other in self.subscribers if other is not callback)
+            self.subscribers.pop(subscription, None)
 
         return unsubscribe
 

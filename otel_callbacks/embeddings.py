@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from langchain_core.embeddings import Embeddings
 from opentelemetry import context as context_api
@@ -34,6 +35,7 @@ _DESTINATION = "_otel_callbacks_destination"
 _embedding: ContextVar[bool] = ContextVar("otel_callbacks.embedding", default=False)
 """Methods call each other: only the outermost call is one to the provider."""
 _traced_classes: dict[type, type] = {}
+_pickled_destinations: WeakValueDictionary[str, Destination] = WeakValueDictionary()
 
 
 def trace_embeddings(
@@ -46,7 +48,8 @@ def trace_embeddings(
     """Give a copy of `embeddings` whose calls, sync and async, are ``embeddings`` spans and measurements.
 
     The copy is of the same class, as far as `isinstance` tells, and can be copied and pickled. Inside a traced run its
-    spans are children of that run's.
+    spans are children of that run's. What is unpickled in the same process, or in one forked from it, reports to the
+    same providers; in any other process to the global ones there.
 
     Args:
         embeddings: any LangChain embeddings.
@@ -61,12 +64,16 @@ def trace_embeddings(
         raise TypeError(f"embeddings={embeddings!r}: must be LangChain Embeddings")
     if type(embeddings) in _traced_classes.values():
         return embeddings
-    traced = copy.copy(embeddings)
     dialect = DIALECTS[(config or Config.from_env()).semconv]
-    # Past the checks of pydantic, whose models know no such field.
-    object.__setattr__(traced, _DESTINATION, Destination(tracer_provider, meter_provider, dialect))
-    object.__setattr__(traced, "__class__", _traced_class(type(embeddings)))
+    traced: AnyEmbeddings = _traced(copy.copy(embeddings), Destination(tracer_provider, meter_provider, dialect))
     return traced
+
+
+def _traced(plain: Any, destination: Destination) -> Any:
+    """Make `plain` itself a traced object, past the checks of pydantic, whose models know no such field."""
+    object.__setattr__(plain, _DESTINATION, destination)
+    object.__setattr__(plain, "__class__", _traced_class(type(plain)))
+    return plain
 
 
 def _traced_class(kind: type) -> type:
@@ -95,9 +102,9 @@ def _namespace(kind: Any) -> dict[str, Any]:
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
         "__slots__": (),
-        "__copy__": lambda self: _again(self, copy.copy(_untraced(self))),
-        "__deepcopy__": lambda self, memo=None: _again(self, copy.deepcopy(_untraced(self), memo)),
-        "__reduce_ex__": lambda self, _: (trace_embeddings, (_untraced(self),)),
+        "__copy__": lambda self: _traced(copy.copy(_untraced(self)), _destination(self)),
+        "__deepcopy__": lambda self, memo=None: _traced(copy.deepcopy(_untraced(self), memo), _destination(self)),
+        "__reduce_ex__": lambda self, _: (_unpickled, (_untraced(self), *_pickled(_destination(self)))),
         "embed_documents": embed_documents,
         "embed_query": embed_query,
         "aembed_documents": aembed_documents,
@@ -126,10 +133,19 @@ def _slots(kind: type) -> Iterator[str]:
                 yield f"_{base.__name__.lstrip('_')}{name}" if hidden else name
 
 
-def _again(traced: Any, plain: Any) -> Any:
-    other = trace_embeddings(plain)
-    object.__setattr__(other, _DESTINATION, getattr(traced, _DESTINATION))
-    return other
+def _destination(traced: Any) -> Destination:
+    destination: Destination = traced.__dict__[_DESTINATION]
+    return destination
+
+
+def _pickled(destination: Destination) -> tuple[str, str]:
+    """Providers hold threads and sockets and cannot travel: a key to find them again, and the dialect."""
+    _pickled_destinations[destination.key] = destination
+    return destination.key, destination.dialect.name
+
+
+def _unpickled(plain: Any, key: str, dialect: str) -> Any:
+    return _traced(plain, _pickled_destinations.get(key) or Destination(None, None, DIALECTS[dialect]))
 
 
 def _call(traced: Any, texts: Any, embed: Callable[[], Any]) -> Any:
@@ -171,7 +187,7 @@ class _Opened(NamedTuple):
 
 def _begin(traced: Any, texts: Any) -> _Opened | None:
     """Open the call's span; ``None``, and counted, where that fails: the call itself goes on."""
-    pipeline: Pipeline = traced.__dict__[_DESTINATION].current()
+    pipeline: Pipeline = _destination(traced).current()
     try:
         attributes = _attributes(traced)
         model = attributes.get(semconv.REQUEST_MODEL)

@@ -1,5 +1,7 @@
 """From an answer to its trace, and from what was thought of an answer to the span that gave it."""
 
+import math
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _PREFIXES_OF_MESSAGE_IDS = ("lc_run--", "run--", "run-")
 _LENGTH_OF_UUID = 36
+_TRACE_ID = re.compile("(?!0{32})[0-9a-f]{32}")
+_SPAN_ID = re.compile("(?!0{16})[0-9a-f]{16}")
 
 
 class TraceRef(NamedTuple):
@@ -79,19 +83,19 @@ def record_evaluation(
     Args:
         ref: the evaluated run.
         name: what was evaluated, such as "relevance" or "user_feedback".
-        score: a number on the evaluation's own scale.
+        score: a finite number on the evaluation's own scale.
         label: a word for it, such as "pass".
         explanation: why. Leaves whatever is captured, but without secrets, and shortened to 16 KiB.
         logger_provider: where the event goes; the global provider by default.
 
     Raises:
-        ValueError: there is neither a score nor a label, or `ref` is none.
+        ValueError: there is neither a score nor a label, the score is no finite number, or `ref` is no place of a run.
     """
     if score is None and label is None:
         raise ValueError("record_evaluation needs a score, a label, or both")
     attributes: dict[str, Any] = {semconv.EVALUATION_NAME: name}
     if score is not None:
-        attributes[semconv.EVALUATION_SCORE] = float(score)
+        attributes[semconv.EVALUATION_SCORE] = _finite(score)
     if label is not None:
         attributes[semconv.EVALUATION_LABEL] = label
     if explanation is not None:
@@ -103,10 +107,23 @@ def record_evaluation(
     _log_events.emit(logger_provider, semconv.EVENT_EVALUATION, attributes, _context_of(ref))
 
 
-def _context_of(ref: TraceRef) -> Context:
+def _finite(score: Any) -> float:
     try:
-        flags = TraceFlags(TraceFlags.SAMPLED if ref.sampled else TraceFlags.DEFAULT)
-        place = SpanContext(int(ref.trace_id, 16), int(ref.span_id, 16), is_remote=True, trace_flags=flags)
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"ref={ref!r}: must be what OTelCallbackHandler.trace_ref gave") from None
+        number = float(score)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"score={score!r}: must be a finite number")
+    return number
+
+
+def _context_of(ref: Any) -> Context:
+    if not (isinstance(ref, TraceRef) and _is_id(_TRACE_ID, ref.trace_id) and _is_id(_SPAN_ID, ref.span_id)):
+        raise ValueError(f"ref={ref!r}: must be what OTelCallbackHandler.trace_ref gave")
+    flags = TraceFlags(TraceFlags.SAMPLED if ref.sampled else TraceFlags.DEFAULT)
+    place = SpanContext(int(ref.trace_id, 16), int(ref.span_id, 16), is_remote=True, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(place), Context())
+
+
+def _is_id(form: re.Pattern[str], text: Any) -> bool:
+    return isinstance(text, str) and form.fullmatch(text) is not None

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import OpenAIEmbeddings
 
 from otel_callbacks import Config, suppress, trace_embeddings
+from otel_callbacks.semconv import DIALECTS
 from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
 from tests.support.telemetry import Telemetry
@@ -120,12 +123,35 @@ def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
 
 @pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"])
-def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied):
-    """Copies on the same providers, pickles on the global ones of the other side."""
-    other = copied(traced(telemetry, make()))
+def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied, monkeypatch):
+    """On the same providers, whatever the environment says by then."""
+    plain = traced(telemetry, make())
+    monkeypatch.setenv("OTEL_CALLBACKS_SEMCONV", "no such release")
+    other = copied(plain)
     assert isinstance(other, Embeddings)
     assert len(other.embed_query("x")) == 3
     assert trace_embeddings(other) is other
+    assert [span.attributes["gen_ai.operation.name"] for span in telemetry.spans] == ["embeddings"]
+
+
+def test_pickle_reports_to_the_global_providers_of_another_process(telemetry: Telemetry):
+    """Providers do not travel: there, the ones of the pickle are gone; the dialect is kept."""
+    data = pickle.dumps(traced(telemetry, DeterministicFakeEmbedding(size=3), semconv="py-1.3"))
+    program = """
+import pickle, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+described = ConsoleSpanExporter(formatter=lambda span: f"{span.name} {span.instrumentation_scope.schema_url}; ")
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(described))
+trace.set_tracer_provider(provider)
+print(len(pickle.load(sys.stdin.buffer).embed_query("x")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
+    assert done.stdout.decode() == f"embeddings {DIALECTS['py-1.3'].schema_url}; 3\n"
+    assert telemetry.spans == ()
 
 
 def test_suppressed_calls_are_silent(telemetry: Telemetry):

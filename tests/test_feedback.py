@@ -100,12 +100,38 @@ def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: Telemetry):
     assert checker.findings == []
 
 
-def test_evaluation_needs_a_result_and_a_place():
-    """Mistakes in code."""
+@pytest.mark.parametrize(
+    "ref",
+    [
+        None,
+        ("a" * 32, "b" * 16),
+        TraceRef("a" * 31, "b" * 16),
+        TraceRef("a" * 32, "b" * 17),
+        TraceRef("0" * 32, "b" * 16),
+        TraceRef("a" * 32, "0" * 16),
+        TraceRef("g" * 32, "b" * 16),
+        TraceRef("a" * 32, None),  # type: ignore[arg-type]
+    ],
+)
+def test_evaluation_of_no_run_is_refused(telemetry: Telemetry, ref):
+    """An event with ids that no span can have would be lost in silence."""
+    with pytest.raises(ValueError, match="trace_ref"):
+        record_evaluation(ref, "lost", score=1, logger_provider=telemetry.logger_provider)
+    assert telemetry.logs == ()
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), "good", object()])
+def test_score_is_a_finite_number(telemetry: Telemetry, score):
+    """Nothing else survives the way to a back end."""
+    with pytest.raises(ValueError, match="finite number"):
+        record_evaluation(TraceRef("a" * 32, "b" * 16), "odd", score=score, logger_provider=telemetry.logger_provider)
+    assert telemetry.logs == ()
+
+
+def test_evaluation_needs_a_result():
+    """A mistake in code."""
     with pytest.raises(ValueError, match="a score, a label"):
         record_evaluation(TraceRef("a" * 32, "b" * 16), "empty")
-    with pytest.raises(ValueError, match="trace_ref"):
-        record_evaluation(None, "lost", score=1)  # type: ignore[arg-type]
 
 
 def test_places_are_those_of_nodes_too(telemetry: Telemetry):

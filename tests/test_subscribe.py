@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -94,6 +95,35 @@ def test_subscription_can_be_ended(telemetry: Telemetry):
     unsubscribe()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     assert told == []
+
+
+def test_each_subscription_ends_on_its_own(telemetry: Telemetry):
+    """The same callable twice is told twice, and once when one of the two has ended."""
+    handler = telemetry.handler()
+    told: list[RunSummary] = []
+    handler.subscribe(told.append)
+    unsubscribe = handler.subscribe(told.append)
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+    assert len(told) == 2
+    unsubscribe()
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+    assert len(told) == 3
+
+
+def test_threads_subscribe_without_losing_one(telemetry: Telemetry):
+    """Many at once, some of which leave again, while runs end."""
+    handler = telemetry.handler()
+    told: list[int] = []
+
+    def come_and_go(number: int) -> None:
+        handler.subscribe(lambda _: told.append(number))
+        handler.subscribe(lambda _: told.append(-1))()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(come_and_go, range(200)))
+    told.clear()
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
+    assert sorted(told) == list(range(200))
 
 
 async def test_async_runs_are_told_in_line(telemetry: Telemetry):
