@@ -100,6 +100,87 @@ def test_browser_shows_it_and_runs_none_of_it(out):
     assert 'class="bar"' in dom
 
 
+def probed(page, program):
+    """A copy of the page in which a program of the test runs after the page's own."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
+    copy = page.with_name("probed.html")
+    copy.write_text(text.replace("</body>", f"<script>{program}</script></body>"), encoding="utf-8")
+    return copy
+
+
+KEYS = """
+const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+const told = [];
+for (const key of ["/", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft"]) {
+  press(key);
+  const here = document.activeElement;
+  const span = document.querySelector("#details h2").textContent;
+  told.push(key + " " + (here.id || (here.closest("nav") ? "trace" : "span")) + " " + span.slice(0, 19));
+}
+document.title = told.join("|");
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.slow
+def test_keyboard_reaches_everything(out):
+    """Search, list, spans and back, without a mouse; what has the focus is what is shown."""
+    dom = rendered(probed(out, KEYS), "--dump-dom")
+    assert re.findall("<title>(.*)</title>", dom)[0].split("|") == [
+        "/ search invoke_agent helper",
+        "ArrowDown trace invoke_agent helper",
+        "ArrowDown trace &lt;/script&gt;&lt;script&gt;do",
+        "ArrowUp trace invoke_agent helper",
+        "ArrowRight span invoke_agent helper",
+        "ArrowDown span chat m",
+        "ArrowDown span chat m",
+        "ArrowLeft trace invoke_agent helper",
+    ]
+
+
+CONTRAST = """
+const channel = (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = (color) => {
+  const [r, g, b] = color.match(/[0-9.]+/g).slice(0, 3).map((c) => channel(Number(c) / 255));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const isPlain = (color) => color.startsWith("rgb(");
+const below = (node) => {
+  const color = getComputedStyle(node).backgroundColor;
+  return isPlain(color) || !node.parentElement ? color : below(node.parentElement);
+};
+const texts = "h1, h2, .soft, .name, .label, .role, .message, th, td, input";
+const told = [...document.querySelectorAll(texts)].map((node) => {
+  const [a, b] = [light(getComputedStyle(node).color), light(below(node))].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+});
+const background = getComputedStyle(document.body).backgroundColor;
+document.title = [background, told.length, Math.min(...told).toFixed(2)].join("|");
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "background"), [(1, "rgb(255, 255, 255)"), (0, "rgb(20, 23, 28)")])
+def test_text_is_readable_in_light_and_dark(out, scheme, background):
+    """WCAG's contrast of 4.5 for every text, in the scheme that the system prefers."""
+    dom = rendered(probed(out, CONTRAST), "--dump-dom", f"--blink-settings=preferredColorScheme={scheme}")
+    shown, texts, contrast = re.findall("<title>(.*)</title>", dom)[0].split("|")
+    assert shown == background
+    assert int(texts) > 20
+    assert float(contrast) >= 4.5
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.slow
+def test_histogram_of_spans_alike(out):
+    """Under a span: how long all spans of its name took."""
+    dom = rendered(out, "--dump-dom")
+    assert "traces: 2, p50 1.50 s, p95 1.50 s, longest 1.50 s" in dom
+    assert "all invoke_agent helper: 1, p50 1.50 s" in dom
+    assert dom.count('class="marked"') == 1
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.slow
 def test_ten_thousand_spans_stay_usable(tmp_path):

@@ -12,7 +12,13 @@ const KINDS = { chat: "chat", text_completion: "chat", embeddings: "chat", execu
 const MESSAGES = ["gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages"];
 const SHOWN_AT_ONCE = 300;
 const time = (seconds) => seconds >= 100 ? seconds.toFixed(0) + " s" : seconds >= 1 ? seconds.toFixed(2) + " s" : (seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0) + " ms";
+const when = (seconds) => new Date(seconds * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
 
+const durations = new Map();
+for (const span of traces.flatMap((trace) => trace.spans)) {
+  if (!durations.has(span.name)) durations.set(span.name, []);
+  durations.get(span.name).push(span.seconds);
+}
 for (const trace of traces) {
   const start = Math.min(...trace.spans.map((span) => span.start));
   trace.start = start;
@@ -23,22 +29,29 @@ for (const trace of traces) {
   trace.root = trace.spans.find((span) => !span.parent) || trace.spans[0];
 }
 
-function drawHistogram() {
-  const bins = new Array(24).fill(0);
-  const logs = traces.map((trace) => Math.log10(Math.max(trace.seconds, 1e-4)));
-  const low = Math.min(...logs), high = Math.max(...logs, low + 0.01);
-  for (const value of logs) bins[Math.min(23, Math.floor((value - low) / (high - low) * 24))] += 1;
-  const most = Math.max(...bins, 1);
+const BINS = 24;
+const percentile = (sorted, share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+
+/** How durations are spread, on a logarithmic axis; the bar that holds `marked` is told apart. */
+function histogram(what, seconds, marked) {
+  const sorted = seconds.map((value) => Math.max(value, 1e-4)).sort((a, b) => a - b);
+  const low = Math.log10(sorted[0]), high = Math.max(Math.log10(sorted[sorted.length - 1]), low + 0.01);
+  const binOf = (value) => Math.min(BINS - 1, Math.floor((Math.log10(Math.max(value, 1e-4)) - low) / (high - low) * BINS));
+  const bins = new Array(BINS).fill(0);
+  for (const value of sorted) bins[binOf(value)] += 1;
+  const most = Math.max(...bins);
+  const text = `${what}: ${sorted.length}, p50 ${time(percentile(sorted, 0.5))}, p95 ${time(percentile(sorted, 0.95))}, longest ${time(sorted[sorted.length - 1])}`;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("width", "192"); svg.setAttribute("height", "36"); svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `Durations of traces, from ${time(10 ** low)} to ${time(10 ** high)}`);
+  svg.setAttribute("width", BINS * 8); svg.setAttribute("height", "36"); svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", "Histogram");
   bins.forEach((count, index) => {
     const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     const height = count ? Math.max(2, 34 * count / most) : 0;
     for (const [key, value] of Object.entries({ x: index * 8, y: 36 - height, width: 7, height })) bar.setAttribute(key, value);
+    if (marked !== undefined && binOf(marked) === index) bar.setAttribute("class", "marked");
     svg.append(bar);
   });
-  byId("histogram").append(svg, make("figcaption", "soft", traces.length ? `${time(10 ** low)} – ${time(10 ** high)}` : ""));
+  return [svg, make("figcaption", "soft", text)];
 }
 
 function drawList(wanted) {
@@ -47,7 +60,7 @@ function drawList(wanted) {
   list.replaceChildren(...found.slice(0, SHOWN_AT_ONCE).map((trace) => {
     const item = make("li"), button = make("button");
     button.append(make("span", trace.failed ? "name bad" : "name", trace.root.name));
-    button.append(make("span", "soft", `${time(trace.seconds)} · ${trace.spans.length} spans · ${new Date(trace.start * 1000).toLocaleString()}`));
+    button.append(make("span", "soft", `${time(trace.seconds)} · ${trace.spans.length} span${trace.spans.length > 1 ? "s" : ""} · ${when(trace.start)}`));
     button.addEventListener("click", () => { mark(list, button); drawTrace(trace); });
     item.append(button);
     return item;
@@ -102,7 +115,9 @@ function drawTrace(trace) {
 }
 
 function drawDetails(span) {
-  const parts = [make("h2", span.failed ? "bad" : "", span.name)];
+  const alike = make("figure");
+  alike.append(...histogram(`all ${span.name}`, durations.get(span.name), span.seconds));
+  const parts = [make("h2", span.failed ? "bad" : "", span.name), alike];
   for (const key of MESSAGES) if (key in span.attributes) parts.push(...drawMessages(key, span.attributes[key]));
   const rest = Object.entries(span.attributes).filter(([key]) => !MESSAGES.includes(key));
   parts.push(drawTable([["span id", span.id], ["kind", span.kind], ["status", span.status], ...rest]));
@@ -143,15 +158,27 @@ function partText(part) {
   return JSON.stringify(part);
 }
 
+/** The chosen button of a list, or its first. */
+const chosenIn = (list) => list && (list.querySelector("button[aria-current]") || list.querySelector("button"));
+
+function targetOf(key, here) {
+  const item = here.closest("li");
+  if (key === "ArrowDown" && here.id === "search") return byId("traces").querySelector("button");
+  if (key === "ArrowRight" && here.closest("nav li")) return chosenIn(byId("trace").querySelector(".rows"));
+  if (key === "ArrowLeft" && here.closest(".rows")) return chosenIn(byId("traces"));
+  if (!item || (key !== "ArrowDown" && key !== "ArrowUp")) return null;
+  const next = key === "ArrowDown" ? item.nextElementSibling : item.previousElementSibling;
+  return next && next.querySelector("button");
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-  const here = document.activeElement.closest && document.activeElement.closest("li");
-  const next = here && (event.key === "ArrowDown" ? here.nextElementSibling : here.previousElementSibling);
-  const button = next && next.querySelector("button");
+  const here = document.activeElement || document.body;
+  if (event.key === "/" && here.id !== "search") { event.preventDefault(); byId("search").focus(); return; }
+  const button = targetOf(event.key, here);
   if (button) { event.preventDefault(); button.focus(); button.click(); }
 });
 byId("search").addEventListener("input", (event) => drawList(event.target.value));
-drawHistogram();
+if (traces.length) byId("histogram").append(...histogram("traces", traces.map((trace) => trace.seconds)));
 drawList("");
 const first = byId("traces").querySelector("button");
 if (first) first.click(); else byId("trace").append(make("p", "soft", "No spans in these files."));
