@@ -1,9 +1,12 @@
-"""Makes the pictures of the README from real data: the demo's traces in the page that `otel-callbacks view` writes.
+"""Makes the pictures of the documentation from the demo's real data: the console, the page of `otel-callbacks view`.
 
 usage: python scripts/pictures.py      (needs Chromium)
 """
 
+import html
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +17,14 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PICTURES = _ROOT / "docs" / "pictures"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _TRACE = "invoke_agent support_agent"
+_CONSOLE_LINES = 25
+_LINE_HEIGHT = 21
+_TERMINAL = (
+    "body { margin: 0; padding: 16px; background: #14171c; color: #e5e8ee; }"
+    "body { font: 14px/21px 'DejaVu Sans Mono', monospace; }"
+    "pre { margin: 0; font: inherit; } .s1 { font-weight: bold; } .s2 { color: #9aa4b3; } .s31 { color: #ff7b72; }"
+    ".s32 { color: #56bd85; } .s33 { color: #dca14b; } .s36 { color: #5bc0de; }"
+)
 
 
 def main() -> int:
@@ -30,8 +41,31 @@ def main() -> int:
         _keep_one_trace(Path(folder) / "traces.jsonl")
         page = Path(folder) / "page.html"
         subprocess.run([*command, "view", str(Path(folder) / "traces.jsonl"), "-o", str(page)], cwd=_ROOT, check=True)
-        _photograph(browser, page, _PICTURES / "view.png")
+        _photograph(browser, page, _PICTURES / "view.png", height=900)
+        _console(browser, command, Path(folder))
     return 0
+
+
+def _console(browser: str, command: list[str], folder: Path) -> None:
+    """The demo's first lines on a terminal with colours."""
+    variables = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(_ROOT)}
+    demo = subprocess.run(
+        [*command, "demo", "--out", "traces"], cwd=folder, env=variables, check=True, capture_output=True, text=True
+    )
+    lines = demo.stdout.splitlines()[:_CONSOLE_LINES]
+    page = folder / "console.html"
+    page.write_text(f"<style>{_TERMINAL}</style><pre>{_coloured(chr(10).join(lines))}</pre>", encoding="utf-8")
+    _photograph(browser, page, _PICTURES / "console.png", height=32 + _LINE_HEIGHT * len(lines))
+
+
+def _coloured(text: str) -> str:
+    """A terminal's colours as classes."""
+    parts = re.split(r"\x1b\[([0-9;]*)m", text)
+    styled = [html.escape(parts[0])]
+    for codes, part in zip(parts[1::2], parts[2::2], strict=True):
+        classes = " ".join(f"s{code}" for code in codes.split(";"))
+        styled.append(f'<span class="{classes}">{html.escape(part)}</span>')
+    return "".join(styled)
 
 
 def _keep_one_trace(file: Path) -> None:
@@ -47,9 +81,9 @@ def _keep_one_trace(file: Path) -> None:
     file.write_text("\n".join(kept), encoding="utf-8")
 
 
-def _photograph(browser: str, page: Path, picture: Path) -> None:
+def _photograph(browser: str, page: Path, picture: Path, *, height: int) -> None:
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]
-    size = "--window-size=1200,900"
+    size = f"--window-size=1200,{height}"
     subprocess.run([browser, *options, size, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
 
 
