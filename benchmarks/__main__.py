@@ -2,6 +2,7 @@
 
 usage: python -m benchmarks run [--modes MODE,MODE] [--results FILE] [--quick] [NAME ...]
        python -m benchmarks peers [NAME ...]
+       python -m benchmarks behaviour [NAME ...]
        python -m benchmarks check [--update]
        python -m benchmarks document
 """
@@ -12,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import callgrind, check, environments, hotspots, other, pairing, peers, report, results
+from benchmarks import callgrind, check, comparison, environments, hotspots, other, pairing, peers, report, results
 from benchmarks.modes import BASE
 from benchmarks.scenarios import SCENARIOS
 
 RESULTS = Path(__file__).parent / "results.json"
+BEHAVIOUR = RESULTS.with_name("behaviour.json")
 OTHER = "other"
 """Name of everything that is not a cost per event."""
 HOT_SPOTS = "hot-spots"
@@ -70,11 +72,17 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     measuring.add_argument("--quick", action="store_true", help="one round of everything")
     comparing = commands.add_parser("peers", help="install other tracers, each by itself, and measure them, too")
     comparing.add_argument("names", nargs="*", metavar="NAME", help=", ".join(peers.PEERS))
+    asking = commands.add_parser("behaviour", help="ask this package and other tracers what docs/comparison.md tells")
+    asking.add_argument("names", nargs="*", metavar="NAME", help=", ".join((environments.OURS, *peers.PEERS)))
     checking = commands.add_parser("check", help="compare instruction counts with the committed baseline")
     checking.add_argument("--update", action="store_true", help="make what is counted now the baseline")
-    commands.add_parser("document", help="put the results into docs/performance.md")
+    commands.add_parser("document", help="put the results into docs/performance.md and docs/comparison.md")
     chosen = parser.parse_args(arguments)
-    known = {"run": {*SCENARIOS, OTHER, HOT_SPOTS}, "peers": set(peers.PEERS)}.get(chosen.command, set())
+    known = {
+        "run": {*SCENARIOS, OTHER, HOT_SPOTS},
+        "peers": set(peers.PEERS),
+        "behaviour": {environments.OURS, *peers.PEERS},
+    }.get(chosen.command, set())
     unknown = set(getattr(chosen, "names", ())) - known
     if unknown:
         parser.error(f"no such name: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
@@ -91,8 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(report.text(results.load(chosen.results)))
     elif chosen.command == "peers":
         environments.compare(chosen.names, RESULTS)
+    elif chosen.command == "behaviour":
+        environments.behaviour(chosen.names, BEHAVIOUR)
     else:
         report.document(results.load(RESULTS))
+        comparison.document(results.load(BEHAVIOUR))
     return 0
 
 

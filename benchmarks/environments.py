@@ -1,18 +1,22 @@
 """An environment of its own for each other tracer, since their requirements exclude each other."""
 
 import subprocess
+import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import results
+from benchmarks.behaviour import PROBES
 from benchmarks.modes import BASE
 from benchmarks.peers import PEERS
 from benchmarks.scenarios import SCENARIOS
 
 _ROOT = Path(__file__).parent.parent
 _ENVIRONMENTS = _ROOT / ".cache" / "peers"
+OURS = "ours"
+_PATIENCE_S = 300
 _COMMON = ("pip", "langchain", "langgraph", "orjson", "opentelemetry-exporter-otlp")
 _COMPARED = [name for name, scenario in SCENARIOS.items() if scenario.curve is None and not scenario.serialise]
 
@@ -32,6 +36,32 @@ def compare(names: Sequence[str], path: Path) -> None:
         results.save(path, known)
 
 
+def behaviour(names: Sequence[str], path: Path) -> None:
+    """Ask this package and the tracers each question of `benchmarks.behaviour`, and keep the answers at `path`.
+
+    Raises:
+        KeyError: there is no tracer of that name.
+        subprocess.CalledProcessError: it cannot be installed.
+    """
+    for name in names or (OURS, *PEERS):
+        python = Path(sys.executable) if name == OURS else _installed(name)
+        package = "otel-callbacks" if name == OURS else PEERS[name].requirement.partition("[")[0]
+        known = results.load(path)
+        known[name] = {
+            "package": _version(python, package),
+            "answers": {probe: _answer(python, name, probe) for probe in PROBES},
+        }
+        results.save(path, known)
+
+
+def _answer(python: Path, name: str, probe: str) -> bool | None:
+    """``None`` where the program itself fails under the tracer."""
+    command = [str(python), "-m", "benchmarks.behaviour", name, probe]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+    last = done.stdout.strip().rpartition("\n")[2]
+    return {"true": True, "false": False}.get(last)
+
+
 def _installed(name: str) -> Path:
     folder = _ENVIRONMENTS / name
     python = folder / "bin" / "python"
@@ -48,7 +78,7 @@ def _pip(python: Path, *arguments: str) -> None:
 
 def _measured(python: Path, name: str) -> dict[str, Any]:
     path = _ENVIRONMENTS / f"{name}.json"
-    command = [python, "-m", "benchmarks", "run", "--results", str(path)]
+    command = [str(python), "-m", "benchmarks", "run", "--results", str(path)]
     for modes, parts in ((",".join((*BASE, name)), _COMPARED), (name, ("other",))):
         subprocess.run([*command, "--modes", modes, *parts], cwd=_ROOT, stdout=subprocess.DEVNULL, check=True)
     return {**results.load(path), "package": _version(python, PEERS[name].requirement.partition("[")[0])}

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PICTURES = _ROOT / "docs" / "pictures"
+FOLDER = _ROOT / "docs" / "pictures"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _TRACE = "invoke_agent support_agent"
 _CONSOLE_LINES = 25
@@ -29,11 +29,10 @@ _TERMINAL = (
 
 def main() -> int:
     """Make them, and return the exit code."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        print(f"needs one of {', '.join(_BROWSERS)}")
+    found = browser()
+    if found is None:
         return 1
-    _PICTURES.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "otel_callbacks"]
         demo = [*command, "demo", "--json", "--capture", "span_only", "--out", folder]
@@ -41,12 +40,12 @@ def main() -> int:
         _keep_one_trace(Path(folder) / "traces.jsonl")
         page = Path(folder) / "page.html"
         subprocess.run([*command, "view", str(Path(folder) / "traces.jsonl"), "-o", str(page)], cwd=_ROOT, check=True)
-        _photograph(browser, page, _PICTURES / "view.png", height=900)
-        _console(browser, command, Path(folder))
+        photograph(found, page, FOLDER / "view.png", (1200, 900))
+        _console(found, command, Path(folder))
     return 0
 
 
-def _console(browser: str, command: list[str], folder: Path) -> None:
+def _console(found: str, command: list[str], folder: Path) -> None:
     """The demo's first lines on a terminal with colours."""
     variables = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(_ROOT)}
     demo = subprocess.run(
@@ -55,7 +54,7 @@ def _console(browser: str, command: list[str], folder: Path) -> None:
     lines = demo.stdout.splitlines()[:_CONSOLE_LINES]
     page = folder / "console.html"
     page.write_text(f"<style>{_TERMINAL}</style><pre>{_coloured(chr(10).join(lines))}</pre>", encoding="utf-8")
-    _photograph(browser, page, _PICTURES / "console.png", height=32 + _LINE_HEIGHT * len(lines))
+    photograph(found, page, FOLDER / "console.png", (1200, 32 + _LINE_HEIGHT * len(lines)))
 
 
 def _coloured(text: str) -> str:
@@ -81,10 +80,20 @@ def _keep_one_trace(file: Path) -> None:
     file.write_text("\n".join(kept), encoding="utf-8")
 
 
-def _photograph(browser: str, page: Path, picture: Path, *, height: int) -> None:
+def browser() -> str | None:
+    """The path of Chromium; ``None``, and a word about it, where there is none."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if found is None:
+        print(f"needs one of {', '.join(_BROWSERS)}")
+    return found
+
+
+def photograph(found: str, page: Path, picture: Path, size: tuple[int, int]) -> None:
+    """Keep what the browser at `found` shows of a page as a picture. `size`: width and height in pixels."""
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]
-    size = f"--window-size=1200,{height}"
-    subprocess.run([browser, *options, size, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
+    window = f"--window-size={size[0]},{size[1]}"
+    command = [found, *options, window, f"--screenshot={picture}", page.as_uri()]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

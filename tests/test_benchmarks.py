@@ -11,8 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import callgrind, check, hotspots, imports, memory, modes, other, outage, peers, report, results
-from benchmarks.__main__ import main
+from benchmarks import (
+    callgrind,
+    check,
+    comparison,
+    hotspots,
+    imports,
+    memory,
+    modes,
+    other,
+    outage,
+    peers,
+    report,
+    results,
+)
+from benchmarks.__main__ import BEHAVIOUR, main
+from benchmarks.behaviour import PROBES
 from benchmarks.measure import contenders, cpu_time, emitted, units
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.telemetry import Drop, Telemetry
@@ -303,3 +317,22 @@ def test_a_tracer_that_patches_langchain_is_taken_out_again(monkeypatch):
 def _output(module: str, *arguments: str) -> str:
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_what_the_comparison_says_of_this_package_is_true(probe):
+    """Every statement holds, today too."""
+    assert PROBES[probe]("ours") is True
+
+
+def test_statement_can_fail():
+    """Without any tracer there is nothing that a statement could hold of."""
+    assert not any(PROBES[probe]("bound") for probe in ("cancelled_call", "stream_left_early", "metrics", "resumed"))
+
+
+def test_comparison_is_what_was_found():
+    """The document has the table of the committed answers, one for each tracer and statement."""
+    found = results.load(BEHAVIOUR)
+    assert comparison.table(found) in comparison.DOCUMENT.read_text(encoding="utf-8")
+    assert set(found) == {"ours", *peers.PEERS}
+    assert all(set(tracer["answers"]) == set(PROBES) for tracer in found.values())

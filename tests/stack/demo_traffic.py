@@ -79,7 +79,7 @@ def run_long_lived(stack: NativeStack, service: str) -> None:
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces")))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{url}/v1/metrics"))
     metrics = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
-    config = Config(chunk_metrics=True)
+    config = Config(chunk_metrics=True, cost=True)
     with (
         tracing_context(enabled=False),
         serve() as server,
