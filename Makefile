@@ -76,8 +76,9 @@ boards: $(READY) ## write the Grafana boards and Prometheus rules anew
 api: ## write the listing of the public interface anew
 	$(PYTHON) scripts/api.py
 
-pictures: $(READY) ## make the pictures of the documentation anew (needs Chromium)
+pictures: $(READY) ## make the pictures of the documentation anew (needs Chromium and go)
 	$(BIN)/python scripts/pictures.py
+	$(BIN)/python scripts/board_pictures.py
 
 reference: $(READY) ## write the reference pages anew
 	$(BIN)/python scripts/reference.py

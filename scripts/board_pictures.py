@@ -26,6 +26,8 @@ from native_stack import NativeStack, Ports
 _BOARDS = Path(__file__).resolve().parent.parent / "dashboards"
 _TRAFFIC_S = 150
 _STEP_S = 3
+_LEFT = 62
+"""Width of the vertical axis, in pixels."""
 _BUILT_IN = {"__rate_interval": "20s", "__range": f"{_TRAFFIC_S}s", "__interval": f"{_STEP_S}s"}
 _COLOURS = (
     "#73bf69",
@@ -105,10 +107,11 @@ class Prometheus:
         self._url = url
         self._values = {**{v["name"]: v.get("allValue") or "" for v in board["templating"]["list"]}, **_BUILT_IN}
         self._end = time.time()
+        self.start = self._end - _TRAFFIC_S
 
     def lines(self, target: Mapping[str, Any]) -> list[Line]:
         """The series of a query over the time of the traffic."""
-        period = {"start": self._end - _TRAFFIC_S, "end": self._end, "step": _STEP_S}
+        period = {"start": self.start, "end": self._end, "step": _STEP_S}
         found = self._ask("query_range", query=self._filled_in(target["expr"]), **period)
         return [Line(_legend(target, one["metric"]), _numbers(one["values"])) for one in found]
 
@@ -160,46 +163,83 @@ def _stat(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
     return f"<div>{_formatted(found[0][1], panel['fieldConfig']['defaults'].get('unit'))}</div>"
 
 
+class Area(NamedTuple):
+    """Where a panel's data is drawn, in pixels."""
+
+    width: float
+    height: float
+    start: float
+    """Time at the left edge."""
+
+    @classmethod
+    def of(cls, panel: Mapping[str, Any], start: float) -> "Area":
+        """A panel's place without its frame, title and legend."""
+        at = panel["gridPos"]
+        return cls(at["w"] * 57 - 30, at["h"] * 44 - 66, start)
+
+    def x(self, when: float) -> float:
+        """Pixels from the left."""
+        return _LEFT + (self.width - _LEFT) * (when - self.start) / _TRAFFIC_S
+
+    def y(self, share: float) -> float:
+        """Pixels from the top; `share`: of the height."""
+        return 8 + (self.height - 16) * (1 - share)
+
+    def drawing(self, parts: Iterable[str]) -> str:
+        """The whole."""
+        return f'<svg viewBox="0 0 {self.width} {self.height}">{"".join(parts)}</svg>'
+
+    def label(self, share: float, text: str) -> str:
+        """A text on the vertical axis."""
+        return f'<text x="{_LEFT - 6}" y="{self.y(share) + 4:.1f}" text-anchor="end">{html.escape(text)}</text>'
+
+
 def _timeseries(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
     lines = [line for target in panel["targets"] for line in prometheus.lines(target) if line.points]
     if not lines:
         return _empty(panel)
     unit = panel["fieldConfig"]["defaults"].get("unit")
     top = max(value for line in lines for _, value in line.points) * 1.1 or 1
-    start = min(line.points[0][0] for line in lines)
+    area = Area.of(panel, prometheus.start)
     drawn, legend = [], []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = f"{area.y(share):.1f}"
+        drawn.append(f'<line x1="{_LEFT}" x2="{area.width}" y1="{y}" y2="{y}" stroke="#25282e"/>')
+        drawn.append(area.label(share, _formatted(top * share, unit)))
     for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
-        path = " ".join(f"{60 + 540 * (t - start) / _TRAFFIC_S:.1f},{150 - 140 * v / top:.1f}" for t, v in line.points)
+        path = " ".join(f"{area.x(when):.1f},{area.y(value / top):.1f}" for when, value in line.points)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         legend.append(f'<b style="background:{colour}"></b>{html.escape(line.name)}')
-    axis = "".join(
-        f'<line x1="60" x2="600" y1="{y}" y2="{y}" stroke="#25282e"/><text x="54" y="{y + 4}" text-anchor="end">'
-        f"{_formatted(top * (150 - y) / 140, unit)}</text>"
-        for y in (10, 80, 150)
-    )
-    drawing = f'<svg viewBox="0 0 610 160" preserveAspectRatio="none">{axis}{"".join(drawn)}</svg>'
-    return f'{drawing}<div class="legend">{"".join(legend)}</div>'
+    return f'{area.drawing(drawn)}<div class="legend">{"".join(legend)}</div>'
 
 
 def _heatmap(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
-    lines = sorted((line for line in prometheus.lines(panel["targets"][0])), key=lambda line: float(line.name))
-    buckets = [line for line in lines if any(value for _, value in line.points)]
-    if not buckets:
+    counted = _per_bucket(prometheus.lines(panel["targets"][0]))
+    if not counted:
         return _empty(panel)
-    columns, below = [], dict.fromkeys((when for when, _ in buckets[0].points), 0.0)
-    start = min(below)
-    for index, line in enumerate(buckets):
-        for when, value in line.points:
-            share = value - below.get(when, 0.0)
-            below[when] = value
-            x, y = 60 + 540 * (when - start) / _TRAFFIC_S, 150 - 140 * (index + 1) / len(buckets)
-            size = f'width="{540 * _STEP_S / _TRAFFIC_S - 1:.1f}" height="{140 / len(buckets) - 1:.1f}"'
-            columns.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="#ff9830" opacity="{min(1, share / 10):.2f}"/>')
-    labels = "".join(
-        f'<text x="54" y="{150 - 140 * (index + 0.5) / len(buckets) + 4:.0f}" text-anchor="end">{line.name}</text>'
-        for index, line in enumerate(buckets)
-    )
-    return f'<svg viewBox="0 0 610 160" preserveAspectRatio="none">{"".join(columns)}{labels}</svg>'
+    area = Area.of(panel, prometheus.start)
+    most = max(value for line in counted for _, value in line.points)
+    width, height = area.x(area.start + _STEP_S) - _LEFT - 1, (area.height - 16) / len(counted) - 1
+    drawn = []
+    for index, line in enumerate(counted):
+        drawn.append(area.label((index + 0.5) / len(counted), f"{float(line.name):g} s"))
+        y = area.y((index + 1) / len(counted))
+        drawn.extend(
+            f'<rect x="{area.x(when):.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#ff9830" '
+            f'opacity="{value / most:.2f}"/>'
+            for when, value in line.points
+        )
+    return area.drawing(drawn)
+
+
+def _per_bucket(cumulative: Iterable[Line]) -> list[Line]:
+    """From counts up to each boundary to counts between two; only buckets that hold something."""
+    below: dict[float, float] = {}
+    counted = []
+    for line in sorted(cumulative, key=lambda line: float(line.name)):
+        counted.append(Line(line.name, [(when, value - below.get(when, 0.0)) for when, value in line.points]))
+        below.update(line.points)
+    return [line for line in counted if any(value > 0 for _, value in line.points)]
 
 
 def _table(panel: Mapping[str, Any], prometheus: Prometheus) -> str:

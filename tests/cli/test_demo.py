@@ -143,15 +143,16 @@ def test_programs_make_the_trees_they_promise(sent):
         ("invoke_workflow answer_from_pages", "retrieval"): 1,
         ("invoke_workflow answer_from_pages", "chain _join"): 1,
         ("invoke_workflow answer_from_pages", "chat gpt-4o-mini"): 1,
-        (None, "chat gpt-4o-mini"): 2,
+        (None, "chat gpt-4o-mini"): 1,
+        (None, "chat gpt-4.1-mini"): 1,
         (None, "invoke_workflow announcement"): 2,
         ("invoke_workflow announcement", "node draft"): 1,
         ("invoke_workflow announcement", "node check_facts"): 1,
         ("invoke_workflow announcement", "node check_tone"): 1,
         ("invoke_workflow announcement", "node approve"): 2,
-        ("node draft", "chat gpt-4o-mini"): 1,
-        ("node check_facts", "chat gpt-4o-mini"): 1,
-        ("node check_tone", "chat gpt-4o-mini"): 1,
+        ("node draft", "chat gpt-4.1-mini"): 1,
+        ("node check_facts", "chat gpt-4.1-mini"): 1,
+        ("node check_tone", "chat gpt-4.1-mini"): 1,
     }
 
 

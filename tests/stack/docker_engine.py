@@ -138,6 +138,8 @@ def _fill(root: Path, one: StandIn) -> None:
     (root / "www/api/health").write_text("stand-in\n")
     (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
     if one.has_shell:
+        if not Path(_BUSYBOX).exists():
+            raise RuntimeError("stand-in images need a statically linked busybox (package busybox-static)")
         shutil.copy(_BUSYBOX, root / "bin/busybox")
         for applet in _APPLETS:
             (root / "bin" / applet).symlink_to("busybox")

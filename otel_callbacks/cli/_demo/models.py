@@ -11,6 +11,7 @@ from openai import DefaultHttpxClient
 from otel_callbacks.cli._exit import Stop
 
 CHAT_MODEL: Final = "gpt-4o-mini"
+WRITING_MODEL: Final = "gpt-4.1-mini"
 EMBEDDING_MODEL: Final = "text-embedding-3-small"
 
 
@@ -37,9 +38,9 @@ class Models:
         """Close the connections to the loopback server."""
         self._http.close()
 
-    def chat(self) -> BaseChatModel:
-        """Give the model that answers."""
-        return self._real or ChatOpenAI(model=CHAT_MODEL, stream_usage=True, **self._client("/v1"))
+    def chat(self, name: str = CHAT_MODEL) -> BaseChatModel:
+        """Give the model that answers: the real one, or the one of that name."""
+        return self._real or ChatOpenAI(model=name, stream_usage=True, **self._client("/v1"))
 
     def failing(self, status: int) -> BaseChatModel:
         """Give a model of the loopback server that answers every call with this HTTP status."""

@@ -18,7 +18,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from openai import RateLimitError
 
-from otel_callbacks.cli._demo.models import Models
+from otel_callbacks.cli._demo.models import WRITING_MODEL, Models
 
 
 class Program(NamedTuple):
@@ -87,7 +87,7 @@ def _join(pages: Sequence[Document]) -> str:
 
 def stream_slogan(models: Models, config: RunnableConfig) -> None:
     """Stream one answer to its end."""
-    for _chunk in models.chat().stream("Write a slogan for a shop that sells postcards.", config):
+    for _chunk in models.chat(WRITING_MODEL).stream("Write a slogan for a shop that sells postcards.", config):
         pass
 
 
@@ -102,7 +102,7 @@ class Announcement(TypedDict, total=False):
 
 def publish_announcement(models: Models, config: RunnableConfig) -> None:
     """Run a graph with two parallel checks that stops for a person's word, then resume it with one."""
-    graph = _announcement_graph(models.chat())
+    graph = _announcement_graph(models.chat(WRITING_MODEL))
     on_thread: RunnableConfig = {**config, "configurable": {"thread_id": "announcement-1"}}
     graph.invoke(Announcement(topic="parcel lockers that never close"), on_thread)
     graph.invoke(Command(resume="publish"), on_thread)

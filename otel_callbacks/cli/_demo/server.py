@@ -20,6 +20,9 @@ THINKING_S: Final = 0.03
 """Delay before an answer, in seconds; a whole answer takes `TOKEN_S` per token on top, a stream per chunk."""
 TOKEN_S: Final = 0.002
 
+_SNAPSHOTS: Final = {"gpt-4o-mini": "2024-07-18", "gpt-4.1-mini": "2025-04-14"}
+"""What providers add to a model's name in their answers."""
+
 _ERRORS: Final = {
     429: ("rate_limit_error", "rate_limit_exceeded", "Rate limit reached: 3 requests per minute."),
     500: ("server_error", None, "The server had an error while processing your request."),
@@ -98,7 +101,7 @@ def _head(request: Mapping[str, Any], kind: str) -> dict[str, Any]:
         "id": "chatcmpl-demo",
         "object": kind,
         "created": 1767225600,
-        "model": f"{request['model']}-2024-07-18",
+        "model": f"{request['model']}-{_SNAPSHOTS.get(request['model'], 'latest')}",
         "system_fingerprint": "fp_demo",
     }
 
