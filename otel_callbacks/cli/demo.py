@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if sdk_disabled():
         raise Stop("OTEL_SDK_DISABLED is set, so there is nothing to show: unset it for the demo")
-    if not args.json:
-        print("Real LangChain programs against a model server on this machine, each with its trace", flush=True)
     try:
         from otel_callbacks.cli._demo import session
     except ImportError as missing:
         raise Stop(f"otel-callbacks demo needs: pip install 'otel-callbacks[demo]' ({missing})") from missing
+    if not args.json:
+        print("Real LangChain programs against a model server on this machine, each with its trace", flush=True)
     return session.run(args)
