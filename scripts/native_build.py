@@ -1,6 +1,6 @@
 """Builds the stack's programs from their Go modules, for machines with a Go toolchain and no container images.
 
-    python scripts/native_build.py [prometheus|collector|jaeger|compose]...
+    python scripts/native_build.py [prometheus|collector|jaeger|compose|scale-collector]...
 
 Prints one line ``BINARY PATH`` per program. Results live in ``$XDG_CACHE_HOME/otel-callbacks/native`` (default
 ``~/.cache``), one folder per recipe, so a second call returns at once. ``JOBS`` sets parallel compile jobs (default 2).
@@ -24,9 +24,12 @@ CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
 COLLECTOR_VERSION = "v0.161.0"
 COLLECTOR_STABLE_VERSION = "v1.67.0"  # the stable core modules of the same release
 
+Components = Mapping[str, tuple[str, ...]]
+"""Modules by kind of component."""
+
 # What the shipped configuration uses, by kind, and the receiver of the files that `otel_callbacks.files` writes; the
 # contrib distribution holds all of it and more.
-COLLECTOR_COMPONENTS = {
+COLLECTOR_COMPONENTS: Components = {
     "receiver": (f"{CORE}/receiver/otlpreceiver", f"{CONTRIB}/receiver/otlpjsonfilereceiver"),
     "processor": (
         f"{CORE}/processor/batchprocessor",
@@ -43,8 +46,22 @@ COLLECTOR_COMPONENTS = {
     "connector": (f"{CORE}/connector/forwardconnector", f"{CONTRIB}/connector/spanmetricsconnector"),
     "extension": (f"{CONTRIB}/extension/healthcheckextension", f"{CONTRIB}/extension/storage/filestorage"),
 }
+# What deploy/scale uses beside it: a second program, so that the first one stays small and free of replaced modules.
+SCALE_COMPONENTS: Components = {
+    **COLLECTOR_COMPONENTS,
+    "exporter": (
+        *COLLECTOR_COMPONENTS["exporter"],
+        f"{CONTRIB}/exporter/kafkaexporter",
+        f"{CONTRIB}/exporter/loadbalancingexporter",
+    ),
+}
 # Releases without a Go module of their own take the last one that has it.
-COLLECTOR_OTHER_VERSIONS = {f"{CONTRIB}/receiver/otlpjsonfilereceiver": "v0.158.0"}
+COLLECTOR_OTHER_VERSIONS = {
+    f"{CONTRIB}/receiver/otlpjsonfilereceiver": "v0.158.0",
+    f"{CONTRIB}/exporter/kafkaexporter": "v0.155.0",
+}
+# Only the exporter's AWS resolver needs this client, in a version that is not there.
+SCALE_REPLACED = {"github.com/aws/aws-sdk-go-v2/service/servicediscovery": "v1.40.2"}
 COLLECTOR_PROVIDERS = tuple(f"{CORE}/confmap/provider/{name}" for name in ("envprovider", "fileprovider"))
 
 
@@ -58,19 +75,23 @@ class Program:
     tags: str = ""
     main: str = ""
     """Source of the main package where the module has none of its own."""
+    replaced: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Versions to take of modules whatever others require."""
 
     def recipe(self) -> str:
         """A short name for everything that decides what the binaries are."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+        # A program that replaces nothing keeps the name it had before there were replacements.
+        written = f"{self!r}{self.replaced or ''}"
+        return hashlib.sha256(written.encode()).hexdigest()[:12]
 
 
-def _collector_main() -> str:
-    """Source of a collector that holds `COLLECTOR_COMPONENTS` and nothing else."""
-    packages = [f"{CORE}/{name}" for name in (*COLLECTOR_COMPONENTS, "component", "confmap", "otelcol")]
+def _collector_main(components: Components) -> str:
+    """Source of a collector that holds these components and nothing else."""
+    packages = [f"{CORE}/{name}" for name in (*components, "component", "confmap", "otelcol")]
     packages += [f"{CORE}/service/telemetry/otelconftelemetry", *COLLECTOR_PROVIDERS]
-    packages += [module for modules in COLLECTOR_COMPONENTS.values() for module in modules]
+    packages += _modules(components)
     imports = "\n".join(f'\t"{package}"' for package in packages)
-    factories = "\n".join(_factory_map(kind, modules) for kind, modules in COLLECTOR_COMPONENTS.items())
+    factories = "\n".join(_factory_map(kind, modules) for kind, modules in components.items())
     providers = ", ".join(f"{_package(provider)}.NewFactory()" for provider in COLLECTOR_PROVIDERS)
     return f"""package main
 
@@ -112,13 +133,16 @@ def _package(module: str) -> str:
     return module.rpartition("/")[2]
 
 
-def _collector() -> Program:
-    components = [module for modules in COLLECTOR_COMPONENTS.values() for module in modules]
-    unstable = [*components, f"{CORE}/otelcol", f"{CORE}/service"]
+def _modules(components: Components) -> list[str]:
+    return [module for modules in components.values() for module in modules]
+
+
+def _collector(components: Components, replaced: Mapping[str, str] | None = None) -> Program:
+    unstable = [*_modules(components), f"{CORE}/otelcol", f"{CORE}/service"]
     stable = [f"{CORE}/component", f"{CORE}/confmap", *COLLECTOR_PROVIDERS]
     versions = dict.fromkeys(unstable, COLLECTOR_VERSION) | dict.fromkeys(stable, COLLECTOR_STABLE_VERSION)
-    versions |= COLLECTOR_OTHER_VERSIONS
-    return Program(modules=versions, packages={"otelcol": "."}, main=_collector_main())
+    versions |= {module: version for module, version in COLLECTOR_OTHER_VERSIONS.items() if module in versions}
+    return Program(versions, {"otelcol": "."}, main=_collector_main(components), replaced=replaced or {})
 
 
 JAEGER = "github.com/jaegertracing/jaeger"
@@ -133,7 +157,8 @@ PROGRAMS = {
         variables={"github.com/prometheus/common/version.Version": "3.15.0"},
         tags="remove_all_sd",
     ),
-    "collector": _collector(),
+    "collector": _collector(COLLECTOR_COMPONENTS),
+    "scale-collector": _collector(SCALE_COMPONENTS, SCALE_REPLACED),
     # The newest version that a Go module carries; its number is 1.76.0 for the same release as Jaeger 2.13.0.
     "jaeger": Program(
         modules={JAEGER: "v1.76.0"},
@@ -187,7 +212,8 @@ def _build_into(done: Path, name: str, program: Program) -> None:
 def _write_module(source: Path, program: Program) -> None:
     """Writes a throw-away main module: `go install` refuses programs whose go.mod replaces a dependency."""
     requires = "\n".join(f"\t{module} {version}" for module, version in program.modules.items())
-    (source / "go.mod").write_text(f"module native.invalid/stack\n\ngo 1.25\n\nrequire (\n{requires}\n)\n")
+    replaces = "".join(f"\nreplace {module} => {module} {version}\n" for module, version in program.replaced.items())
+    (source / "go.mod").write_text(f"module native.invalid/stack\n\ngo 1.25\n\nrequire (\n{requires}\n)\n{replaces}")
     if program.main:
         (source / "main.go").write_text(program.main)
 

@@ -47,20 +47,32 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Ports that nothing listens on right now."""
-        with contextlib.ExitStack() as held:
-            sockets = [held.enter_context(socket.socket()) for _ in dataclasses.fields(cls)]
-            for one in sockets:
-                one.bind((HOST, 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
+        return cls(*free_ports(len(dataclasses.fields(cls))))
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nothing listens on right now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
 
 
 class Program:
-    """One program of the stack, with its log in a file."""
+    """One program of the stack.
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], ready_url: str, log: Path) -> None:
+    Args:
+        command: What is run.
+        environment: Variables on top of this process's own.
+        ready: The address that answers, or the port on loopback that takes connections, once it runs.
+        log: The file for all it prints.
+    """
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], ready: str | int, log: Path) -> None:
         self._command = command
         self._environment = {**os.environ, **environment}
-        self._ready_url = ready_url
+        self._ready = ready
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -102,7 +114,10 @@ class Program:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self._ready_url, timeout=2):  # noqa: S310 (loopback HTTP)
+            if isinstance(self._ready, int):
+                socket.create_connection((HOST, self._ready), timeout=2).close()
+                return True
+            with urllib.request.urlopen(self._ready, timeout=2):  # noqa: S310 (loopback HTTP)
                 return True
         except OSError:
             return False
@@ -157,9 +172,9 @@ class NativeStack:
         config = self.folder / "prometheus"
         (config / "rules").mkdir(parents=True, exist_ok=True)
         shipped = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
-        (config / "prometheus.yml").write_text(_every(interval, self._with_targets(shipped)))
+        (config / "prometheus.yml").write_text(every(interval, self._with_targets(shipped)))
         for rules in (ROOT / "dashboards/rules").glob("*.yml"):
-            (config / "rules" / rules.name).write_text(_every(interval, rules.read_text()))
+            (config / "rules" / rules.name).write_text(every(interval, rules.read_text()))
         address = f"{HOST}:{self.ports.prometheus}"
         command = [
             str(native_build.build("prometheus")["prometheus"]),
@@ -177,9 +192,7 @@ class NativeStack:
             "otel-collector:8888": self.ports.collector_metrics,
             "jaeger:8888": self.ports.jaeger_metrics,
         }
-        for shipped, port in targets.items():
-            config = config.replace(f"'{shipped}'", f"'{HOST}:{port}'")
-        return config
+        return replaced(config, {f"'{shipped}'": f"'{HOST}:{port}'" for shipped, port in targets.items()})
 
     def _jaeger(self) -> Program:
         ports = self.ports
@@ -225,7 +238,21 @@ def prometheus_flags() -> list[str]:
     return re.findall(r"^ +- (--(?:web\.enable|enable-feature)\S*)$", compose, re.MULTILINE)
 
 
-def _every(interval: str | None, config: str) -> str:
+def replaced(config: str, values: Mapping[str, str]) -> str:
+    """A configuration with other values.
+
+    Raises:
+        KeyError: it has no such value.
+    """
+    for shipped, value in values.items():
+        if shipped not in config:
+            raise KeyError(shipped)
+        config = config.replace(shipped, value)
+    return config
+
+
+def every(interval: str | None, config: str) -> str:
+    """A configuration of Prometheus with this interval of scrapes and evaluations, if one is given."""
     if interval is None:
         return config
     return re.sub(r"^( *(?:\w+_)?interval:) \w+$", rf"\1 {interval}", config, flags=re.MULTILINE)

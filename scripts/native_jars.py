@@ -1,0 +1,153 @@
+"""Kafka and Cassandra from their Java packages, for machines with Java 17 and Maven and no container images.
+
+    python scripts/native_jars.py [kafka|cassandra]...
+
+Prints one line ``NAME FOLDER`` per program. Maven fetches from where it is set up to; results live beside those of
+`native_build`, one folder per version, so a second call returns at once.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import native_build
+
+PACKAGES = {
+    "kafka": {"org.apache.kafka:kafka_2.13": "4.1.0", "org.apache.kafka:kafka-tools": "4.1.0"},
+    "cassandra": {"org.apache.cassandra:cassandra-all": "5.0.5"},
+}
+
+# What Cassandra reaches of Java 17 that is closed to libraries, by module.
+_EXPORTS = {
+    "java.base": ("jdk.internal.misc", "jdk.internal.ref", "sun.nio.ch", "java.lang.ref"),
+    "java.management.rmi": ("com.sun.jmx.remote.internal.rmi",),
+    "java.rmi": ("sun.rmi.registry", "sun.rmi.server", "sun.rmi.transport", "sun.rmi.transport.tcp"),
+    "java.sql": ("java.sql",),
+    "jdk.attach": ("sun.tools.attach",),
+    "jdk.unsupported": ("sun.misc",),
+}
+_OPENS = {
+    "java.base": (
+        *("java.io", "java.lang", "java.lang.module", "java.lang.reflect", "java.net", "java.nio", "java.util"),
+        *("java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch"),
+        *(f"jdk.internal.{name}" for name in ("loader", "math", "module", "ref", "reflect", "util.jar")),
+    ),
+    "java.management": ("com.sun.jmx.remote.security",),
+    "jdk.management": ("com.sun.management.internal",),
+}
+
+_LOGBACK = """<configuration>
+  <appender name="console" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{HH:mm:ss.SSS} %-5level %logger{20} %msg%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="console"/></root>
+</configuration>
+"""
+
+
+def jars(name: str) -> Path:
+    """Returns the folder of a program's jars, having Maven fetch them when they are not there.
+
+    Raises:
+        RuntimeError: there is no Maven, or it failed; with the end of what it said.
+    """
+    packages = PACKAGES[name]
+    done = native_build.cache_dir() / "native" / "-".join([name, *sorted(set(packages.values()))])
+    if not done.is_dir():
+        done.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=done.parent) as folder:
+            _fetch(Path(folder), packages)
+            if not done.is_dir():
+                (Path(folder) / "jars").rename(done)
+    return done
+
+
+def kafka_command(config: Path) -> list[str]:
+    """Runs one broker."""
+    return [*_java("kafka", "-Xms128m", "-Xmx256m"), "kafka.Kafka", str(config)]
+
+
+def kafka_format(config: Path) -> None:
+    """Makes a broker's data folder ready, unless it is.
+
+    Raises:
+        RuntimeError: it cannot; with what Kafka said.
+    """
+    tool = [*_java("kafka", "-Xmx128m"), "kafka.tools.StorageTool"]
+    cluster = _run([*tool, "random-uuid"]).split()[-1]
+    _run([*tool, "format", "--ignore-formatted", "-t", cluster, "-c", str(config)])
+
+
+def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
+    """Runs one node with its own files in `folder`, waiting for no others."""
+    logback = folder / "logback.xml"
+    logback.write_text(_LOGBACK)
+    settings = {
+        "jdk.attach.allowAttachSelf": "true",
+        "cassandra.config": f"file://{config}",
+        "cassandra.storagedir": str(folder),
+        "cassandra.jmx.local.port": str(jmx_port),
+        "cassandra.skip_wait_for_gossip_to_settle": "0",
+        "cassandra.ring_delay_ms": "100",
+        "logback.configurationFile": str(logback),
+    }
+    agent = next(jars("cassandra").glob("jamm-*.jar"))
+    options = [
+        *("-Xms512m", "-Xmx768m", f"-javaagent:{agent}"),
+        *_closed("exports", _EXPORTS),
+        *_closed("opens", _OPENS),
+        *(f"-D{name}={value}" for name, value in settings.items()),
+    ]
+    return [*_java("cassandra", *options), "org.apache.cassandra.service.CassandraDaemon"]
+
+
+def _java(name: str, *options: str) -> list[str]:
+    # The serial collector: on a machine of few cores the others' threads are in the way.
+    return ["java", "-XX:+UseSerialGC", *options, "-cp", f"{jars(name)}/*"]
+
+
+def _closed(what: str, packages: Mapping[str, tuple[str, ...]]) -> list[str]:
+    return [f"--add-{what}={module}/{package}=ALL-UNNAMED" for module, names in packages.items() for package in names]
+
+
+def _fetch(folder: Path, packages: Mapping[str, str]) -> None:
+    if shutil.which("mvn") is None:
+        raise RuntimeError("No Maven found: install it with Java 17, or use the container images.")
+    dependencies = "".join(
+        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
+            *package.split(":"), version
+        )
+        for package, version in packages.items()
+    )
+    (folder / "pom.xml").write_text(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>native.invalid</groupId><artifactId>stack</artifactId><version>1</version>"
+        f"<dependencies>{dependencies}</dependencies></project>"
+    )
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"]
+    _run(["mvn", "--quiet", "--batch-mode", *goal], folder)
+
+
+def _run(command: list[str], folder: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise RuntimeError(f"{command[0]} failed:\n{said}")
+    return done.stdout
+
+
+def main(names: list[str]) -> int:
+    """Fetches the named programs, or all, and prints where the jars are."""
+    try:
+        for name in names or PACKAGES:
+            print(name, jars(name), flush=True)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
