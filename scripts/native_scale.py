@@ -192,10 +192,8 @@ class ScaleStack:
         return self._started_by("prometheus", self.prometheus_port, config / "prometheus.yml", prometheus_flags())
 
     def _long_term_store(self) -> Program:
-        config = self.folder / "long-term-store.yml"
-        config.write_text("")
         flags = ["--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage"]
-        return self._started_by("long-term-store", self.store_port, config, flags)
+        return self._started_by("long-term-store", self.store_port, DEPLOY / "long-term-store.yml", flags)
 
     def _started_by(self, name: str, port: int, config: Path, flags: list[str]) -> Program:
         command = [

@@ -76,7 +76,7 @@ def test_wheel_holds_the_whole_stack(wheel):
     """The compose file, every configuration, board and rule of the stack travel in the wheel, at their places."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    patterns = (".env.example", "docker-compose.yml", "deploy/**/*", "dashboards/*.json", "dashboards/rules/*.yml")
+    patterns = (".env.example", "docker-compose*.yml", "deploy/**/*", "dashboards/*.json", "dashboards/rules/*.yml")
     stack = [path.relative_to(ROOT) for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
 
     assert len(stack) > len(patterns)

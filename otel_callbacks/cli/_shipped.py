@@ -8,7 +8,7 @@ from typing import Final
 _PACKED: Final = Path(__file__).parents[1] / "_stack"
 BOARDS: Final = "dashboards"
 RULES: Final = "dashboards/rules"
-_STACK: Final = ("docker-compose.yml", ".env.example", "deploy", BOARDS)
+_STACK: Final = ("docker-compose.yml", "docker-compose.scale.yml", ".env.example", "deploy", BOARDS)
 _SOURCES: Final = ("*.py", "__pycache__", "boards", "tests")
 
 

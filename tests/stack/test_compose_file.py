@@ -1,4 +1,4 @@
-"""The compose file and Grafana's provisioning as files: safe by default, consistent, everything they name is there."""
+"""The compose files and Grafana's provisioning as files: safe by default, consistent, everything they name is there."""
 
 import json
 import re
@@ -10,42 +10,76 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
+SCALE = yaml.safe_load((ROOT / "docker-compose.scale.yml").read_text())
+ADDED = {name: service for name, service in SCALE["services"].items() if name not in SERVICES}
+CHANGED = {name: service for name, service in SCALE["services"].items() if name in SERVICES}
 LASTING = {name: service for name, service in SERVICES.items() if name != "volumes"}
+OWN_NETWORK = {name: service for name, service in ADDED.items() if name not in {"scale-volumes", "otel-collector-2"}}
 PROVISIONING = ROOT / "deploy/grafana/provisioning"
 DATASOURCES = yaml.safe_load((PROVISIONING / "datasources/datasources.yaml").read_text())["datasources"]
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, *ADDED])
 def test_services_have_no_more_rights_than_needed(name):
     """No service can write to its root, gains privileges, has capabilities it does not need, or grows without limit."""
-    service = SERVICES[name]
+    service = {**SERVICES, **ADDED}[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service.get("cap_add", []) == (["CHOWN"] if name == "volumes" else [])
+    assert service.get("cap_add", []) == (["CHOWN"] if name.endswith("volumes") else [])
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["deploy"]["resources"]["limits"].keys() == {"memory", "cpus", "pids"}
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
 
 
-@pytest.mark.parametrize("name", LASTING)
+@pytest.mark.parametrize("name", [*LASTING, "otel-collector-2"])
 def test_services_listen_on_loopback_only(name):
     """Every published port is on 127.0.0.1, can be moved by a variable, and runs as an ordinary user."""
-    assert SERVICES[name]["ports"]
-    for port in SERVICES[name]["ports"]:
-        assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+", port)
-    assert not SERVICES[name]["user"].startswith("0")
+    service = {**SERVICES, **ADDED}[name]
+    assert service["ports"]
+    for port in service["ports"]:
+        assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_0-9]+:-\d+\}:\d+", port)
+    assert not service["user"].startswith("0")
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", OWN_NETWORK)
+def test_tiers_are_reached_by_the_other_services_only(name):
+    """What is behind the gateways publishes no port, has no way out of the machine, and runs as an ordinary user."""
+    assert "ports" not in ADDED[name]
+    assert ADDED[name]["networks"] == ["backend"]
+    assert not ADDED[name]["user"].startswith("0")
+
+
+def test_overlay_changes_no_rights():
+    """The overlay gives the services of docker-compose.yml other commands, files and neighbours, and nothing else."""
+    allowed = {"command", "volumes", "depends_on", "environment"}
+    assert {key for service in CHANGED.values() for key in service} <= allowed
+
+
+@pytest.mark.parametrize("name", [*SERVICES, *ADDED])
 def test_images_are_pinned_and_can_be_replaced(name):
     """Each image names an exact release and can be replaced by a variable."""
-    assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:v?\d+\.\d+\.\d+\}", SERVICES[name]["image"])
+    image = {**SERVICES, **ADDED}[name]["image"]
+    assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:v?\d+\.\d+\.\d+\}", image)
 
 
 def test_services_are_checked_for_health():
     """Each service whose image holds a program for it has a health check; the collector's health port is published."""
     assert {name for name, service in LASTING.items() if "healthcheck" not in service} == {"otel-collector"}
-    assert any("13133" in port for port in SERVICES["otel-collector"]["ports"])
+    without = {name for name, service in ADDED.items() if "healthcheck" not in service}
+    assert without == {"scale-volumes", "otel-collector-2", "otel-sampler-1", "otel-sampler-2"}
+    for gateway in (SERVICES["otel-collector"], ADDED["otel-collector-2"]):
+        assert any("13133" in port for port in gateway["ports"])
+
+
+def test_every_collector_and_jaeger_is_watched():
+    """Prometheus asks each of the tiers' collectors and Jaegers for its metrics, under the jobs that alerts name."""
+    jobs = yaml.safe_load((ROOT / "deploy/scale/prometheus.yml").read_text())["scrape_configs"]
+    targets = {
+        (job["job_name"], target) for job in jobs for group in job["static_configs"] for target in group["targets"]
+    }
+    programs = {name for name in {**SERVICES, **ADDED} if re.match("otel-|jaeger", name)}
+    expected = {("jaeger" if "jaeger" in name else "otel-collector", f"{name}:8888") for name in programs}
+    assert targets == expected | {("prometheus", "localhost:9090")}
 
 
 def test_back_end_network_has_no_way_out():
@@ -56,19 +90,20 @@ def test_back_end_network_has_no_way_out():
 
 def test_every_mounted_file_is_there():
     """Each file or folder that a service mounts or reads exists."""
-    for service in SERVICES.values():
-        for volume in service["volumes"]:
+    for service in [*SERVICES.values(), *SCALE["services"].values()]:
+        for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), source
+            assert source in {**COMPOSE["volumes"], **SCALE["volumes"]} or (ROOT / source).exists(), source
     for variant in ("", "-and-admin"):
         assert (ROOT / f"deploy/grafana/viewer{variant}.env").is_file()
 
 
 def test_every_setting_is_explained():
-    """Each variable that the compose file reads is in .env.example, with the same default, and no other is."""
-    used = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text()))
-    example = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert example == used
+    """Each variable that the compose files read is in .env.example, with the same default, and no other is."""
+    files = [(ROOT / f"docker-compose{name}.yml").read_text() for name in ("", ".scale")]
+    used = {setting for text in files for setting in re.findall(r"\$\{([A-Z_0-9]+):-([^}]*)\}", text)}
+    example = re.findall(r"^#([A-Z_0-9]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert dict(example).items() == used
 
 
 def test_grafana_phones_nobody():
