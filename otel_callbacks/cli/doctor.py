@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prometheus", metavar="URL", help="wait until the test metric can be queried in Prometheus here"
     )
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="longest wait (default: 30)")
+    parser.add_argument(
+        "--fleet", action="store_true", help="also check what matters where many processes send to tail samplers"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -37,10 +40,11 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, option)
         if value is not None and "://" not in value:
             raise Stop(f"--{option} {value}: must be an address such as http://localhost:4318")
-    from otel_callbacks.cli._doctor import environment, options, transport
+    from otel_callbacks.cli._doctor import environment, fleet, options, transport
     from otel_callbacks.cli._doctor.findings import as_line
 
-    checks = (environment.findings, options.findings, lambda: transport.findings(args))
+    for_fleets = (fleet.findings,) if args.fleet else ()
+    checks = (environment.findings, options.findings, *for_fleets, lambda: transport.findings(args))
     found = []
     for check in checks:
         for finding in check():

@@ -200,6 +200,44 @@ def test_variables_that_change_what_one_gets(capsys, monkeypatch, variable, valu
     assert topic in wrong(findings)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "level", "topic"),
+    [
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=one", "warning", "Processes look alike"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "", "ok", "Processes look alike"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.version=2", "warning", "Releases look alike"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.version=2, deployment.environment.name=x", "ok", "Releases look alike"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "wrong", "Queue and batches"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "wrong", "Queue and batches"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100", "wrong", "Queue and batches"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1024", "warning", "Queue and batches"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "256", "ok", "Queue and batches"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "warning", "Export timeout"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0.5", "warning", "Export timeout"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "long", "wrong", "Export timeout"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "5", "ok", "Export timeout"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio", "warning", "Sampling before the samplers"),
+        ("OTEL_TRACES_SAMPLER", "always_off", "warning", "Sampling before the samplers"),
+        ("OTEL_TRACES_SAMPLER", "always_on", "ok", "Sampling before the samplers"),
+    ],
+)
+def test_what_matters_to_a_fleet(capsys, monkeypatch, variable, value, level, topic):
+    """Asked with `--fleet`, each is told under its heading, with a fix where there is something to do."""
+    monkeypatch.setenv(variable, value)
+    _, findings = doctor(capsys, "--fleet", "--otlp", f"http://127.0.0.1:{free_port()}")
+    told = [finding for finding in findings if finding["topic"] == topic]
+    assert [finding["level"] for finding in told if finding["level"] != "ok"][:1] == ([] if level == "ok" else [level])
+    assert told
+    assert all(bool(finding["fix"]) == (finding["level"] != "ok") for finding in told)
+
+
+def test_one_process_hears_nothing_of_fleets(capsys):
+    """Without `--fleet`, no finding is about many processes."""
+    _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
+    topics = {finding["topic"] for finding in findings}
+    assert topics.isdisjoint({"Processes look alike", "Releases look alike", "Queue and batches", "Export timeout"})
+
+
 def test_options_tell_their_source(capsys, monkeypatch):
     """What is in force, and which variable says so."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")

@@ -17,6 +17,11 @@ Topic = Literal[
     "Jaeger takes no metrics",
     "Clocks differ",
     "The test does not arrive",
+    "Processes look alike",
+    "Releases look alike",
+    "Queue and batches",
+    "Export timeout",
+    "Sampling before the samplers",
 ]
 """The headings of the troubleshooting page."""
 
