@@ -14,8 +14,19 @@ SERVICE = "exponential"
 AGGREGATION = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 DURATION = "gen_ai_client_operation_duration_seconds"
 
-WORKING = {"Why answers ended", "Open runs", "Ended runs per second", "Outcomes other than ok"}
-"""Panels of the tracer that need no classic histogram; docs/stack.md names the same."""
+WORKING = {
+    "Cost",
+    "Cost in 30 days",
+    "Cost per hour by model",
+    "Cost per hour by agent",
+    "Cost by model",
+    "Models",
+    "Why answers ended",
+    "Open runs",
+    "Ended runs per second",
+    "Outcomes other than ok",
+}
+"""Panels of the tracer of which at least one query needs no classic histogram; docs/stack.md names the same."""
 
 
 def shows_job(panel: dict) -> bool:
