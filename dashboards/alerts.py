@@ -7,6 +7,7 @@ from typing import Any
 import queries as q
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.messages_finish import CUT_OFF
 
 SUCCESS_OBJECTIVE = 0.99
 ERROR_BUDGET = 0.01
@@ -167,7 +168,7 @@ _TRACER_ERRORS = (
     f"{q.increase(q.ERRORS, '', q.JOB, q.ERROR_KIND, window='15m')} > 0 or "
     f"sum by ({q.JOB}, {q.ERROR_KIND}) ({_ERRORS_TOTAL} unless {_ERRORS_TOTAL} offset 15m) > 0"
 )
-_CUT_OFF = f'{q.FINISH_REASON}=~"(?i)length|max_tokens"'
+_CUT_OFF = f'{q.FINISH_REASON}=~"(?i){"|".join(CUT_OFF)}"'
 _PERCENT = "{{ $value | humanizePercentage }}"
 _JOB = "{{ $labels.job }}"
 _MODEL = f"{{{{ $labels.{q.MODEL} }}}}"

@@ -1,11 +1,14 @@
 """Why a model ended its answer, in the words of the GenAI conventions."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+CUT_OFF: Final = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
+"""How providers say that an answer reached a limit before its end, in small letters."""
 
 _REASONS = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "completed", "complete", "eos", "eos_token"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length"), "length"),
+    **dict.fromkeys(CUT_OFF, "length"),
     **dict.fromkeys(("tool_call", "tool_calls", "tool_use", "function_call"), "tool_call"),
     **dict.fromkeys(
         (

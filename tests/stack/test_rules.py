@@ -8,6 +8,8 @@ import yaml
 from promql import read
 from test_boards import RECORDED, unknown
 
+from otel_callbacks._mapping.messages_finish import CUT_OFF
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "dashboards" / "rules"
 
@@ -66,3 +68,12 @@ def test_alerts_are_tested_both_ways(rule):
     ]
     fires = {rule["alert"] in str(case["exp_samples"]) for case in cases}
     assert fires == {True, False}
+
+
+@pytest.mark.parametrize("reason", [*CUT_OFF, "MAX_TOKENS"])
+def test_truncation_counts_every_word_for_it(reason):
+    """The metric keeps a provider's word for a cut answer; the alert knows all that the messages call "length"."""
+    (alert,) = (rule["expr"] for rule in ALERTS if rule["alert"] == "GenAITruncatedOutputs")
+    (pattern,) = set(re.findall(r'finish_reason=~"([^"]+)"', alert))
+    assert re.fullmatch(pattern, reason)
+    assert not re.fullmatch(pattern, "stop")
