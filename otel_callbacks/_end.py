@@ -98,13 +98,12 @@ def _price(pipeline: Pipeline, run: OpenRun, prices: "Prices", usage: Usage) -> 
 
 def _label(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:
     """Complete the attributes that metrics take their dimensions from."""
-    attributes = run.attributes
     if semconv.RESPONSE_MODEL in response:
-        attributes[semconv.RESPONSE_MODEL] = response[semconv.RESPONSE_MODEL]
+        run.attributes = {**run.attributes, semconv.RESPONSE_MODEL: response[semconv.RESPONSE_MODEL]}
     if ending.error_type is not None:
-        attributes[semconv.ERROR_TYPE] = ending.error_type
+        run.attributes = {**run.attributes, semconv.ERROR_TYPE: ending.error_type}
     if ending.outcome not in _UNMARKED:
-        attributes[semconv.OUTCOME] = ending.outcome
+        run.attributes = {**run.attributes, semconv.OUTCOME: ending.outcome}
 
 
 def _complete_span(

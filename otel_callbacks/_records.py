@@ -104,8 +104,8 @@ class SpanPlan(NamedTuple):
     """A GenAI operation, or the kind of step: "node", "graph", "chain", "prompt", "parser", "plumbing"."""
     name: str
     """The span's name."""
-    attributes: dict[str, Any]
-    """Given at span creation, so that samplers see them; metrics take their dimensions from here."""
+    attributes: Mapping[str, Any]
+    """Given at span creation, so that samplers see them; metrics take their dimensions from here. Shared by runs."""
     inherit: Inherited
 
 

@@ -64,6 +64,8 @@ class OpenRun:
     operation = ""
     title = ""
     """The span's name."""
+    attributes: Mapping[str, Any] = MappingProxyType({})
+    """What metrics take their dimensions from."""
     inherit = Inherited()
     inference_calls = 0
     cost_usd = 0.0
@@ -125,8 +127,6 @@ class OpenRun:
         self.start_ns = 0
         """Monotonic, like all times here; the tree knows the offset to Unix time."""
         self.children: dict[int, OpenRun] = {}
-        self.attributes: dict[str, Any] = {}
-        """What metrics take their dimensions from."""
         self.details: dict[str, Any] = {}
         """Attributes that wait for the end, to be set in one call."""
         self.agent: OpenRun | None = parent.agent if parent is not None else None

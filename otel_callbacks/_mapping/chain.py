@@ -1,11 +1,12 @@
 """Chain runs: which are agents, workflows, graph nodes, sub-graphs or named chains, and which are plumbing."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping import tags
-from otel_callbacks._records import Inherited, RunStart, SpanPlan
+from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 
@@ -41,8 +42,9 @@ _NAMES_OF_CODE = _TYPE_NAMES | _LAMBDA_NAMES
 
 def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: bool) -> SpanPlan:
     """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
-    if tags.read(start.tags).graph_step is not None:
-        return _step("node", start, inherited)
+    known = tags.read(start.tags)
+    if known.graph_step is not None:
+        return SpanPlan(*_node(start.run_type, start.name, known.graph_step), inherited)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         name = _text(start.metadata.get("lc_agent_name")) or start.name
@@ -50,8 +52,8 @@ def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: 
     if start.name == _AGENT_EXECUTOR:
         return agent(start.name, inherited)
     if is_root:
-        return _workflow(start.name, inherited, workflow_name)
-    return _step(_step_of(start), start, inherited)
+        return SpanPlan(*_workflow(start.name, workflow_name), inherited)
+    return SpanPlan(*_step(start.run_type, start.name, hidden=known.hidden), inherited)
 
 
 def as_graph(run_name: str, inherited: Inherited) -> SpanPlan:
@@ -110,29 +112,41 @@ def agent(name: str, inherited: Inherited) -> SpanPlan:
     return SpanPlan(semconv.INVOKE_AGENT, title, attributes, inherited._replace(agent_name=known))
 
 
-def _workflow(run_name: str, inherited: Inherited, workflow_name: str) -> SpanPlan:
+_Shape = tuple[str, str, Mapping[str, Any]]
+"""What a plan says of all runs of a name: operation, title, attributes. A program has few, so each is built once."""
+
+
+@lru_cache(maxsize=1024)
+def _workflow(run_name: str, workflow_name: str) -> _Shape:
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.INVOKE_WORKFLOW}
     title = semconv.INVOKE_WORKFLOW
     if is_meaningful(run_name):
         attributes[workflow_name] = run_name
         title = f"{title} {run_name}"
-    return SpanPlan(semconv.INVOKE_WORKFLOW, title, attributes, inherited)
+    return semconv.INVOKE_WORKFLOW, title, attributes
 
 
-def _step(step: Step, start: RunStart, inherited: Inherited) -> SpanPlan:
-    attributes: dict[str, Any] = {semconv.RUN_TYPE: start.run_type, semconv.RUN_NAME: start.name}
-    if step == "node":
-        attributes[semconv.GRAPH_NODE] = start.name
-        attributes[semconv.GRAPH_STEP] = tags.read(start.tags).graph_step
+@lru_cache(maxsize=1024)
+def _node(run_type: RunType, name: str, graph_step: int) -> _Shape:
+    operation, title, attributes = _shape("node", run_type, name)
+    return operation, title, {**attributes, semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
+
+
+@lru_cache(maxsize=1024)
+def _step(run_type: RunType, name: str, *, hidden: bool) -> _Shape:
+    return _shape(_step_of(run_type, name, hidden=hidden), run_type, name)
+
+
+def _shape(step: Step, run_type: RunType, name: str) -> _Shape:
     word = "chain" if step == "plumbing" else step
-    return SpanPlan(step, f"{word} {start.name}" if start.name else word, attributes, inherited)
+    title = f"{word} {name}" if name else word
+    return step, title, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name}
 
 
-def _step_of(start: RunStart) -> Step:
-    name = start.name
-    if start.run_type == "prompt" or start.run_type == "parser":  # noqa: PLR1714 - mypy narrows these
-        return start.run_type
-    if tags.read(start.tags).hidden or name.startswith(_GENERIC_PREFIXES):
+def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:
+    if run_type == "prompt" or run_type == "parser":  # noqa: PLR1714 - mypy narrows these
+        return run_type
+    if hidden or name.startswith(_GENERIC_PREFIXES):
         return "plumbing"
     if name == UNNAMED_GRAPH:
         return "graph"
