@@ -41,7 +41,7 @@ def _graph_of(node: OpenRun) -> None:
     if graph is None:
         return
     if graph.operation in _MAY_BE_GRAPH:
-        _become(graph, chain.as_graph(graph.name, graph.inherit))
+        _become(graph, chain.as_graph(graph.name))
     if graph.operation in _MAY_BE_AGENT:
         graph.agent = node.agent = graph
 

@@ -106,7 +106,8 @@ class SpanPlan(NamedTuple):
     """The span's name."""
     attributes: Mapping[str, Any]
     """Given at span creation, so that samplers see them; metrics take their dimensions from here. Shared by runs."""
-    inherit: Inherited
+    inherit: Inherited | None = None
+    """What the runs below take over; ``None``: what this one took over."""
 
 
 class Ending(NamedTuple):

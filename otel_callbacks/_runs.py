@@ -137,7 +137,8 @@ class OpenRun:
         self.operation = plan.operation
         self.title = plan.name
         self.attributes = plan.attributes
-        self.inherit = plan.inherit
+        if plan.inherit is not None:
+            self.inherit = plan.inherit
 
     def descendants(self) -> list["OpenRun"]:
         """All open runs below this one, leaves first."""

@@ -165,7 +165,7 @@ def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
         return _mapping.plan(start, run.inherit, pipeline.dialect, is_root=run.parent is None)
     except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the run must be recorded
         pipeline.failed("plan", error)
-        return _mapping.bare_plan(start, run.inherit)
+        return _mapping.bare_plan(start)
 
 
 def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> bool:

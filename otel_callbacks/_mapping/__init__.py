@@ -71,11 +71,11 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, *, is_
     return chain.plan(start, inherited, dialect.workflow_name, is_root=is_root)
 
 
-def bare_plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+def bare_plan(start: RunStart) -> SpanPlan:
     """A plan that reads nothing but the run type, for runs whose own data cannot be read."""
     operation = _BARE_OPERATIONS.get(start.run_type, "chain")
     attributes = {semconv.OPERATION_NAME: operation} if operation in _OPERATIONS else {}
-    return SpanPlan(operation, operation, attributes, inherited)
+    return SpanPlan(operation, operation, attributes)
 
 
 def conversation_id(metadata: Mapping[str, Any]) -> str | None:

@@ -44,7 +44,7 @@ def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: 
     """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
     known = tags.read(start.tags)
     if known.graph_step is not None:
-        return SpanPlan(*_node(start.run_type, start.name, known.graph_step), inherited)
+        return _node(start.run_type, start.name, known.graph_step)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         name = _text(start.metadata.get("lc_agent_name")) or start.name
@@ -52,14 +52,13 @@ def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: 
     if start.name == _AGENT_EXECUTOR:
         return agent(start.name, inherited)
     if is_root:
-        return SpanPlan(*_workflow(start.name, workflow_name), inherited)
-    return SpanPlan(*_step(start.run_type, start.name, hidden=known.hidden), inherited)
+        return _workflow(start.name, workflow_name)
+    return _step(start.run_type, start.name, known.hidden)
 
 
-def as_graph(run_name: str, inherited: Inherited) -> SpanPlan:
+def as_graph(run_name: str) -> SpanPlan:
     """What an inner chain turns out to be when its first node starts."""
-    attributes = {semconv.RUN_TYPE: "chain", semconv.RUN_NAME: run_name}
-    return SpanPlan("graph", f"graph {run_name}", attributes, inherited)
+    return _shape("graph", "chain", run_name)
 
 
 def starts_only_in_agents(part: RunStart, node: str, chain_of: Sequence[str]) -> bool:
@@ -112,35 +111,35 @@ def agent(name: str, inherited: Inherited) -> SpanPlan:
     return SpanPlan(semconv.INVOKE_AGENT, title, attributes, inherited._replace(agent_name=known))
 
 
-_Shape = tuple[str, str, Mapping[str, Any]]
-"""What a plan says of all runs of a name: operation, title, attributes. A program has few, so each is built once."""
+# Plans of the same names are one object: a program has few, and looking one up costs a tenth of building it.
 
 
 @lru_cache(maxsize=1024)
-def _workflow(run_name: str, workflow_name: str) -> _Shape:
+def _workflow(run_name: str, workflow_name: str) -> SpanPlan:
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.INVOKE_WORKFLOW}
     title = semconv.INVOKE_WORKFLOW
     if is_meaningful(run_name):
         attributes[workflow_name] = run_name
         title = f"{title} {run_name}"
-    return semconv.INVOKE_WORKFLOW, title, attributes
+    return SpanPlan(semconv.INVOKE_WORKFLOW, title, attributes)
 
 
 @lru_cache(maxsize=1024)
-def _node(run_type: RunType, name: str, graph_step: int) -> _Shape:
-    operation, title, attributes = _shape("node", run_type, name)
-    return operation, title, {**attributes, semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
+def _node(run_type: RunType, name: str, graph_step: int) -> SpanPlan:
+    plan = _shape("node", run_type, name)
+    place = {semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
+    return plan._replace(attributes={**plan.attributes, **place})
 
 
 @lru_cache(maxsize=1024)
-def _step(run_type: RunType, name: str, *, hidden: bool) -> _Shape:
+def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT001 - names make the look-up dearer
     return _shape(_step_of(run_type, name, hidden=hidden), run_type, name)
 
 
-def _shape(step: Step, run_type: RunType, name: str) -> _Shape:
+def _shape(step: Step, run_type: RunType, name: str) -> SpanPlan:
     word = "chain" if step == "plumbing" else step
     title = f"{word} {name}" if name else word
-    return step, title, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name}
+    return SpanPlan(step, title, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name})
 
 
 def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:

@@ -1,6 +1,7 @@
 """Which GenAI provider a model belongs to, in the convention's words."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from otel_callbacks import semconv
@@ -52,12 +53,12 @@ def provider(start: RunStart) -> str:
     if named == "azure":
         is_openai = isinstance(model_type, str) and model_type.startswith("azure-openai")
         return "azure.ai.openai" if is_openai else "azure.ai.inference"
-    for candidate in (named, _family(model_type), _module_family(start.serialized.get("id")), start.name):
-        if isinstance(candidate, str) and candidate:
-            return convention_name(short(candidate))
-    return semconv.UNKNOWN_PROVIDER
+    if not isinstance(named, str) or not named:
+        named = _family(model_type) or _module_family(start.serialized.get("id")) or start.name
+    return convention_name(short(named)) if named else semconv.UNKNOWN_PROVIDER
 
 
+@lru_cache(maxsize=256)
 def convention_name(name: str) -> str:
     """The convention's word for a provider as LangChain spells it; unknown ones pass through in lower case."""
     key = name.lower().replace("-", "_")

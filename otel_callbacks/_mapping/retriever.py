@@ -7,13 +7,13 @@ from otel_callbacks._mapping.provider import GENAI_PROVIDERS, convention_name
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
 
 
-def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+def plan(start: RunStart, _: Inherited) -> SpanPlan:
     """The convention names the span after the data source only, which LangChain does not tell."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.RETRIEVAL, semconv.RUN_NAME: start.name}
     provider = start.metadata.get("ls_retriever_provider") or start.metadata.get("ls_vector_store_provider")
     if isinstance(provider, str) and convention_name(provider) in GENAI_PROVIDERS:
         attributes[semconv.PROVIDER_NAME] = convention_name(provider)
-    return SpanPlan(semconv.RETRIEVAL, semconv.RETRIEVAL, attributes, inherited)
+    return SpanPlan(semconv.RETRIEVAL, semconv.RETRIEVAL, attributes)
 
 
 def request(start: RunStart, out: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Tool runs (``on_tool_start`` / ``_end`` / ``_error``)."""
 
+from functools import lru_cache
 from typing import Any
 
 from otel_callbacks import semconv
@@ -11,15 +12,19 @@ UNNAMED = "tool"
 
 def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
     """Name and executing agent; both are metric dimensions."""
-    name = start.name or UNNAMED
+    return _plan(start.name or UNNAMED, inherited.agent_name)
+
+
+@lru_cache(maxsize=1024)
+def _plan(name: str, agent_name: str | None) -> SpanPlan:
     attributes: dict[str, Any] = {
         semconv.OPERATION_NAME: semconv.EXECUTE_TOOL,
         semconv.TOOL_NAME: name,
         semconv.TOOL_TYPE: "function",
     }
-    if inherited.agent_name:
-        attributes[semconv.AGENT_NAME] = inherited.agent_name
-    return SpanPlan(semconv.EXECUTE_TOOL, f"{semconv.EXECUTE_TOOL} {name}", attributes, inherited)
+    if agent_name:
+        attributes[semconv.AGENT_NAME] = agent_name
+    return SpanPlan(semconv.EXECUTE_TOOL, f"{semconv.EXECUTE_TOOL} {name}", attributes)
 
 
 def request(start: RunStart, out: dict[str, Any]) -> None:

@@ -120,7 +120,7 @@ def test_agent_executor_is_an_agent_without_name():
 
 def test_chain_with_a_node_is_a_graph():
     """What has nodes is a graph, named like the run."""
-    assert chain.as_graph("sub", Inherited()).name == "graph sub"
+    assert chain.as_graph("sub").name == "graph sub"
 
 
 PROMPT = start("chain", "Prompt", tags=["seq:step:1"])

@@ -27,7 +27,7 @@ def test_each_run_type_has_its_operation(run_type, operation):
 @pytest.mark.parametrize("run_type", ["chat", "llm", "tool", "retriever", "chain"])
 def test_bare_plan_needs_nothing(run_type):
     """A run whose own data cannot be read still becomes a span of its operation."""
-    plan = _mapping.bare_plan(start(run_type), Inherited())
+    plan = _mapping.bare_plan(start(run_type))
     assert plan.name == plan.operation
     assert plan.attributes.get("gen_ai.operation.name") in {plan.operation, None}
 
