@@ -1,0 +1,292 @@
+"""The Kubernetes manifests as files: valid, nothing secret in them, everything they name is there."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = ROOT / "deploy/kubernetes/base"
+EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"
+KUSTOMIZE = shutil.which("kustomize")
+WORKLOADS = {"Deployment", "StatefulSet"}
+SECRETS = {"otel-gateway-tls", "otel-sampler-tls", "kafka-client", "cassandra-client"}
+"""Made by whoever deploys."""
+
+
+def documents(folder: Path) -> list[dict]:
+    """Every object that a kustomization reads from files of its own, its overlays' patches left out."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    files = [folder / name for name in kustomization["resources"] if name.endswith(".yaml")]
+    return [document for file in files for document in yaml.safe_load_all(file.read_text())]
+
+
+def generated(folder: Path) -> dict[str, set[str]]:
+    """Keys of each config map that a kustomization generates, those of the folders it reads included."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    found: dict[str, set[str]] = {}
+    for name in kustomization.get("resources", ()):
+        if not name.endswith(".yaml"):
+            found |= generated(folder / name)
+    for entry in kustomization.get("configMapGenerator", ()):
+        for file in entry.get("files", ()):
+            assert (folder / file).is_file(), file
+        keys = {Path(file).name for file in entry.get("files", ())}
+        keys |= {literal.partition("=")[0] for literal in entry.get("literals", ())}
+        found[entry["name"]] = found.get(entry["name"], set()) | keys
+    return found
+
+
+OBJECTS = documents(BASE)
+TIERS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in WORKLOADS}
+CONFIG_MAPS = generated(BASE)
+each_tier = pytest.mark.parametrize("name", TIERS)
+
+
+def objects(kind: str) -> dict[str, dict]:
+    """The objects of one kind by name."""
+    return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == kind}
+
+
+def pod(name: str) -> dict:
+    """The pods of a tier."""
+    return TIERS[name]["spec"]["template"]["spec"]
+
+
+def labels(name: str) -> dict[str, str]:
+    """What tells a tier's pods from others."""
+    return TIERS[name]["spec"]["template"]["metadata"]["labels"]
+
+
+def selects(selector: dict[str, str], name: str) -> bool:
+    """Whether a selector means the pods of a tier."""
+    return selector.items() <= labels(name).items()
+
+
+def config_files(name: str) -> dict[str, str]:
+    """The config map that each file of a tier's folder of configuration comes from."""
+    [projected] = [volume["projected"] for volume in pod(name)["volumes"] if "projected" in volume]
+    maps = [source["configMap"] for source in projected["sources"]]
+    for one in maps:
+        assert {item["key"] for item in one["items"]} <= CONFIG_MAPS[one["name"]]
+    return {item["path"]: one["name"] for one in maps for item in one["items"]}
+
+
+@pytest.mark.parametrize(
+    "one", [*OBJECTS, *documents(EXAMPLE)], ids=lambda one: f"{one['kind']}-{one['metadata']['name']}"
+)
+def test_objects_follow_their_schemas(one):
+    """Every object is what the newest Kubernetes takes, without a field that it does not know."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_wrong_field_is_found():
+    """The validation does not accept everything."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    wrong = {**TIERS["otel-sampler"], "spec": {**TIERS["otel-sampler"]["spec"], "replica": 3}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+@pytest.mark.skipif(KUSTOMIZE is None, reason="needs kustomize")
+def test_kustomize_builds_the_example():
+    """All references resolve, and lead into the example's namespace."""
+    done = subprocess.run([KUSTOMIZE, "build", EXAMPLE], capture_output=True, text=True, check=True)
+    built = list(yaml.safe_load_all(done.stdout))
+    assert len(built) == len(OBJECTS) + len(documents(EXAMPLE)) + len(CONFIG_MAPS)
+    assert {one["metadata"]["namespace"] for one in built if one["kind"] != "Namespace"} == {"telemetry"}
+
+
+def test_the_tiers():
+    """Gateways, samplers, ingesters and query servers; what waits on a disk has a name and a volume that stay."""
+    assert {name: tier["kind"] for name, tier in TIERS.items()} == {
+        "otel-gateway": "StatefulSet", "otel-sampler": "StatefulSet",
+        "jaeger-ingester": "Deployment", "jaeger-query": "Deployment",
+    }  # fmt: skip
+    for name, tier in TIERS.items():
+        if tier["kind"] == "StatefulSet":
+            assert [claim["metadata"]["name"] for claim in tier["spec"]["volumeClaimTemplates"]] == ["queue"]
+            assert tier["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
+            assert objects("Service")[tier["spec"]["serviceName"]]["spec"]["clusterIP"] == "None", name
+
+
+@each_tier
+def test_containers_are_probed_and_bounded(name):
+    """Every container says when it is ready and alive, on a port that it has, and its memory has a limit."""
+    for container in pod(name)["containers"]:
+        ports = {port["name"] for port in container["ports"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["port"] in ports
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert container["resources"]["limits"].keys() == {"memory"}
+
+
+@each_tier
+def test_containers_have_no_more_rights_than_needed(name):
+    """No container runs as root, gains privileges, writes to its own files or can talk to Kubernetes."""
+    assert pod(name)["automountServiceAccountToken"] is False
+    assert pod(name)["securityContext"]["runAsNonRoot"] is True
+    assert pod(name)["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod(name)["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        }  # fmt: skip
+
+
+@each_tier
+def test_images_are_those_of_the_compose_stack(name):
+    """One release of each program in both, by a tag that does not move."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for container in pod(name)["containers"]:
+        assert f":-{container['image']}}}" in compose
+
+
+@each_tier
+def test_disruptions_take_one_pod_at_a_time(name):
+    """Each tier has a disruption budget, and at least two pods to make use of it."""
+    budgets = [one["spec"] for one in objects("PodDisruptionBudget").values()]
+    [budget] = [one for one in budgets if selects(one["selector"]["matchLabels"], name)]
+    assert budget["maxUnavailable"] == 1
+    scaled = {one["spec"]["scaleTargetRef"]["name"]: one["spec"] for one in objects("HorizontalPodAutoscaler").values()}
+    least = scaled[name]["minReplicas"] if name in scaled else TIERS[name]["spec"]["replicas"]
+    assert least >= 2
+
+
+def test_only_gateways_are_autoscaled():
+    """A sampler more or less splits traces that are under way, so that only gateways come and go by themselves."""
+    [autoscaler] = objects("HorizontalPodAutoscaler").values()
+    target = autoscaler["spec"]["scaleTargetRef"]
+    assert TIERS[target["name"]]["kind"] == target["kind"]
+    assert target["name"] == "otel-gateway"
+    assert "replicas" not in TIERS["otel-gateway"]["spec"]
+
+
+@each_tier
+def test_pods_leave_in_time(name):
+    """What is done before a pod ends is over before Kubernetes kills it."""
+    for container in pod(name)["containers"]:
+        sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        assert sleep < pod(name).get("terminationGracePeriodSeconds", 30)
+
+
+@each_tier
+def test_configuration_is_there(name):
+    """Every file that a program is told to read comes from a config map that has it, and every mount has its volume."""
+    [container] = pod(name)["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    claims = TIERS[name]["spec"].get("volumeClaimTemplates", ())
+    assert mounts.keys() == {one["name"] for one in [*pod(name)["volumes"], *(c["metadata"] for c in claims)]}
+    read = {argument.removeprefix(f"--config={mounts['config']}/") for argument in container["args"]}
+    assert read == {file for file in config_files(name) if file.endswith(".yaml")}
+    for source in container["envFrom"]:
+        assert source["configMapRef"]["name"] in CONFIG_MAPS
+
+
+@each_tier
+def test_secrets_are_named_never_written(name):
+    """Accounts come by `secretKeyRef` and certificates by volume, from secrets that whoever deploys makes."""
+    [container] = pod(name)["containers"]
+    for variable in container["env"]:
+        if re.search(r"(?i)password|secret|token|user", variable["name"]):
+            assert variable["valueFrom"]["secretKeyRef"]["name"] in SECRETS
+    named = {volume["secret"]["secretName"] for volume in pod(name)["volumes"] if "secret" in volume}
+    assert named
+    assert named <= SECRETS
+
+
+def test_nothing_secret_is_in_a_file():
+    """No manifest holds a secret or a key, and every password in a file of ours is read from the environment."""
+    assert not objects("Secret")
+    for file in (ROOT / "deploy/kubernetes").rglob("*.yaml"):
+        text = file.read_text()
+        assert "BEGIN" not in text
+        assert set(re.findall(r"^\s*password:\s*(.+)$", text, re.MULTILINE)) <= {"${env:KAFKA_PASSWORD}"}
+
+
+def test_tiers_talk_by_tls():
+    """Between applications, gateways, samplers, Kafka and Cassandra nothing is sent in the clear."""
+    merged = {}
+    for file in (BASE / "tls").glob("*.yaml"):
+        merged[file.stem] = yaml.safe_load(file.read_text())
+    gateway, sampler = merged["gateway-tls"], merged["sampler-tls"]
+    for protocol in ("grpc", "http"):
+        assert gateway["receivers"]["otlp"]["protocols"][protocol]["tls"]["cert_file"]
+    to_samplers = gateway["exporters"]["load_balancing"]["protocol"]["otlp"]["tls"]
+    assert to_samplers["insecure"] is False
+    assert to_samplers["server_name_override"] in objects("Service")
+    assert sampler["receivers"]["otlp"]["protocols"]["grpc"]["tls"]["client_ca_file"] == to_samplers["ca_file"]
+    assert sampler["exporters"]["kafka"]["tls"]["ca_file"]
+    assert merged["ingester-tls"]["receivers"]["kafka"]["tls"]["ca_file"]
+    backends = merged["storage-tls"]["extensions"]["jaeger_storage"]["backends"]
+    assert backends["traces"]["cassandra"]["connection"]["tls"]["insecure"] is False
+
+
+@pytest.mark.parametrize("name", ["otel-gateway", "otel-sampler", "jaeger-ingester", "jaeger-query"])
+def test_certificates_are_where_the_configuration_looks(name):
+    """Every path to a certificate lies in a volume of the same pod."""
+    [container] = pod(name)["containers"]
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    for file, source in config_files(name).items():
+        if source == "otel-tls":
+            text = (BASE / "tls" / file).read_text()
+            assert {str(Path(path).parent) for path in re.findall(r"_file: (\S+)", text)} <= mounts
+
+
+@each_tier
+def test_services_lead_to_ports_that_are_open(name):
+    """Each service selects pods that have the port it sends to."""
+    ports = {port["name"] for container in pod(name)["containers"] for port in container["ports"]}
+    for service in objects("Service").values():
+        if selects(service["spec"]["selector"], name):
+            assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_every_service_has_its_pods():
+    """No service selects nothing, and the gateways look for samplers under the name of one."""
+    for service in objects("Service").values():
+        assert sum(selects(service["spec"]["selector"], name) for name in TIERS) == 1
+    [container] = pod("otel-gateway")["containers"]
+    given = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert given["OTELCOL_SAMPLER_DNS"] in objects("Service")
+
+
+@each_tier
+def test_network_policies_cover_each_tier(name):
+    """What no policy allows is closed, in both directions, and each tier has a policy of its own."""
+    policies = objects("NetworkPolicy")
+    assert policies["nothing-else"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    own = policies[name]["spec"]
+    assert selects(own["podSelector"]["matchLabels"], name)
+    assert own["policyTypes"] == ["Ingress", "Egress"]
+    ports = {port["containerPort"] for container in pod(name)["containers"] for port in container["ports"]}
+    assert {port["port"] for rule in own.get("ingress", ()) for port in rule["ports"]} <= ports
+    assert all(rule["from"] for rule in own.get("ingress", ()))
+
+
+def test_gateways_and_samplers_may_talk():
+    """The policies of both ends name each other."""
+    policies = objects("NetworkPolicy")
+    [out] = [rule for rule in policies["otel-gateway"]["spec"]["egress"] if "to" in rule]
+    assert selects(out["to"][0]["podSelector"]["matchLabels"], "otel-sampler")
+    [into] = policies["otel-sampler"]["spec"]["ingress"]
+    assert selects(into["from"][0]["podSelector"]["matchLabels"], "otel-gateway")
+    assert out["ports"] == into["ports"]
+
+
+def test_the_example_changes_what_there_is():
+    """Its addresses, numbers of pods and patches are of names in the base."""
+    kustomization = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())
+    [addresses] = kustomization["configMapGenerator"]
+    changed = {literal.partition("=")[0] for literal in addresses["literals"]}
+    assert changed <= CONFIG_MAPS[addresses["name"]]
+    assert {one["name"] for one in kustomization["replicas"]} <= TIERS.keys()
+    for patch in kustomization["patches"]:
+        document = yaml.safe_load((EXAMPLE / patch["path"]).read_text())
+        tier = TIERS[document["metadata"]["name"]]
+        assert tier["kind"] == document["kind"]
+        settings = {variable["name"] for variable in document["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert all(f"${{env:{name}:-" in (ROOT / "deploy/scale/sampler.yaml").read_text() for name in settings)
