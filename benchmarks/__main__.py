@@ -5,15 +5,30 @@ usage: python -m benchmarks run [--modes MODE,MODE] [--results FILE] [--quick] [
        python -m benchmarks behaviour [NAME ...]
        python -m benchmarks check [--update]
        python -m benchmarks document
+       python -m benchmarks simulate [--processes N] [--rate R] [--for 10s] [--endpoint URL] [--json]
 """
 
 import argparse
+import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import callgrind, check, comparison, environments, hotspots, other, pairing, peers, report, results
+from benchmarks import (
+    callgrind,
+    check,
+    comparison,
+    environments,
+    hotspots,
+    other,
+    pairing,
+    peers,
+    report,
+    results,
+    simulate,
+)
 from benchmarks.modes import BASE
 from benchmarks.scenarios import SCENARIOS
 
@@ -76,6 +91,7 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     asking.add_argument("names", nargs="*", metavar="NAME", help=", ".join((environments.OURS, *peers.PEERS)))
     checking = commands.add_parser("check", help="compare instruction counts with the committed baseline")
     checking.add_argument("--update", action="store_true", help="make what is counted now the baseline")
+    _simulating(commands.add_parser("simulate", help="run a fleet of traced processes, and count their spans"))
     commands.add_parser("document", help="put the results into docs/performance.md and docs/comparison.md")
     chosen = parser.parse_args(arguments)
     known = {
@@ -87,6 +103,46 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     if unknown:
         parser.error(f"no such name: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     return chosen
+
+
+def _simulating(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--processes", type=_whole, default=4, metavar="N", help="how many (default: 4)")
+    parser.add_argument(
+        "--rate", type=_positive, default=20.0, metavar="R", help="runs a second, of all together (default: 20)"
+    )
+    parser.add_argument("--for", type=_seconds, default=10.0, dest="duration", metavar="TIME", help="10s or 2m")
+    parser.add_argument(
+        "--endpoint", type=_here, default="http://127.0.0.1:4318", metavar="URL", help="OTLP over HTTP, on this machine"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _here(text: str) -> str:
+    try:
+        simulate.require_loopback(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from wrong
+    return text
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    found = re.fullmatch(r"\d+(\.\d+)?", text)
+    if found is None or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return float(text)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10s or 2m")
+    return float(found[1]) * (60 if found[2] == "m" else 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,6 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environments.compare(chosen.names, RESULTS)
     elif chosen.command == "behaviour":
         environments.behaviour(chosen.names, BEHAVIOUR)
+    elif chosen.command == "simulate":
+        fates = simulate.fleet(chosen.endpoint, chosen.processes, chosen.rate, chosen.duration)
+        print(json.dumps(simulate.as_json(fates), indent=2) if chosen.json else simulate.as_text(fates))
     else:
         report.document(results.load(RESULTS))
         comparison.document(results.load(BEHAVIOUR))
