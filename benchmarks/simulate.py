@@ -18,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 import otel_callbacks
 from benchmarks import programs
@@ -61,7 +61,7 @@ class _Sampler(Sampler):
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
         result = self._chosen.should_sample(*args, **kwargs)
         self.made += 1
-        self.sampled_out += not result.decision.is_sampled()
+        self.sampled_out += result.decision is not Decision.RECORD_AND_SAMPLE
         return result
 
     def get_description(self) -> str:
@@ -92,7 +92,7 @@ class _Exports:
                 self.accepted += len(spans)
             return result
 
-        OTLPSpanExporter.export = counted  # type: ignore[method-assign]
+        OTLPSpanExporter.export = counted  # type: ignore[method-assign, assignment]
 
 
 def one_process(endpoint: str, rate: float, seconds: float) -> Fate:
@@ -170,8 +170,9 @@ def require_loopback(endpoint: str) -> None:
 
 def total(fates: Iterable[Fate]) -> Fate:
     """Sum everything but the seconds, of which the longest count."""
-    columns = Fate(*zip(*fates, strict=True))
-    return Fate(*(sum(column) for column in columns))._replace(seconds=max(columns.seconds))
+    known = list(fates)
+    sums: list[Any] = [sum(column) for column in zip(*known, strict=True)]
+    return Fate(*sums)._replace(seconds=max(fate.seconds for fate in known))
 
 
 def as_json(fates: Sequence[Fate]) -> dict[str, Any]:

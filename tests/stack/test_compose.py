@@ -173,17 +173,15 @@ def test_without_an_env_file_the_defaults_hold(composed):
 
 
 def test_grafana_has_its_data_sources_and_boards(composed):
-    """The published image: healthy, both data sources provisioned, every board there for a reader without an account."""
+    """The published image: healthy, both sources provisioned, every board there for a reader without an account."""
     url = composed.url(composed.grafana)
     with urllib.request.urlopen(f"{url}/api/health") as answer:  # noqa: S310 - loopback
         health = answer.read().decode()
     if health.startswith("stand-in"):
         pytest.skip("Grafana's image cannot be pulled; its stand-in only answers the health check")
     assert json.loads(health)["database"] == "ok"
-    sources = {
-        source["uid"] for source in get(f"{url}/api/frontend/settings")["datasources"].values() if "uid" in source
-    }
-    assert {"prometheus", "jaeger"} <= sources
+    sources = get(f"{url}/api/frontend/settings")["datasources"].values()
+    assert {"prometheus", "jaeger"} <= {source.get("uid") for source in sources}
     for board in (ROOT / "dashboards").glob("otel-callbacks-*.json"):
         shipped = json.loads(board.read_text())
         loaded = get(f"{url}/api/dashboards/uid/{shipped['uid']}")["dashboard"]
