@@ -12,6 +12,7 @@ from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._mapping.usage import usage as usage_of
+from otel_callbacks._metrics import Instruments
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Ending, RunInfo, RunSummary
 from otel_callbacks._runs import OpenRun
@@ -209,13 +210,14 @@ def _measure(
     is_model: bool,
 ) -> None:
     seconds = (end_ns - run.start_ns) / 1e9
-    pipeline.instruments.duration(run.operation, seconds, run.attributes, context)
     agent = run.agent
     if is_model:
         if agent is not None:
             agent.inference_calls += 1
-        _measure_model(pipeline, run, ending, response, usage, context)
-    elif run.operation == semconv.INVOKE_AGENT:
+        _measure_model(pipeline.instruments, run, ending, response, usage, seconds, context)
+        return
+    pipeline.instruments.duration(run.operation, seconds, run.attributes, context)
+    if run.operation == semconv.INVOKE_AGENT:
         pipeline.instruments.agent_calls(run.inference_calls, run.tool_calls, run.attributes, context)
     elif agent is run:
         _hand_on_calls(run)
@@ -232,24 +234,26 @@ def _hand_on_calls(graph: OpenRun) -> None:
 
 
 def _measure_model(
-    pipeline: Pipeline,
+    instruments: Instruments,
     run: OpenRun,
     ending: Ending,
     response: Mapping[str, Any],
     usage: Usage | None,
+    seconds: float,
     context: Context | None,
 ) -> None:
-    instruments = pipeline.instruments
+    labels = instruments.model_labels(run.attributes)
+    instruments.model_duration(seconds, labels, context)
     if run.first_chunk_ns:
-        instruments.first_chunk((run.first_chunk_ns - run.start_ns) / 1e9, run.attributes, context)
+        instruments.first_chunk((run.first_chunk_ns - run.start_ns) / 1e9, labels, context)
     if usage is None:
         if ending.outcome == "ok" and run.single:
-            instruments.usage_missing(run.attributes)
+            instruments.usage_missing(labels)
     elif not usage.from_cache:
-        instruments.usage(usage, run.attributes, context)
+        instruments.usage(usage, labels, context)
     reasons = response.get(semconv.RESPONSE_FINISH_REASONS)
     if reasons:
-        instruments.finish_reasons(reasons, run.attributes)
+        instruments.finish_reasons(reasons, labels)
 
 
 def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
