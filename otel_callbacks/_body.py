@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
 
 _MANAGER = "langchain_core.callbacks.manager"
-_OWN_FRAMES = 7
+_OWN_FRAMES = 8
 """So many frames of our own lie between here and LangChain's callback manager, or whoever calls the hook."""
 _EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
@@ -82,13 +82,14 @@ def _caller_of_manager() -> FrameType | None:
     """
     globals_of_manager = _globals_of_manager or _find_globals()
     frame: FrameType | None = sys._getframe(_OWN_FRAMES)  # noqa: SLF001
-    inside = False
     for _ in range(_MAX_HOOK_FRAMES):
-        if frame is None:
-            return None
-        if frame.f_globals is globals_of_manager:
-            inside = True
-        elif inside and frame.f_code.co_name not in _GONE_BEFORE_THE_BODY:
+        if frame is None or frame.f_globals is globals_of_manager:
+            break
+        frame = frame.f_back
+    else:
+        return None
+    while frame is not None:
+        if frame.f_globals is not globals_of_manager and frame.f_code.co_name not in _GONE_BEFORE_THE_BODY:
             return None if frame.f_globals.get("__name__") == _EVENT_LOOP else frame
         frame = frame.f_back
     return None

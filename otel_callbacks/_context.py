@@ -168,9 +168,9 @@ def leave(run: "OpenRun", before: Context) -> None:
     """Restore what was current, where this is still possible; the span is retired already."""
     current = context_api.get_current()
     if current is run.entered or current.get(_SPAN_KEY) is run.healing:
-        previous = current_span(before)
-        alive = live(previous)
-        context_api.attach(before if alive is previous else with_span(alive, before))
+        previous: Any = before.get(_SPAN_KEY)
+        is_over = type(previous) is SelfHealingSpan and previous.run is None
+        context_api.attach(with_span(live(previous), before) if is_over else before)
 
 
 def remote_context(traceparent: Any) -> Context | None:

@@ -4,7 +4,8 @@ import logging
 import os
 import threading
 import weakref
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from opentelemetry import metrics, trace
@@ -19,7 +20,8 @@ logger = logging.getLogger("otel_callbacks")
 SCOPE = "otel_callbacks"
 
 
-class Pipeline(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Pipeline:
     """One destination of runs."""
 
     tracer_provider: trace.TracerProvider

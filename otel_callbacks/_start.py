@@ -237,7 +237,7 @@ def _attributes(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
     known = tags.read(start.tags)
     if known.own:
         attributes[semconv.TAGS] = known.own
-    attempt = known.retry_attempt or _attempt_of_node(run)
+    attempt = known.retry_attempt or (_attempt_of_task(run.parent, run.task) if run.task is not None else None)
     if attempt is not None:
         attributes[semconv.RETRY_ATTEMPT] = attempt
     for key in config.metadata_keys:
@@ -259,9 +259,9 @@ def _put_metadata(pipeline: Pipeline, run: OpenRun, key: str, value: Any, out: d
         pipeline.failed("redact", error)
 
 
-def _attempt_of_node(run: OpenRun) -> int | None:
-    failed = run.parent.failed_attempts if run.parent is not None and run.task is not None else None
-    return failed[run.task] + 1 if failed is not None and run.task in failed else None
+def _attempt_of_task(graph: OpenRun | None, task: str) -> int | None:
+    failed = graph.failed_attempts if graph is not None else None
+    return failed[task] + 1 if failed is not None and task in failed else None
 
 
 def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:

@@ -309,7 +309,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
             start = _normalise(run_type, serialized, inputs, kwargs)
             block = current()
             if block.metadata:
-                start = start._replace(metadata={**block.metadata, **start.metadata})
+                start.metadata = {**block.metadata, **start.metadata}
             self._recorder.start(run_id, parent_run_id, start, block)
             if not self._is_graph_handler and LANGGRAPH in sys.modules:
                 self._become_graph_handler()
@@ -346,13 +346,15 @@ def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str
     known = serialized if isinstance(serialized, dict) else _NOTHING
     name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), _mapping(kwargs.get("metadata"))
     if run_type not in _MODELS:
-        run_type = _INNER_CHAINS.get(_text(kwargs.get("run_type")), run_type)
-        return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING, single=True)
+        told = kwargs.get("run_type")
+        if told is not None:
+            run_type = _INNER_CHAINS.get(_text(told), run_type)
+        return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING)
     if run_type == "chat" and isinstance(inputs, list) and inputs:
         inputs = inputs[0]  # a list of one prompt: LangChain starts a run for each
     params, options = _mapping(kwargs.get("invocation_params")), _mapping(kwargs.get("options"))
     single = kwargs.get("batch_size") in _ONE_PROMPT
-    return RunStart(run_type, name, known, inputs, tags, metadata, params, options, single=single)
+    return RunStart(run_type, name, known, inputs, tags, metadata, params, options, single)
 
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:

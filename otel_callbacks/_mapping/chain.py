@@ -1,6 +1,7 @@
 """Chain runs: which are agents, workflows, graph nodes, sub-graphs or named chains, and which are plumbing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -128,7 +129,7 @@ def _workflow(run_name: str, workflow_name: str) -> SpanPlan:
 def _node(run_type: RunType, name: str, graph_step: int) -> SpanPlan:
     plan = _shape("node", run_type, name)
     place = {semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
-    return plan._replace(attributes={**plan.attributes, **place})
+    return replace(plan, attributes={**plan.attributes, **place})
 
 
 @lru_cache(maxsize=1024)

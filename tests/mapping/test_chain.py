@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from otel_callbacks._mapping import chain
@@ -132,13 +134,13 @@ PROMPT = start("chain", "Prompt", tags=["seq:step:1"])
         (PROMPT, "agent", ["RunnableSequence", "call_model"], True),
         (PROMPT, "agent", ["RunnableSequence"], False),
         (PROMPT, "model", ["RunnableSequence", "call_model"], False),
-        (PROMPT._replace(run_type="prompt"), "agent", ["RunnableSequence", "call_model"], False),
-        (PROMPT._replace(tags=()), "agent", ["RunnableSequence", "call_model"], False),
-        (PROMPT._replace(name="model_to_tools"), "model", [], True),
-        (PROMPT._replace(name="tools_to_model"), "tools", [], True),
-        (PROMPT._replace(name="model_to_tools"), "model", ["RunnableSequence"], False),
-        (PROMPT._replace(name="model_to_tools", metadata={"ls_integration": "langgraph"}), "model", [], False),
-        (PROMPT._replace(name="should_continue"), "agent", [], False),
+        (replace(PROMPT, run_type="prompt"), "agent", ["RunnableSequence", "call_model"], False),
+        (replace(PROMPT, tags=()), "agent", ["RunnableSequence", "call_model"], False),
+        (replace(PROMPT, name="model_to_tools"), "model", [], True),
+        (replace(PROMPT, name="tools_to_model"), "tools", [], True),
+        (replace(PROMPT, name="model_to_tools"), "model", ["RunnableSequence"], False),
+        (replace(PROMPT, name="model_to_tools", metadata={"ls_integration": "langgraph"}), "model", [], False),
+        (replace(PROMPT, name="should_continue"), "agent", [], False),
     ],
 )
 def test_parts_that_only_agents_have(part, node, between, expected):
