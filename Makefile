@@ -10,7 +10,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus an
 
 test-compose: $(READY) ## test docker-compose.yml on a Docker engine
 	$(BIN)/python -m pytest -m stack tests/stack/test_compose.py $(PYTEST_ARGS)
+
+test-scale: $(READY) ## test the tiers of deploy/scale on the real engines (needs go, Java 17 and Maven)
+	$(BIN)/python -m pytest -m scale tests/scale $(PYTEST_ARGS)
 
 bench: $(READY) ## measure what the handler costs beside the least possible, and write docs/performance.md
 	$(BIN)/python -m benchmarks run $(BENCH_ARGS)

@@ -104,6 +104,16 @@ def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
     return [*_java("cassandra", *options), "org.apache.cassandra.service.CassandraDaemon"]
 
 
+def cassandra_flush(jmx_port: int) -> None:
+    """Has a node write to its tables what it holds in memory.
+
+    Raises:
+        RuntimeError: it does not; with what the tool said.
+    """
+    tool = [*_java("cassandra", "-Xmx128m"), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"]
+    _run(tool)
+
+
 def _java(name: str, *options: str) -> list[str]:
     # The serial collector: on a machine of few cores the others' threads are in the way.
     return ["java", "-XX:+UseSerialGC", *options, "-cp", f"{jars(name)}/*"]

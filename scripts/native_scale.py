@@ -51,7 +51,7 @@ class ScaleStack:
         )
         self.kafka = self._kafka()
         self.cassandra = self._cassandra()
-        self.ingester, ingester_metrics = self._jaeger("ingester")
+        self.ingester, self.ingester_metrics = self._jaeger("ingester")
         self.query, query_metrics = self._jaeger("query")
         self.samplers = [self._sampler(number, environment or {}) for number in (1, 2)]
         self.gateways = [self._gateway(number) for number in (1, 2)]
@@ -61,7 +61,7 @@ class ScaleStack:
             "otel-sampler-1": self.samplers[0].metrics,
             "otel-sampler-2": self.samplers[1].metrics,
             "jaeger": query_metrics,
-            "jaeger-ingester": ingester_metrics,
+            "jaeger-ingester": self.ingester_metrics,
         }
         self.prometheus = self._prometheus(targets)
         self.long_term_store = self._long_term_store()
@@ -112,7 +112,7 @@ class ScaleStack:
     def _cassandra(self) -> Program:
         folder = self.folder / "cassandra"
         folder.mkdir(exist_ok=True)
-        nodes, jmx = free_ports(2)
+        nodes, self.cassandra_jmx = free_ports(2)
         config = folder / "cassandra.yaml"
         config.write_text(
             replaced(
@@ -125,7 +125,7 @@ class ScaleStack:
                 },
             )
         )
-        command = native_jars.cassandra_command(config, folder, jmx)
+        command = native_jars.cassandra_command(config, folder, self.cassandra_jmx)
         return Program(command, {}, self._cassandra_port, self.folder / "cassandra.log")
 
     def _jaeger(self, role: str) -> tuple[Program, int]:

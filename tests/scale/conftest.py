@@ -1,0 +1,28 @@
+"""The tiers from the shipped configuration, on the real engines, and two processes that load them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Scripts and the stack's tests are run by path and never installed.
+sys.path += [str(ROOT / "scripts"), str(ROOT / "tests/stack")]
+
+from fleet import Fleet  # noqa: E402
+from native_scale import ScaleStack  # noqa: E402
+
+SAMPLING = {
+    "OTELCOL_TAIL_WAIT": "12s",
+    "OTELCOL_TAIL_WAIT_AFTER_ROOT": "6s",
+    "OTELCOL_TAIL_PERCENT": "10",
+}
+"""Decisions sooner than shipped, so that a test sees them."""
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """All tiers; a test that stops a program starts it again."""
+    with ScaleStack(tmp_path_factory.mktemp("scale"), environment=SAMPLING, interval="1s") as running:
+        yield Fleet(running)

@@ -1,0 +1,148 @@
+"""Two processes that send their halves of the same traces through different gateways, and what became of the traces."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+
+from backends import HTTP_NOT_FOUND, Prometheus, get
+from native_scale import ScaleStack
+from native_stack import HOST, wait_until
+from scale_load import FAILED_EVERY, SPANS_PER_TRACE, trace_id
+
+LOAD = Path(__file__).resolve().parents[2] / "scripts/scale_load.py"
+ARRIVAL_S = 90.0
+
+_tags = (f"t{number}" for number in itertools.count())
+
+
+class Load(NamedTuple):
+    """What was sent: the traces' tag and number, and when the first and the last half of each was accepted."""
+
+    tag: str
+    count: int
+    first: dict[int, float]
+    last: dict[int, float]
+    spans: int
+
+    @property
+    def failed(self) -> list[int]:
+        """Numbers of the traces in which a span failed."""
+        return list(range(0, self.count, FAILED_EVERY))
+
+
+class Fleet:
+    """The tiers as tests use them."""
+
+    def __init__(self, stack: ScaleStack) -> None:
+        self.stack = stack
+        self.jaeger = f"http://{HOST}:{stack.ui}"
+        self.prometheus = Prometheus(f"http://{HOST}:{stack.prometheus_port}")
+        self.long_term_store = Prometheus(f"http://{HOST}:{stack.store_port}")
+
+    def load(self, count: int, rate: float = 100.0, meanwhile: Callable[[], object] | None = None) -> Load:
+        """Sends `count` traces from two processes at once; `meanwhile` runs while they do."""
+        tag = next(_tags)
+        processes = [
+            subprocess.Popen(
+                [
+                    *(sys.executable, str(LOAD), half, "0", str(count), "--tag", tag, "--rate", str(rate)),
+                    *("--to", f"{HOST}:{gateway.grpc}"),
+                ],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for half, gateway in zip("ab", self.stack.gateways, strict=True)
+        ]
+        try:
+            if meanwhile:
+                meanwhile()
+            reports = [json.loads(process.communicate(timeout=ARRIVAL_S * 2)[0]) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        halves = {number: [report["accepted"][str(number)] for report in reports] for number in range(count)}
+        return Load(
+            tag,
+            count,
+            {number: min(times) for number, times in halves.items()},
+            {number: max(times) for number, times in halves.items()},
+            sum(report["spans"] for report in reports),
+        )
+
+    def accepted(self) -> int:
+        """Spans that the gateways that run have accepted."""
+        return sum(
+            int(float(value))
+            for gateway in self.stack.gateways
+            for value in re.findall(
+                r"^otelcol_receiver_accepted_spans\S* (\S+)", _metrics(gateway.metrics), re.MULTILINE
+            )
+        )
+
+    def stored(self, load: Load, numbers: Iterable[int] | None = None) -> dict[int, int]:
+        """Spans in Jaeger by trace."""
+        chosen = range(load.count) if numbers is None else numbers
+        return {number: self.spans(trace_id(load.tag, number)) for number in chosen}
+
+    def spans(self, trace: str) -> int:
+        """Number of a trace's different spans in the store, once the store can be read."""
+        answer: dict[str, Any] = {}
+
+        def read() -> bool:
+            try:
+                # Version 3 of the API takes a missing trace for a fault.
+                answer.update(get(f"{self.jaeger}/api/traces/{trace}"))
+            except HTTPError as error:
+                return error.code == HTTP_NOT_FOUND
+            return True
+
+        assert wait_until(read, ARRIVAL_S)
+        return len({span["spanID"] for one in answer.get("data") or [] for span in one["spans"]})
+
+    def not_whole(self, load: Load, numbers: Iterable[int]) -> list[int]:
+        """Those of these traces that have not arrived with every span; waits for them."""
+        missing = list(numbers)
+
+        def arrived() -> bool:
+            missing[:] = [n for n, spans in self.stored(load, missing).items() if spans != SPANS_PER_TRACE]
+            return not missing
+
+        wait_until(arrived, ARRIVAL_S)
+        return missing
+
+    def assert_failed_traces_are_whole(self, load: Load) -> None:
+        """Every failed trace is there with every span, and no trace is there in part."""
+        assert self.not_whole(load, load.failed) == []
+        partial: dict[int, int] = {}
+
+        def none_partial() -> bool:
+            partial.clear()
+            partial.update({n: spans for n, spans in self.stored(load).items() if spans not in (0, SPANS_PER_TRACE)})
+            return not partial
+
+        wait_until(none_partial, ARRIVAL_S)
+        assert partial == {}
+
+    @contextmanager
+    def without(self, *programs: Any) -> Any:
+        """These programs killed with SIGKILL at the start of the block, and started again at its end."""
+        for program in programs:
+            program.kill()
+        try:
+            yield
+        finally:
+            for program in programs:
+                program.start()
+
+
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
+        return answer.read().decode()
