@@ -19,6 +19,9 @@ def environment(**variables):
 
 def start(*arguments, cwd, **variables):
     """Start ``otel-callbacks`` with its output in pipes."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job, as which pytest may run, ignores Ctrl-C, and so would all that it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "otel_callbacks", *map(str, arguments)],
         cwd=cwd,
@@ -27,13 +30,7 @@ def start(*arguments, cwd, **variables):
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        preexec_fn=_hear_ctrl_c,
     )
-
-
-def _hear_ctrl_c():
-    """What a shell runs in the background ignores Ctrl-C, and so would all that it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(*arguments, cwd, **variables):
