@@ -6,6 +6,7 @@ usage: python -m benchmarks run [--modes MODE,MODE] [--results FILE] [--quick] [
        python -m benchmarks check [--update]
        python -m benchmarks document
        python -m benchmarks simulate [--processes N] [--rate R] [--for 10s] [--endpoint URL] [--json]
+       python -m benchmarks size
 """
 
 import argparse
@@ -28,6 +29,7 @@ from benchmarks import (
     report,
     results,
     simulate,
+    sizing,
 )
 from benchmarks.modes import BASE
 from benchmarks.scenarios import SCENARIOS
@@ -92,6 +94,7 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     checking = commands.add_parser("check", help="compare instruction counts with the committed baseline")
     checking.add_argument("--update", action="store_true", help="make what is counted now the baseline")
     _simulating(commands.add_parser("simulate", help="run a fleet of traced processes, and count their spans"))
+    commands.add_parser("size", help="measure what a fleet has to carry, and put it into docs/scale.md")
     commands.add_parser("document", help="put the results into docs/performance.md and docs/comparison.md")
     chosen = parser.parse_args(arguments)
     known = {
@@ -157,6 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environments.compare(chosen.names, RESULTS)
     elif chosen.command == "behaviour":
         environments.behaviour(chosen.names, BEHAVIOUR)
+    elif chosen.command == "size":
+        results.save(sizing.RESULTS, sizing.measure())
+        sizing.document()
     elif chosen.command == "simulate":
         fates = simulate.fleet(chosen.endpoint, chosen.processes, chosen.rate, chosen.duration)
         print(json.dumps(simulate.as_json(fates), indent=2) if chosen.json else simulate.as_text(fates))

@@ -135,9 +135,12 @@ def places(text: str) -> list[str]:
 
 def document(results: Mapping[str, Any]) -> None:
     """Put the tables into the documentation."""
-    made = tables(results)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    DOCUMENT.write_text(_PLACE.sub(lambda place: place[1] + made[place[2]] + place[3], text), encoding="utf-8")
+    DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8"), tables(results)), encoding="utf-8")
+
+
+def filled(text: str, made: Mapping[str, str]) -> str:
+    """The text with each table in its place."""
+    return _PLACE.sub(lambda place: place[1] + made[place[2]] + place[3], text)
 
 
 def text(results: Mapping[str, Any]) -> str:

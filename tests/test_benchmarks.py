@@ -24,6 +24,7 @@ from benchmarks import (
     peers,
     report,
     results,
+    sizing,
 )
 from benchmarks.__main__ import BEHAVIOUR, main
 from benchmarks.behaviour import PROBES
@@ -336,3 +337,38 @@ def test_comparison_is_what_was_found():
     assert comparison.table(found) in comparison.DOCUMENT.read_text(encoding="utf-8")
     assert set(found) == {"ours", *peers.PEERS}
     assert all(set(tracer["answers"]) == set(PROBES) for tracer in found.values())
+
+
+def test_scale_document_shows_the_committed_figures():
+    """Every table of docs/scale.md is what the script makes of its figures, and none is left out."""
+    text = sizing.DOCUMENT.read_text(encoding="utf-8")
+    made = sizing.made()
+
+    assert sorted(report.places(text)) == sorted(made)
+    assert report.filled(text, made) == text
+    assert ("not\nmeasured yet" in text) == (not sizing.TIERS.exists())
+
+
+def test_sizes_are_measured():
+    """A run has a span for each thing it does; a model or tool more is some series more."""
+    found = sizing.measure()
+    committed = json.loads(sizing.RESULTS.read_text())
+
+    assert found.keys() == committed.keys()
+    assert found["spans per run"] > 5
+    assert 100 < found["bytes per span"] < 2000
+    assert 0 < found["series per further tool"] < found["series per further model"]
+
+
+def test_worked_examples_follow_from_the_figures():
+    """Spans, bytes and cores of each tier are one run's times the load; a tier without figures has no column."""
+    app = {"spans per run": 10, "bytes per span": 500}
+    made = sizing.tables(app, {"spans per CPU second": {"gateways": 5000}, "bytes per span": {"Kafka": 400}})
+
+    assert made["examples"].splitlines()[2:] == [
+        "| 1 | 10 | 0.005 | 0.43 | 0.002 |",
+        "| 100 | 1,000 | 0.5 | 43 | 0.2 |",
+        "| 10,000 | 100,000 | 50 | 4,300 | 20 |",
+    ]
+    assert "| gateways | 5,000 |" in made["tiers"]
+    assert "cores" not in sizing.tables(app, {})["examples"]

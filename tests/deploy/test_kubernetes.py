@@ -210,6 +210,12 @@ def test_nothing_secret_is_in_a_file():
         assert set(re.findall(r"^\s*password:\s*(.+)$", text, re.MULTILINE)) <= {"${env:KAFKA_PASSWORD}"}
 
 
+def test_documentation_lists_the_secrets():
+    """Whoever deploys is told every secret to make."""
+    text = (ROOT / "docs/scale.md").read_text()
+    assert all(f"`{name}`" in text for name in SECRETS)
+
+
 def test_tiers_talk_by_tls():
     """Between applications, gateways, samplers, Kafka and Cassandra nothing is sent in the clear."""
     merged = {}

@@ -1,0 +1,132 @@
+"""What a fleet has to carry: spans and bytes of one run, series of a model and a tool, and what follows for a load.
+
+The tiers' own figures are read from ``benchmarks/results/scale.json``, where there are any: ``{"spans per CPU second":
+{tier: number}, "bytes per span": {place: number}}``, tiers in the order in which a span passes them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.tools import StructuredTool
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from benchmarks import programs
+from benchmarks.report import filled, table
+from otel_callbacks import OTelCallbackHandler
+
+RESULTS = Path(__file__).parent / "sizing.json"
+TIERS = Path(__file__).parent / "results" / "scale.json"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "scale.md"
+
+LOADS = (1, 100, 10_000)
+"""Runs a second of the worked examples."""
+_DAY_S = 86_400
+_SUM_COUNT_INFINITY = 3
+"""Series of a histogram beside those of its bounds."""
+
+
+class _Named(programs.OfflineChat):
+    name_of_model: str
+
+    def _get_ls_params(self, stop: list[str] | None = None, **given: Any) -> Any:
+        return {**super()._get_ls_params(stop, **given), "ls_model_name": self.name_of_model}
+
+    def _answer(self, messages: list[BaseMessage]) -> ChatResult:
+        result = super()._answer(messages)
+        result.generations[0].message.response_metadata = {"model_name": self.name_of_model, "finish_reason": "stop"}
+        return result
+
+
+def measure() -> dict[str, float]:
+    """Run the benchmark's agent, then more models and tools, and count what comes of each."""
+    reader, kept = InMemoryMetricReader(), InMemorySpanExporter()
+    resource = Resource.create({"service.name": "sizing"})
+    tracing = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
+    tracing.add_span_processor(SimpleSpanProcessor(kept))
+    metering = MeterProvider([reader], resource, shutdown_on_exit=False)
+    handler = OTelCallbackHandler(tracer_provider=tracing, meter_provider=metering)
+    config: Any = {"callbacks": [handler]}
+
+    programs.agent().invoke({"messages": [("user", "How is it in Oslo?")]}, config)
+    spans = kept.get_finished_spans()
+    bytes_of_run = len(encode_spans(spans).SerializeToString())
+    programs.weather.invoke(
+        {"city": "Oslo"}, config
+    )  # a tool, and a model, by themselves: what is new by them is known
+    _Named(name_of_model="first").invoke("Hello", config)
+    series = [_series(reader)]
+    _Named(name_of_model="second").invoke("Hello", config)
+    series.append(_series(reader))
+    StructuredTool.from_function(lambda city: city, name="forecast", description="Tells.").invoke(
+        {"city": "Oslo"}, config
+    )
+    series.append(_series(reader))
+    handler.close()
+    return {
+        "spans per run": len(spans),
+        "bytes per span": bytes_of_run / len(spans),
+        "series of an agent, two models and a tool": series[0],
+        "series per further model": series[1] - series[0],
+        "series per further tool": series[2] - series[1],
+    }
+
+
+def _series(reader: InMemoryMetricReader) -> int:
+    """How many series Prometheus makes of everything that was measured so far."""
+    data = reader.get_metrics_data()
+    if data is None:
+        return 0
+    return sum(
+        len(point.explicit_bounds) + _SUM_COUNT_INFINITY if isinstance(point, HistogramDataPoint) else 1
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    )
+
+
+def tables(app: Mapping[str, float], tiers: Mapping[str, Any]) -> dict[str, str]:
+    """Every table of the document by its name; without the tiers' figures their rows are left out."""
+    speeds, sizes = tiers.get("spans per CPU second", {}), tiers.get("bytes per span", {})
+    head = ["runs a second", "spans a second", "OTLP, MB/s", "OTLP, GB a day"]
+    return {
+        "app": table(["", "measured"], [[name, f"{value:,.0f}"] for name, value in app.items()]),
+        "tiers": table(["tier", "spans per CPU second"], [[tier, f"{speed:,.0f}"] for tier, speed in speeds.items()]),
+        "bytes": table(["place", "bytes per span"], [[place, f"{size:,.0f}"] for place, size in sizes.items()]),
+        "examples": table([*head, *(f"{tier}, cores" for tier in speeds)], _examples(app, speeds)),
+    }
+
+
+def _examples(app: Mapping[str, float], speeds: Mapping[str, float]) -> Iterator[list[str]]:
+    for runs in LOADS:
+        spans = runs * app["spans per run"]
+        size = spans * app["bytes per span"]
+        cores = [_short(spans / speed) for speed in speeds.values()]
+        yield [f"{runs:,}", f"{spans:,.0f}", _short(size / 1e6), _short(size * _DAY_S / 1e9), *cores]
+
+
+def _short(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,}".removesuffix(".0")
+
+
+def made() -> dict[str, str]:
+    """The tables from the committed figures."""
+    tiers = json.loads(TIERS.read_text(encoding="utf-8")) if TIERS.exists() else {}
+    return tables(json.loads(RESULTS.read_text(encoding="utf-8")), tiers)
+
+
+def document() -> None:
+    """Put the tables into the documentation."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    DOCUMENT.write_text(filled(text, made()), encoding="utf-8")
