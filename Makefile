@@ -10,7 +10,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-peers: $(READY) ## measure other tracers, too, each in an environment of i
 
 bench-check: $(READY) ## compare instruction counts with the committed baseline (needs valgrind and a C compiler)
 	$(BIN)/python -m benchmarks check
+
+bench-scale: $(READY) ## measure what a span costs in each tier of deploy/scale, and write benchmarks/scale.json
+	$(BIN)/python scripts/scale_figures.py
 
 soak: $(READY) ## a mixed load for three minutes: nothing stays open, memory is flat
 	$(BIN)/python -m benchmarks.soak

@@ -38,6 +38,12 @@ _OPENS = {
     "java.management": ("com.sun.jmx.remote.security",),
     "jdk.management": ("com.sun.management.internal",),
 }
+_REACH = [
+    f"--add-{what}={module}/{package}=ALL-UNNAMED"
+    for what, packages in (("exports", _EXPORTS), ("opens", _OPENS))
+    for module, names in packages.items()
+    for package in names
+]
 
 _LOGBACK = """<configuration>
   <appender name="console" class="ch.qos.logback.core.ConsoleAppender">
@@ -97,8 +103,7 @@ def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
     agent = next(jars("cassandra").glob("jamm-*.jar"))
     options = [
         *("-Xms512m", "-Xmx768m", f"-javaagent:{agent}"),
-        *_closed("exports", _EXPORTS),
-        *_closed("opens", _OPENS),
+        *_REACH,
         *(f"-D{name}={value}" for name, value in settings.items()),
     ]
     return [*_java("cassandra", *options), "org.apache.cassandra.service.CassandraDaemon"]
@@ -110,17 +115,14 @@ def cassandra_flush(jmx_port: int) -> None:
     Raises:
         RuntimeError: it does not; with what the tool said.
     """
-    tool = [*_java("cassandra", "-Xmx128m"), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"]
-    _run(tool)
+    # The tool keeps a history in the user's home.
+    options = ["-Xmx128m", f"-Duser.home={tempfile.gettempdir()}", *_REACH]
+    _run([*_java("cassandra", *options), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"])
 
 
 def _java(name: str, *options: str) -> list[str]:
     # The serial collector: on a machine of few cores the others' threads are in the way.
     return ["java", "-XX:+UseSerialGC", *options, "-cp", f"{jars(name)}/*"]
-
-
-def _closed(what: str, packages: Mapping[str, tuple[str, ...]]) -> list[str]:
-    return [f"--add-{what}={module}/{package}=ALL-UNNAMED" for module, names in packages.items() for package in names]
 
 
 def _fetch(folder: Path, packages: Mapping[str, str]) -> None:
