@@ -1,7 +1,6 @@
 """What a fleet has to carry: spans and bytes of one run, series of a model and a tool, and what follows for a load.
 
-The tiers' own figures are read from ``benchmarks/results/scale.json``, where there are any: ``{"spans per CPU second":
-{tier: number}, "bytes per span": {place: number}}``, tiers in the order in which a span passes them.
+The tiers' own figures are those of scripts/scale_figures.py.
 """
 
 import json
@@ -26,11 +25,16 @@ from benchmarks.report import filled, table
 from otel_callbacks import OTelCallbackHandler
 
 RESULTS = Path(__file__).parent / "sizing.json"
-TIERS = Path(__file__).parent / "results" / "scale.json"
+TIERS = Path(__file__).parent / "scale.json"
 DOCUMENT = Path(__file__).parent.parent / "docs" / "scale.md"
 
 LOADS = (1, 100, 10_000)
 """Runs a second of the worked examples."""
+KEPT = 0.1
+"""Share of the traces that samplers keep in the worked examples."""
+RETENTION_DAYS = 7
+AFTER_SAMPLING = ("kafka", "ingester", "cassandra")
+"""Tiers that see only what was kept."""
 _DAY_S = 86_400
 _SUM_COUNT_INFINITY = 3
 """Series of a histogram beside those of its bounds."""
@@ -97,33 +101,47 @@ def _series(reader: InMemoryMetricReader) -> int:
 
 
 def tables(app: Mapping[str, float], tiers: Mapping[str, Any]) -> dict[str, str]:
-    """Every table of the document by its name; without the tiers' figures their rows are left out."""
-    speeds, sizes = tiers.get("spans per CPU second", {}), tiers.get("bytes per span", {})
-    head = ["runs a second", "spans a second", "OTLP, MB/s", "OTLP, GB a day"]
+    """Every table of the document by its name. `tiers`: what scripts/scale_figures.py found."""
+    loads: Mapping[str, Any] = tiers["loads"]
+    speeds = {load: found["spans_per_cpu_s"] for load, found in loads.items()}
+    memory = {load: found["peak_mib"] for load, found in loads.items()}
+    sizes = {load: found["bytes_per_span"] for load, found in loads.items()}
+    names = next(iter(speeds.values()))
+    head = ["runs a second", "content", "spans a second", "OTLP, MB/s", *(f"{tier}, cores" for tier in names)]
     return {
         "app": table(["", "measured"], [[name, f"{value:,.0f}"] for name, value in app.items()]),
-        "tiers": table(["tier", "spans per CPU second"], [[tier, f"{speed:,.0f}"] for tier, speed in speeds.items()]),
-        "bytes": table(["place", "bytes per span"], [[place, f"{size:,.0f}"] for place, size in sizes.items()]),
-        "examples": table([*head, *(f"{tier}, cores" for tier in speeds)], _examples(app, speeds)),
+        "tiers": _by_load("tier", "spans per CPU second", speeds),
+        "memory": _by_load("tier", "MiB at most", memory),
+        "bytes": _by_load("place", "bytes per span", sizes),
+        "examples": table(
+            [*head, f"store after {RETENTION_DAYS} days, GB"], _examples(app["spans per run"], speeds, sizes)
+        ),
     }
 
 
-def _examples(app: Mapping[str, float], speeds: Mapping[str, float]) -> Iterator[list[str]]:
+def _by_load(what: str, unit: str, figures: Mapping[str, Mapping[str, float]]) -> str:
+    places = next(iter(figures.values()))
+    rows = [[place, *(f"{found[place]:,}" for found in figures.values())] for place in places]
+    return table([what, *(f"{unit}, {load}" for load in figures)], rows)
+
+
+def _examples(
+    spans_per_run: float, speeds: Mapping[str, Mapping[str, float]], sizes: Mapping[str, Mapping[str, float]]
+) -> Iterator[list[str]]:
     for runs in LOADS:
-        spans = runs * app["spans per run"]
-        size = spans * app["bytes per span"]
-        cores = [_short(spans / speed) for speed in speeds.values()]
-        yield [f"{runs:,}", f"{spans:,.0f}", _short(size / 1e6), _short(size * _DAY_S / 1e9), *cores]
-
-
-def _short(value: float) -> str:
-    return f"{float(f'{value:.2g}'):,}".removesuffix(".0")
+        spans = runs * spans_per_run
+        for load, speed_of in speeds.items():
+            cores = [
+                f"{spans * (KEPT if tier in AFTER_SAMPLING else 1) / speed:,.2f}" for tier, speed in speed_of.items()
+            ]
+            sent = f"{spans * sizes[load]['otlp'] / 1e6:,.3g}"
+            stored = f"{spans * KEPT * sizes[load]['cassandra'] * RETENTION_DAYS * _DAY_S / 1e9:,.0f}"
+            yield [f"{runs:,}", load, f"{spans:,.0f}", sent, *cores, stored]
 
 
 def made() -> dict[str, str]:
     """The tables from the committed figures."""
-    tiers = json.loads(TIERS.read_text(encoding="utf-8")) if TIERS.exists() else {}
-    return tables(json.loads(RESULTS.read_text(encoding="utf-8")), tiers)
+    return tables(json.loads(RESULTS.read_text(encoding="utf-8")), json.loads(TIERS.read_text(encoding="utf-8")))
 
 
 def document() -> None:

@@ -346,7 +346,6 @@ def test_scale_document_shows_the_committed_figures():
 
     assert sorted(report.places(text)) == sorted(made)
     assert report.filled(text, made) == text
-    assert ("not\nmeasured yet" in text) == (not sizing.TIERS.exists())
 
 
 def test_sizes_are_measured():
@@ -361,14 +360,18 @@ def test_sizes_are_measured():
 
 
 def test_worked_examples_follow_from_the_figures():
-    """Spans, bytes and cores of each tier are one run's times the load; a tier without figures has no column."""
-    app = {"spans per run": 10, "bytes per span": 500}
-    made = sizing.tables(app, {"spans per CPU second": {"gateways": 5000}, "bytes per span": {"Kafka": 400}})
+    """Spans, bytes and cores of each tier are one run's times the load; behind the samplers, of what is kept."""
+    load = {
+        "spans_per_cpu_s": {"gateway": 5000, "ingester": 100},
+        "peak_mib": {"gateway": 74, "ingester": 67},
+        "bytes_per_span": {"otlp": 500, "cassandra": 1000},
+    }
+    made = sizing.tables({"spans per run": 10}, {"loads": {"with content": load}})
 
     assert made["examples"].splitlines()[2:] == [
-        "| 1 | 10 | 0.005 | 0.43 | 0.002 |",
-        "| 100 | 1,000 | 0.5 | 43 | 0.2 |",
-        "| 10,000 | 100,000 | 50 | 4,300 | 20 |",
+        "| 1 | with content | 10 | 0.005 | 0.00 | 0.01 | 1 |",
+        "| 100 | with content | 1,000 | 0.5 | 0.20 | 1.00 | 60 |",
+        "| 10,000 | with content | 100,000 | 50 | 20.00 | 100.00 | 6,048 |",
     ]
-    assert "| gateways | 5,000 |" in made["tiers"]
-    assert "cores" not in sizing.tables(app, {})["examples"]
+    assert "| gateway | 5,000 |" in made["tiers"]
+    assert "| ingester | 67 |" in made["memory"]
