@@ -16,7 +16,7 @@ KUSTOMIZE = [["kustomize", "build"]] * bool(shutil.which("kustomize")) + [["kube
 )
 """Commands of this machine that build a kustomization, without any cluster."""
 WORKLOADS = {"Deployment", "StatefulSet"}
-SECRETS = {"otel-gateway-tls", "otel-sampler-tls", "kafka-client", "cassandra-client"}
+SECRETS = {"otel-gateway-tls", "otel-sampler-tls", "kafka-client", "cassandra-client", "prometheus-client"}
 """Made by whoever deploys."""
 
 
@@ -217,7 +217,7 @@ def test_documentation_lists_the_secrets():
 
 
 def test_tiers_talk_by_tls():
-    """Between applications, gateways, samplers, Kafka and Cassandra nothing is sent in the clear."""
+    """Between applications, gateways, samplers, Kafka, Cassandra and Prometheus nothing is sent in the clear."""
     merged = {}
     for file in (BASE / "tls").glob("*.yaml"):
         merged[file.stem] = yaml.safe_load(file.read_text())
@@ -230,6 +230,11 @@ def test_tiers_talk_by_tls():
     assert sampler["receivers"]["otlp"]["protocols"]["grpc"]["tls"]["client_ca_file"] == to_samplers["ca_file"]
     assert sampler["exporters"]["kafka"]["tls"]["ca_file"]
     assert merged["ingester-tls"]["receivers"]["kafka"]["tls"]["ca_file"]
+    assert gateway["exporters"]["otlp_http/prometheus"]["tls"]["ca_file"]
+    [metrics] = merged["query-tls"]["extensions"]["jaeger_storage"]["metric_backends"].values()
+    assert metrics["prometheus"]["tls"]["ca_file"]
+    for folder in (BASE, EXAMPLE):
+        assert "http://" not in (folder / "kustomization.yaml").read_text()
     backends = merged["storage-tls"]["extensions"]["jaeger_storage"]["backends"]
     assert backends["traces"]["cassandra"]["connection"]["tls"]["insecure"] is False
 

@@ -36,7 +36,7 @@ def validate(program: str, binary: str, *configs: Path) -> None:
 def on_this_machine(name: str, certificates: Path) -> Path:
     """A file of the manifests that finds its certificates here instead of in a pod."""
     here = certificates / name
-    here.write_text(re.sub(r"/etc/(tls|kafka|cassandra)/", f"{certificates}/", (TLS / name).read_text()))
+    here.write_text(re.sub(r"/etc/(tls|kafka|cassandra|prometheus)/", f"{certificates}/", (TLS / name).read_text()))
     return here
 
 
@@ -46,13 +46,14 @@ def test_programs_accept_the_settings_of_kubernetes(certificates, monkeypatch):
     monkeypatch.setenv("JAEGER_UI_CONFIG", str(ROOT / "deploy/jaeger/ui.json"))
     monkeypatch.setenv("KAFKA_USER", "somebody")
     monkeypatch.setenv("KAFKA_PASSWORD", "invented")
-    gateway, sampler, ingester, storage = (
-        on_this_machine(f"{name}-tls.yaml", certificates) for name in ("gateway", "sampler", "ingester", "storage")
+    gateway, sampler, ingester, storage, query = (
+        on_this_machine(f"{name}-tls.yaml", certificates)
+        for name in ("gateway", "sampler", "ingester", "storage", "query")
     )
     validate("scale-collector", "otelcol", *GATEWAY, SCALE / "gateway-dns.yaml", gateway)
     validate("scale-collector", "otelcol", SCALE / "sampler.yaml", sampler)
     validate("jaeger", "jaeger", *INGESTER, ingester, storage)
-    validate("jaeger", "jaeger", *QUERY, storage)
+    validate("jaeger", "jaeger", *QUERY, storage, query)
 
 
 def test_a_setting_that_does_not_exist_is_found(certificates):
