@@ -107,6 +107,11 @@ class Fleet:
         assert wait_until(read, ARRIVAL_S)
         return len({span["spanID"] for one in answer.get("data") or [] for span in one["spans"]})
 
+    def search(self, service: str, **attributes: str) -> set[str]:
+        """Ids of the traces that have a span of this service with these attributes."""
+        query = {"service": service, "tags": json.dumps(attributes), "limit": 100}
+        return {trace["traceID"] for trace in get(f"{self.jaeger}/api/traces", **query)["data"] or []}
+
     def not_whole(self, load: Load, numbers: Iterable[int]) -> list[int]:
         """Those of these traces that have not arrived with every span; waits for them."""
         missing = list(numbers)

@@ -1,0 +1,78 @@
+"""Boards and rules behind the tiers, and the long-term store at the other end of remote write."""
+
+from types import SimpleNamespace
+
+import pytest
+from demo_traffic import SERVICE, run_demo
+from fleet import ARRIVAL_S
+from native_stack import HOST, wait_until
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from opentelemetry.sdk.resources import Resource
+
+pytestmark = pytest.mark.scale
+
+
+@pytest.fixture(scope="module")
+def demo(fleet, tmp_path_factory):
+    """The demo through the second gateway."""
+    ports = SimpleNamespace(otlp_http=fleet.stack.gateways[1].http)
+    gateway = SimpleNamespace(ports=ports, url=lambda port: f"http://{HOST}:{port}")
+    return run_demo(gateway, tmp_path_factory.mktemp("demo"))
+
+
+def test_rules_and_their_series_are_those_of_the_one_machine_stack(fleet, demo):
+    """The demo's counts are exact, every rule is healthy, and each that has something to record has recorded it."""
+    runs = f'otel_callbacks_runs_total{{job="{demo.job}"}}'
+    assert wait_until(lambda: fleet.prometheus.total(runs) == sum(demo.truth["runs"].values()), ARRIVAL_S)
+    assert wait_until(lambda: all(rule["health"] == "ok" for rule in fleet.prometheus.rules()), ARRIVAL_S)
+    recording = [rule for rule in fleet.prometheus.rules() if rule["type"] == "recording"]
+    with_data = {rule["name"] for rule in recording if fleet.prometheus.now(rule["query"])}
+    assert len(with_data) > 5
+    for name in with_data:
+        assert wait_until(lambda name=name: fleet.prometheus.now(name), ARRIVAL_S), name
+
+
+def test_every_span_of_the_demo_is_counted(fleet, demo):
+    """Span metrics of the demo count all spans, kept or not."""
+    total = f'sum(last_over_time(traces_span_metrics_calls_total{{service_name="{SERVICE}",job="{demo.job}"}}[1h]))'
+    assert wait_until(lambda: fleet.prometheus.total(total) == len(demo.spans), ARRIVAL_S)
+
+
+def test_long_term_store_has_the_same_series_and_exemplars(fleet, demo):
+    """Remote write carries every series of the demo with its value, and every exemplar."""
+    selector = f'{{job="{demo.job}"}}'
+    here, there = fleet.prometheus, fleet.long_term_store
+
+    def values(store):
+        series = store.now(f'last_over_time({selector[:-1]},__name__=~"otel_callbacks.*|gen_ai.*"}}[1h])')
+        unlike = {"cluster", "replica"}
+        return {
+            tuple(sorted((k, v) for k, v in one["metric"].items() if k not in unlike)): one["value"][1]
+            for one in series
+        }
+
+    assert wait_until(lambda: values(here) and values(here) == values(there), ARRIVAL_S)
+    buckets = f'{{__name__=~"gen_ai.*_bucket|traces_span_metrics_duration_milliseconds_bucket",job="{demo.job}"}}'
+    assert wait_until(lambda: here.exemplars(buckets), ARRIVAL_S)
+    assert wait_until(lambda: len(there.exemplars(buckets)) == len(here.exemplars(buckets)), ARRIVAL_S)
+    assert {one["metric"]["cluster"] for one in there.now(selector)} == {"native"}
+
+
+def test_long_term_store_has_native_histograms(fleet):
+    """An exponential histogram is a native one on both sides, with the same quantile."""
+    exporter = OTLPMetricExporter(
+        f"http://{HOST}:{fleet.stack.gateways[0].http}/v1/metrics",
+        preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
+    )
+    reader = PeriodicExportingMetricReader(exporter)
+    provider = MeterProvider([reader], resource=Resource({"service.name": "native"}))
+    durations = provider.get_meter("test").create_histogram("lasting", unit="s")
+    for number in range(1, 101):
+        durations.record(number / 100)
+    provider.shutdown()
+    p95 = 'histogram_quantile(0.95, last_over_time(lasting_seconds{job="native"}[1h]))'
+    assert wait_until(lambda: fleet.long_term_store.now(p95), ARRIVAL_S)
+    assert fleet.long_term_store.total(p95) == fleet.prometheus.total(p95) == pytest.approx(0.95, rel=0.05)
