@@ -146,12 +146,12 @@ def close(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None =
 
 def leave_table(pipeline: Pipeline, run: OpenRun) -> bool:
     """Take the run out of the table; false where somebody else did already, so that each run ends once."""
-    table = pipeline.table
-    if table.open.pop(run.id.key, None) is None:
+    table, key = pipeline.table, run.id.key
+    if table.open.pop(key, None) is None:
         return False
-    table.awaiting.pop(run.id.key, None)
+    table.awaiting.pop(key, None)
     if run.parent is not None:
-        run.parent.children.pop(run.id.key, None)
+        run.parent.children.pop(key, None)
     return True
 
 

@@ -40,7 +40,10 @@ def finish(
 ) -> None:
     """End a run that has left the table. `end_ns`: monotonic; now by default."""
     now = perf_counter_ns()
-    end_ns = _end_time(run, now if end_ns is None else end_ns)
+    if end_ns is None:
+        end_ns = now
+    if run.parent_end is not None and end_ns - run.parent_end[0] < GRACE_NS:
+        end_ns = min(end_ns, run.parent_end[0])  # a run that ends just after its parent ended with it
     run.tree.idle_since = now
     pipeline.instruments.runs[run.run_type, ending.outcome] += 1
     try:
@@ -49,17 +52,11 @@ def finish(
         pipeline.failed("end", failure)
     finally:
         _close_span(pipeline, run, end_ns)
-        _orphan_children(pipeline, run, ending, end_ns, now)
+        if run.children:
+            _orphan_children(pipeline, run, ending, end_ns, now)
         if run.info is not None and run.span is not None:
             _tell_subscribers(pipeline, run, run.span, run.info, ending, end_ns)
         run.visible = run.agent = None  # both may be the run itself: without the cycle it is freed at once
-
-
-def _end_time(run: OpenRun, now: int) -> int:
-    """A run that ends just after its parent ended with it."""
-    if run.parent_end is not None and now - run.parent_end[0] < GRACE_NS:
-        return min(now, run.parent_end[0])
-    return now
 
 
 def _describe(
@@ -67,13 +64,16 @@ def _describe(
 ) -> None:
     is_model = run.operation in _mapping.MODEL_OPERATIONS
     recording = run.span is not None and run.span.is_recording()
-    usage = usage_of(result) if is_model and result is not None else None
+    usage: Usage | None = None
     response: dict[str, Any] = {}
-    if result is not None and (recording or is_model):
-        collect(pipeline, _mapping.RESPONSE.get(run.run_type), result, response)
-    _label(run, ending, response)
-    if usage is not None:
-        run.usage = usage.counts
+    if result is not None and run.run_type in _mapping.RESPONSE and (recording or is_model):
+        collect(pipeline, _mapping.RESPONSE[run.run_type], result, response)
+    if is_model and result is not None:
+        usage = usage_of(result)
+        if usage is not None:
+            run.usage = usage.counts
+    if response or ending.outcome != "ok":
+        _label(run, ending, response)
     if usage is not None and run.recorder.prices is not None and not usage.from_cache:
         _price(pipeline, run, run.recorder.prices, usage)
     context = run.visible.context if run.visible is not None else None
@@ -117,7 +117,8 @@ def _complete_span(
     error: BaseException | None,
 ) -> None:
     attributes = run.details
-    attributes.update(response)
+    if response:
+        attributes.update(response)
     attributes.update(ending.attributes)
     if run.retries:
         attributes[semconv.RETRY_COUNT] = run.retries
@@ -302,8 +303,6 @@ def _tell_subscribers(pipeline: Pipeline, run: OpenRun, span: Span, info: RunInf
 
 def _orphan_children(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int, now: int) -> None:
     """Open descendants get a moment to end by themselves; streams end from the outside in."""
-    if not run.children:
-        return
     for child in run.descendants():
         if child.parent_end is None:
             child.parent_end = end_ns, ending.outcome

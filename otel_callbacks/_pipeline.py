@@ -80,18 +80,18 @@ class Destination:
         tracer_provider = self.tracer_provider or trace.get_tracer_provider()
         meter_provider = self.meter_provider or metrics.get_meter_provider()
         if self._pipelines:
-            newest = self._pipelines[-1]
+            newest = self._pipelines[0]
             if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
                 return newest
         return self._open(tracer_provider, meter_provider)
 
     def all(self) -> list[Pipeline]:
         """Every pipeline used so far, newest first."""
-        return self._pipelines[::-1]
+        return list(self._pipelines)
 
     def find(self, key: int) -> tuple[Pipeline, OpenRun] | None:
         """The open run of that id; one opened before a global provider was set is in an older pipeline."""
-        for pipeline in self._pipelines[::-1]:
+        for pipeline in self._pipelines:
             run = pipeline.table.open.get(key)
             if run is not None:
                 return pipeline, run
@@ -103,5 +103,5 @@ class Destination:
         instruments.tables.add(table)
         tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self.dialect.schema_url)
         pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self.dialect)
-        self._pipelines.append(pipeline)
+        self._pipelines.insert(0, pipeline)
         return pipeline

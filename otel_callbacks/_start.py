@@ -60,8 +60,10 @@ def open_run(
     run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder)
     run.start_ns = now
     tree.idle_since = now
-    run.deferred_inputs = start.inputs == _STREAMING_INPUTS if type(start.inputs) is dict else False
-    run.single = start.single
+    if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
+        run.deferred_inputs = True
+    if not start.single:
+        run.single = False
     run.inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, recorder)
     table.open[run_id.int] = run
     if parent is not None:
@@ -200,7 +202,7 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
             context=_parent_context(config, run.visible, start, current, key),
             kind=SpanKind.CLIENT if run.operation in _mapping.CLIENT_OPERATIONS else SpanKind.INTERNAL,
             attributes=_attributes(pipeline, config, run, start),
-            links=_links_of(run, start),
+            links=_links_of(run, start) if run.parent is None or run.resumes is not None else None,
             start_time=run.start_ns + run.tree.clock_offset,
         )
     except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
@@ -211,8 +213,8 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
     run.context = _context.with_span(span, current)
     if config.propagate:
         _enter(pipeline, config, run, current)
-    if span.is_recording():
-        collect(pipeline, _mapping.REQUEST.get(start.run_type), start, run.details)
+    if start.run_type in _mapping.REQUEST and span.is_recording():
+        collect(pipeline, _mapping.REQUEST[start.run_type], start, run.details)
 
 
 def _enter(pipeline: Pipeline, config: Config, run: OpenRun, current: Context) -> None:
@@ -297,10 +299,8 @@ def watch_task(run: OpenRun, recorder: "Recorder") -> None:
         run.watched_task = weakref.ref(task), on_done  # weakly: a task's result may be what owns the run's id
 
 
-def collect(pipeline: Pipeline, extract: Any, source: Any, out: dict[str, Any]) -> None:
+def collect(pipeline: Pipeline, extract: _mapping.Extractor, source: Any, out: dict[str, Any]) -> None:
     """The one guard around extractors: a failing one loses only the keys it had not written."""
-    if extract is None:
-        return
     try:
         extract(source, out)
     except Exception as error:  # noqa: BLE001 - whatever a hostile value raises

@@ -71,15 +71,19 @@ def _host_and_port(url: str) -> tuple[str, int] | None:
 
 
 _NUMBER_TYPES = (int, float)
-_NUMBERS = (
-    (semconv.REQUEST_TEMPERATURE, ("temperature",), float),
-    (semconv.REQUEST_TOP_P, ("top_p",), float),
-    (semconv.REQUEST_TOP_K, ("top_k",), int),
-    (semconv.REQUEST_MAX_TOKENS, ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"), int),
-    (semconv.REQUEST_FREQUENCY_PENALTY, ("frequency_penalty",), float),
-    (semconv.REQUEST_PRESENCE_PENALTY, ("presence_penalty",), float),
-    (semconv.REQUEST_SEED, ("seed",), int),
-)
+_NUMBERS: Mapping[str, tuple[str, type]] = {
+    "temperature": (semconv.REQUEST_TEMPERATURE, float),
+    "top_p": (semconv.REQUEST_TOP_P, float),
+    "top_k": (semconv.REQUEST_TOP_K, int),
+    "max_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "num_predict": (semconv.REQUEST_MAX_TOKENS, int),
+    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, float),
+    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
+    "seed": (semconv.REQUEST_SEED, int),
+}
+"""Parameter -> attribute; the first parameter of an attribute counts."""
 
 
 def request(start: RunStart, out: dict[str, Any]) -> None:
@@ -101,13 +105,9 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
 
 
 def _request_numbers(params: Mapping[str, Any], out: dict[str, Any]) -> None:
-    for key, names, kind in _NUMBERS:
-        for name in names:
-            value = params.get(name)
-            if value is not None:
-                if _is_number(value, kind):
-                    out[key] = kind(value)
-                break
+    for name, (key, kind) in _NUMBERS.items():
+        if name in params and key not in out and _is_number(params[name], kind):
+            out[key] = kind(params[name])
 
 
 def _is_number(value: Any, kind: type) -> TypeGuard[float]:
