@@ -111,14 +111,12 @@ class Closing:
         self._evict(pipeline, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
     def make_room(self, pipeline: Pipeline, newcomer: OpenRun) -> None:
-        """Called with every run just opened: over the bound, give up leaves of the trees that were idle longest.
+        """Called with a run just opened over the bound: give up leaves of the trees that were idle longest.
 
         Down to nine tenths of the bound, so that the cost is shared by many starts.
         """
         table = pipeline.table
         bound = self._config.max_open_runs
-        if len(table.open) <= bound:
-            return
         leaves = [run for run in list(table.open.values()) if not run.children and run is not newcomer]
         leaves.sort(key=lambda run: run.tree.idle_since)
         self._evict(pipeline, leaves[: len(table.open) - bound + bound // 10])

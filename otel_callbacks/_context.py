@@ -158,7 +158,10 @@ def enter(run: "OpenRun", current: Context, key: str, marks: Mapping[str, Any]) 
     enclosing: Any = current.get(key)
     while type(enclosing) is SelfHealingSpan and enclosing.run is None:
         enclosing = enclosing.enclosing
-    healing = SelfHealingSpan(run, live(current_span(current)), enclosing)
+    outer: Any = current.get(_SPAN_KEY)
+    if type(outer) is not SelfHealingSpan or outer.run is None:
+        outer = live(current_span(current))
+    healing = SelfHealingSpan(run, outer, enclosing)
     entered = Context({**current, **marks, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
     return healing, entered

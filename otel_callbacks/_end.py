@@ -125,10 +125,7 @@ def _complete_span(
     if run.streamed:
         _put_streaming(run, ending, result, attributes)
     if usage is not None:
-        if usage.from_cache:
-            attributes[semconv.CACHE_HIT] = True
-        else:
-            attributes.update(usage.counts)
+        attributes.update({semconv.CACHE_HIT: True} if usage.from_cache else usage.counts)
     if run.cost_usd and run.operation in _TOTALS:
         attributes[semconv.COST_TOTAL_USD] = run.cost_usd
     if ending.error_type is not None:

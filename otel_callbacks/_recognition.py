@@ -24,8 +24,8 @@ def by_start(run: OpenRun, start: RunStart) -> None:
 
 
 def by_result(run: OpenRun, result: Any) -> None:
-    """Recognise an agent by how one of its nodes ended."""
-    if run.operation == "node" and chain.ends_only_in_agents(run.name, run.inherit, result):
+    """Recognise an agent by how a node of its ended."""
+    if chain.ends_only_in_agents(run.name, run.inherit, result):
         _become_agent(run.parent)
 
 

@@ -76,7 +76,8 @@ class Recorder:
         self.closing.when_due(pipeline)
         current = context_api.get_current()
         run = _start.open_run(pipeline, self, run_id, parent_run_id, start, current)
-        self.closing.make_room(pipeline, run)
+        if len(pipeline.table.open) > self._config.max_open_runs:
+            self.closing.make_room(pipeline, run)
         if block.suppressed or run.dropped:
             run.dropped = True
             return
@@ -143,7 +144,8 @@ class Recorder:
         if found is None:
             return
         pipeline, run = found
-        _recognition.by_result(run, result)
+        if run.operation == "node":
+            _recognition.by_result(run, result)
         if run.content is not None and inputs is not None:
             run.content.take_inputs(run, inputs)
         ending = _OK

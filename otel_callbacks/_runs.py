@@ -64,6 +64,8 @@ class OpenRun:
     operation = ""
     title = ""
     """The span's name."""
+    start_ns = 0
+    """Monotonic, like all times here; the tree knows the offset to Unix time."""
     attributes: Mapping[str, Any] = MappingProxyType({})
     """What metrics take their dimensions from."""
     inherit = Inherited()
@@ -124,8 +126,6 @@ class OpenRun:
         self.tree = tree
         self.recorder = recorder
         """Who records this run; the same events reaching another handler on the provider are ignored."""
-        self.start_ns = 0
-        """Monotonic, like all times here; the tree knows the offset to Unix time."""
         self.children: dict[int, OpenRun] = {}
         self.details: dict[str, Any] = {}
         """Attributes that wait for the end, to be set in one call."""

@@ -124,7 +124,7 @@ def _with_conversation(
     found = _mapping.conversation_id(start.metadata)
     if found is None and config is not None:
         configurable = config.get("configurable")
-        found = _mapping.conversation_id(configurable) if type(configurable) is dict else None
+        found = _mapping.conversation_id(configurable) if configurable and type(configurable) is dict else None
     if found is None:
         return inherited
     if not _PLAIN_ID.fullmatch(found):  # some applications put the user's token there

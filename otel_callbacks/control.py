@@ -6,19 +6,20 @@ Each holds for the threads and tasks that take over the block's context, as Lang
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from otel_callbacks.config import Capture, require_capture
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """What the blocks around the caller ask for."""
 
     suppressed: bool = False
     capture: Capture | None = None
     """Where content goes; ``None``: where the configuration says."""
-    metadata: Mapping[str, Any] = MappingProxyType({})
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     """Of all runs that start inside; a run's own metadata wins."""
 
 
@@ -66,7 +67,7 @@ def context(*, conversation_id: str | None = None, metadata: Mapping[str, Any] |
 @contextmanager
 def _inside(**changes: Any) -> Iterator[None]:
     before = _block.get()
-    _block.set(before._replace(**changes))
+    _block.set(replace(before, **changes))
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
 """What the tags of a run say. LangChain sets some itself; the same few sets come again and again."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from otel_callbacks._mapping.bounds import few
 
@@ -13,7 +13,8 @@ _HIDDEN = "langsmith:hidden"
 _INTERNAL = (_GRAPH_STEP, _SEQUENCE_STEP, _RETRY, "map:key:", "langsmith:")
 
 
-class Tags(NamedTuple):
+@dataclass(slots=True)
+class Tags:
     """The tags of a run, read."""
 
     graph_step: int | None
