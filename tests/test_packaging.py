@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.parser import BytesParser
 from pathlib import Path
@@ -33,14 +34,20 @@ def run(*command, cwd=ROOT):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The built wheel."""
+def built(tmp_path_factory):
+    """The folder with the source distribution and the wheel that was built from it."""
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder)
-    (built,) = folder.iterdir()
-    return built
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    """The built wheel."""
+    (found,) = built.glob("*.whl")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +77,17 @@ def test_wheel_holds_the_package_only(wheel):
     )
     assert {name.split("/")[0] for name in names} == {"otel_callbacks", info}
     assert {"otel_callbacks/py.typed", f"{info}/licenses/LICENSE", f"{info}/entry_points.txt"} <= set(names)
+
+
+def test_source_distribution_holds_the_repository(built):
+    """Everything that is in the repository is in the source distribution, and nothing else than its metadata."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        names = {name.split("/", 1)[1] for name in tar.getnames()}
+
+    assert names ^ {path.relative_to(ROOT).as_posix() for path in repository_files()} == {"PKG-INFO"}
 
 
 def test_wheel_holds_the_whole_stack(wheel):
@@ -168,11 +186,9 @@ PLACE = re.compile("|".join([*map(r"{0[0]}\.{0[1]}".format, REGISTRIES), *map(r"
 
 
 def repository_files():
-    """Every text file that is in the repository or would be added to it."""
+    """Every file that is in the repository or would be added to it."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    return [
-        path for path in map(ROOT.joinpath, filter(None, listed)) if path.is_file() and b"\0" not in path.read_bytes()
-    ]
+    return [path for path in map(ROOT.joinpath, filter(None, listed)) if path.is_file()]
 
 
 def test_no_file_names_a_registry_or_a_folder_of_one_machine():
@@ -182,6 +198,7 @@ def test_no_file_names_a_registry_or_a_folder_of_one_machine():
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:120]}"
         for path in repository_files()
+        if b"\0" not in path.read_bytes()
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if PLACE.search(line)
     ]
