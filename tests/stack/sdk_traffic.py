@@ -55,9 +55,9 @@ def sent(exporter: SpanExporter, *spans: ReadableSpan) -> bool:
         exporter.shutdown()
 
 
-def over_http(stack: NativeStack) -> SpanExporter:
-    """An exporter that gives up after ten seconds."""
-    return OTLPSpanExporter(f"{stack.url(stack.ports.otlp_http)}/v1/traces", timeout=10)
+def over_http(stack: NativeStack, timeout_s: float = 10) -> SpanExporter:
+    """An exporter that gives up after this time."""
+    return OTLPSpanExporter(f"{stack.url(stack.ports.otlp_http)}/v1/traces", timeout=timeout_s)
 
 
 def trace_id(span: ReadableSpan) -> str:

@@ -1,13 +1,19 @@
 """Crashes and outages: what an application was told is accepted is there in the end."""
 
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from backends import Jaeger, Prometheus
 from demo_traffic import Demo, run_demo
 from native_stack import NativeStack, Ports, wait_until
+from sdk_traffic import many_spans, over_http, sent, trace_id
 
 pytestmark = pytest.mark.stack
 
 ARRIVAL_S = 60.0
+DISK = "4m"
 
 
 def missing(stack: NativeStack, demos: list[Demo]) -> list[str]:
@@ -61,3 +67,36 @@ def test_restart_keeps_the_data(tmp_path):
         assert_complete(first, [demo])
     with NativeStack(folder, Ports.free(), interval="1s") as second:
         assert_complete(second, [demo])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[NativeStack]:
+    """Programs whose collector has a disk of 4 MiB for its queue."""
+    queue = tmp_path / "stack/collector-queue"
+    queue.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(queue)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    try:
+        with NativeStack(tmp_path / "stack", Ports.free(), interval="1s") as running:
+            yield running
+    finally:
+        subprocess.run(["umount", str(queue)], check=True)  # noqa: S607 (whichever is there)
+
+
+def test_full_disk_refuses_and_recovers(small_disk):
+    """With no room for the queue spans are refused and the log says why; what was accepted arrives, then all does."""
+    small_disk.jaeger.stop()
+    batches = [many_spans("full-disk", ["chat m"] * 20, text="x" * 30_000) for _ in range(20)]
+    taken = [batch for batch in batches if sent(over_http(small_disk, timeout_s=1), *batch)]
+    assert 0 < len(taken) < len(batches)
+    assert "no space left on device" in small_disk.collector.log.read_text()
+    small_disk.jaeger.start()
+    jaeger = Jaeger(small_disk.url(small_disk.ports.jaeger_ui))
+
+    def arrived() -> bool:
+        return all(jaeger.spans(trace_id(span)) for batch in taken for span in batch)
+
+    assert wait_until(arrived, ARRIVAL_S)
+    assert sent(over_http(small_disk), *many_spans("full-disk", ["chat m"]))
