@@ -67,16 +67,18 @@ def engine_with(config: dict, containers: str = "") -> str:
     [
         pytest.param(None, "Docker is not installed", id="no docker"),
         pytest.param(NO_COMPOSE, "no Compose plugin", id="no compose"),
-        pytest.param(NO_ENGINE, "engine does not answer", id="no engine"),
+        pytest.param(NO_ENGINE, "Docker engine does not answer", id="no engine"),
         pytest.param(NO_RIGHT, "may not use the Docker engine", id="no right"),
     ],
 )
 def test_what_is_missing_is_said(folder, docker, script, said):
-    """Each thing that can be missing has its own message, and the exit code of a finding."""
+    """Each thing that can be missing has its own message, found in the troubleshooting list, and ends as a finding."""
     docker(script)
     with pytest.raises(Stop, match=said) as stopped:
         run(stack, "up")
     assert stopped.value.code == FINDING
+    page = (Path(__file__).resolve().parents[2] / "docs/stack.md").read_text()
+    assert said in page.split("## Troubleshooting")[1]
 
 
 def test_a_taken_port_is_named_with_its_variable(folder, docker):
