@@ -51,72 +51,26 @@ class Tree:
         """Monotonic time of the last sweep, start or end that saw the tree alive."""
 
 
+_NOTHING_INHERITED = Inherited()
+_NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
+_NO_USAGE: Mapping[str, int] = MappingProxyType({})
+
+
 class OpenRun:
     """A run between its start and its end, hidden ones included.
 
-    Defaults stand on the class, so that the many runs that never need them do not pay for them.
+    In slots: a default that stands on the class costs seven times as much to read, and most are read in every run.
     """
 
-    active = True
-    """Set by every event, cleared by every sweep."""
-    dropped = False
-    """Suppressed, with all that runs below: neither span nor measurement."""
-    operation = ""
-    title = ""
-    """The span's name."""
-    start_ns = 0
-    """Monotonic, like all times here; the tree knows the offset to Unix time."""
-    attributes: Mapping[str, Any] = MappingProxyType({})
-    """What metrics take their dimensions from."""
-    inherit = Inherited()
-    inference_calls = 0
-    cost_usd = 0.0
-    """Of all model calls below."""
-    tool_calls = 0
+    __slots__ = (
+        "active", "agent", "attributes", "before", "body", "children", "content", "context", "cost_usd",
+        "deferred_inputs", "details", "dropped", "entered", "error_mark", "failed_attempts", "first_chunk_ns",
+        "healing", "id", "inference_calls", "info", "inherit", "last_chunk", "last_chunk_ns", "name", "operation",
+        "parent", "parent_end", "paused", "recorder", "resumes", "retries", "run_type", "single", "span", "start_ns",
+        "streamed", "task", "title", "tool_calls", "tree", "usage", "visible", "watched_task",
+    )  # fmt: skip
 
-    span: Span | None = None
-    """The run's own span; ``None`` where the run is hidden."""
-    visible: "OpenRun | None" = None
-    """The run whose span children hang on: this one, or the nearest visible ancestor."""
-    context: Context | None = None
-    """A context with the run's span, for children and measurements."""
-    entered: Context | None = None
-    """The context the body runs in; its span heals itself."""
-    before: Context | None = None
-    """The context to restore."""
-    healing: "SelfHealingSpan | None" = None
-    body: "Body | None" = None
-
-    streamed = False
-    first_chunk_ns = 0
-    last_chunk_ns = 0
-    last_chunk: Any = None
-    deferred_inputs = False
-    """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
-    single = True
-    """False for one of several prompts that started together: their bodies are not nested."""
-
-    error_mark: tuple[Any, ...] | None = None
-    """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
-    retries = 0
-    task: str | None = None
-    """LangGraph's name for what a node run does: the same when the node is tried again, and when it is resumed."""
-    failed_attempts: dict[str, int] | None = None
-    """Attempts of its nodes' tasks that failed, in a graph."""
-    resumes: SpanContext | None = None
-    """The span in which the same task had paused."""
-    paused = False
-    """A node below asked for a human: LangGraph ends the graph well nevertheless."""
-    watched_task: Any = None
-    info: RunInfo | None = None
-    """What subscribers are told of the run; kept where there are any."""
-    usage: Mapping[str, int] = MappingProxyType({})
-    content: "RunContent | None" = None
-    """What the run was given and gave back, where that was asked for."""
-    parent_end: tuple[int, OutcomeName] | None = None
-    """When and how a parent ended that this run outlives."""
-
-    def __init__(
+    def __init__(  # noqa: PLR0915 - one statement per slot
         self, run_id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder"
     ) -> None:
         self.id = run_id
@@ -126,11 +80,69 @@ class OpenRun:
         self.tree = tree
         self.recorder = recorder
         """Who records this run; the same events reaching another handler on the provider are ignored."""
+        self.start_ns = 0
+        """Monotonic, like all times here; the tree knows the offset to Unix time."""
         self.children: dict[int, OpenRun] = {}
+        self.attributes: Mapping[str, Any] = _NO_ATTRIBUTES
+        """What metrics take their dimensions from."""
         self.details: dict[str, Any] = {}
         """Attributes that wait for the end, to be set in one call."""
         self.agent: OpenRun | None = parent.agent if parent is not None else None
         """The nearest agent or graph run, this one included: it counts the calls made below."""
+        self.active = True
+        """Set by every event, cleared by every sweep."""
+        self.dropped = False
+        """Suppressed, with all that runs below: neither span nor measurement."""
+        self.operation = ""
+        self.title = ""
+        """The span's name."""
+        self.inherit = _NOTHING_INHERITED
+        self.inference_calls = 0
+        self.tool_calls = 0
+        self.cost_usd = 0.0
+        """Of all model calls below."""
+
+        self.span: Span | None = None
+        """The run's own span; ``None`` where the run is hidden."""
+        self.visible: OpenRun | None = None
+        """The run whose span children hang on: this one, or the nearest visible ancestor."""
+        self.context: Context | None = None
+        """A context with the run's span, for children and measurements."""
+        self.entered: Context | None = None
+        """The context the body runs in; its span heals itself."""
+        self.before: Context | None = None
+        """The context to restore."""
+        self.healing: SelfHealingSpan | None = None
+        self.body: Body | None = None
+
+        self.streamed = False
+        self.first_chunk_ns = 0
+        self.last_chunk_ns = 0
+        self.last_chunk: Any = None
+        self.deferred_inputs = False
+        """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
+        self.single = True
+        """False for one of several prompts that started together: their bodies are not nested."""
+
+        self.error_mark: tuple[Any, ...] | None = None
+        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
+        self.retries = 0
+        self.task: str | None = None
+        """LangGraph's name for what a node run does: the same when the node is tried again, and when resumed."""
+        self.failed_attempts: dict[str, int] | None = None
+        """Attempts of its nodes' tasks that failed, in a graph."""
+        self.resumes: SpanContext | None = None
+        """The span in which the same task had paused."""
+        self.paused = False
+        """A node below asked for a human: LangGraph ends the graph well nevertheless."""
+        self.watched_task: Any = None
+        self.info: RunInfo | None = None
+        """What subscribers are told of the run; kept where there are any."""
+        self.usage: Mapping[str, int] = _NO_USAGE
+        self.content: RunContent | None = None
+        """What the run was given and gave back, where that was asked for."""
+        self.parent_end: tuple[int, OutcomeName] | None = None
+        """When and how a parent ended that this run outlives."""
 
     def take(self, plan: SpanPlan) -> None:
         """Become what the plan says."""
