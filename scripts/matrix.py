@@ -106,7 +106,7 @@ def _tested(cell: _Cell, executable: str) -> tuple[str, str]:
         except subprocess.CalledProcessError as error:
             return "not installable", str(error.stdout or error)
         ignored = [f"--ignore={path}" for path in _SAME_EVERYWHERE]
-        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not slow", *ignored]
+        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not scale and not slow", *ignored]
         own = ["-o", f"cache_dir={folder / 'pytest-cache'}"]
         done = subprocess.run(
             [*pytest, *own], cwd=_ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
