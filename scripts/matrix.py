@@ -106,7 +106,8 @@ def _tested(cell: _Cell, executable: str) -> tuple[str, str]:
         except subprocess.CalledProcessError as error:
             return "not installable", str(error.stdout or error)
         ignored = [f"--ignore={path}" for path in _SAME_EVERYWHERE]
-        pytest = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-m", "not stack and not scale and not slow", *ignored]
+        python, left_out = str(folder / "bin" / "python"), "not stack and not scale and not slow"
+        pytest = [python, "-m", "pytest", "-q", "-m", left_out, *ignored]
         own = ["-o", f"cache_dir={folder / 'pytest-cache'}"]
         done = subprocess.run(
             [*pytest, *own], cwd=_ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
