@@ -9,14 +9,13 @@ the user's cache). Needs go, Java 17 and Maven, 3 GB of memory and 10 GB of disk
 
 import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import native_build
 import native_jars
-from native_stack import HOST, ROOT, Program, every, free_ports, prometheus_flags, replaced
+from native_stack import HOST, ROOT, Program, back_ends, every, free_ports, prometheus_flags, replaced, serve
 
 DEPLOY = ROOT / "deploy/scale"
 
@@ -207,24 +206,15 @@ class ScaleStack:
         return Program(command, environment, f"http://{HOST}:{port}/-/ready", self.folder / f"{name}.log")
 
 
+def _lines(stack: ScaleStack) -> list[str]:
+    gateways = [f"OTLP         http://{HOST}:{one.http} (HTTP), {HOST}:{one.grpc} (gRPC)" for one in stack.gateways]
+    return [*gateways, *back_ends(f"http://{HOST}:{stack.ui}", f"http://{HOST}:{stack.prometheus_port}")]
+
+
 def main(arguments: list[str]) -> int:
     """Runs all tiers until Ctrl-C."""
     folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "scale"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with ScaleStack(folder) as stack:
-            for gateway in stack.gateways:
-                print(f"OTLP         http://{HOST}:{gateway.http} (HTTP), {HOST}:{gateway.grpc} (gRPC)")
-            print(f"Jaeger       http://{HOST}:{stack.ui} (API; this build has no pages)")
-            print(f"Prometheus   http://{HOST}:{stack.prometheus_port} (API; this build has no pages)")
-            print("Ctrl-C ends it.", flush=True)
-            signal.pause()
-    except KeyboardInterrupt:
-        pass
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return serve(lambda: ScaleStack(folder), _lines)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import native_build
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+Stack = TypeVar("Stack")
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.1
@@ -258,16 +260,12 @@ def every(interval: str | None, config: str) -> str:
     return re.sub(r"^( *(?:\w+_)?interval:) \w+$", rf"\1 {interval}", config, flags=re.MULTILINE)
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the stack until Ctrl-C."""
-    folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "stack"
+def serve(start: Callable[[], contextlib.AbstractContextManager[Stack]], lines: Callable[[Stack], list[str]]) -> int:
+    """Runs a stack until Ctrl-C. `lines`: what to say of it once it runs. Gives the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with NativeStack(folder, Ports()) as stack:
-            print(f"OTLP         {stack.url(stack.ports.otlp_http)} (HTTP), {HOST}:{stack.ports.otlp_grpc} (gRPC)")
-            print(f"Jaeger       {stack.url(stack.ports.jaeger_ui)} (API; this build has no pages)")
-            print(f"Prometheus   {stack.url(stack.ports.prometheus)} (API; this build has no pages)")
-            print("Ctrl-C ends it.", flush=True)
+        with start() as stack:
+            print(*lines(stack), "Ctrl-C ends it.", sep="\n", flush=True)
             signal.pause()
     except KeyboardInterrupt:
         pass
@@ -275,6 +273,26 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def back_ends(jaeger: str, prometheus: str) -> list[str]:
+    """What to say of the programs that answer queries."""
+    return [
+        f"Jaeger       {jaeger} (API; this build has no pages)",
+        f"Prometheus   {prometheus} (API; this build has no pages)",
+    ]
+
+
+def _lines(stack: NativeStack) -> list[str]:
+    ports = stack.ports
+    otlp = f"OTLP         {stack.url(ports.otlp_http)} (HTTP), {HOST}:{ports.otlp_grpc} (gRPC)"
+    return [otlp, *back_ends(stack.url(ports.jaeger_ui), stack.url(ports.prometheus))]
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the stack until Ctrl-C."""
+    folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "stack"
+    return serve(lambda: NativeStack(folder, Ports()), _lines)
 
 
 if __name__ == "__main__":
