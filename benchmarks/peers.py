@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -11,6 +12,7 @@ from benchmarks.telemetry import Drop, Telemetry
 
 Activate = Callable[[bool], None]
 _Capture = Literal["content", "no content"]
+_SETTLED_S = 30.0
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -103,7 +105,7 @@ def _langsmith(telemetry: Telemetry, _: _Capture) -> list[BaseCallbackHandler]:
         api_url="http://127.0.0.1:9", api_key="none", tracing_mode="otel",
         otel_tracer_provider=telemetry.tracer_provider, info={},
     )  # fmt: skip
-    telemetry.settle = client.flush
+    telemetry.settle = partial(client.flush, timeout=_SETTLED_S)  # without one it may wait for ever
     return [LangChainTracer(client=client)]
 
 

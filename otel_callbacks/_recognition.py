@@ -3,6 +3,7 @@
 Their spans are renamed and completed. Samplers have seen them as what they seemed to be.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from otel_callbacks import semconv
@@ -15,12 +16,26 @@ _MAY_BE_AGENT = frozenset({"graph", semconv.INVOKE_WORKFLOW})
 _MAX_DEPTH_IN_NODE = 4
 
 
-def by_start(run: OpenRun, start: RunStart) -> None:
-    """Recognise a graph by its first node, or an agent by a part that nothing else has."""
-    if run.operation == "node":
-        _graph_of(run)
-    elif start.name in chain.PARTS_OF_AGENTS:
-        _agent_around(run, start)
+def by_node(node: OpenRun) -> None:
+    """Recognise a graph by its first node."""
+    graph = node.parent
+    if graph is None:
+        return
+    if graph.operation in _MAY_BE_GRAPH:
+        _become(graph, chain.as_graph(graph.name))
+    if graph.operation in _MAY_BE_AGENT:
+        graph.agent = node.agent = graph
+
+
+def by_part(part: OpenRun, start: RunStart) -> None:
+    """Recognise an agent by a part that nothing else has: a run of one of the names in `chain.PARTS_OF_AGENTS`."""
+    between: list[str] = []
+    run = part.parent
+    while run is not None and run.operation != "node" and len(between) < _MAX_DEPTH_IN_NODE:
+        between.append(run.name)
+        run = run.parent
+    if run is not None and run.operation == "node" and chain.starts_only_in_agents(start, run.name, between):
+        _become_agent(run.parent)
 
 
 def by_result(run: OpenRun, result: Any) -> None:
@@ -36,32 +51,12 @@ def by_agent_event(run: OpenRun) -> None:
         _become(run, chain.agent(run.name, run.inherit))
 
 
-def _graph_of(node: OpenRun) -> None:
-    graph = node.parent
-    if graph is None:
-        return
-    if graph.operation in _MAY_BE_GRAPH:
-        _become(graph, chain.as_graph(graph.name))
-    if graph.operation in _MAY_BE_AGENT:
-        graph.agent = node.agent = graph
-
-
-def _agent_around(part: OpenRun, start: RunStart) -> None:
-    between: list[str] = []
-    run = part.parent
-    while run is not None and run.operation != "node" and len(between) < _MAX_DEPTH_IN_NODE:
-        between.append(run.name)
-        run = run.parent
-    if run is not None and run.operation == "node" and chain.starts_only_in_agents(start, run.name, between):
-        _become_agent(run.parent)
-
-
 def _become_agent(graph: OpenRun | None) -> None:
     if graph is None or graph.operation not in _MAY_BE_AGENT:
         return
     _become(graph, chain.agent(graph.name, graph.inherit))
     for run in graph.descendants():
-        run.inherit = run.inherit._replace(agent_name=graph.inherit.agent_name)
+        run.inherit = replace(run.inherit, agent_name=graph.inherit.agent_name)
 
 
 def _become(run: OpenRun, plan: SpanPlan) -> None:

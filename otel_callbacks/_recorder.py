@@ -110,7 +110,8 @@ class Recorder:
         return unsubscribe
 
     def _capture(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
-        if _start.allows(pipeline, "capture_when", self._config.capture_when, start, otherwise=False):
+        ask = self._config.capture_when
+        if ask is None or _start.allows(pipeline, "capture_when", ask, start, otherwise=False):
             self.capturing.begin(pipeline, run, start, where)
 
     @cached_property
@@ -166,7 +167,7 @@ class Recorder:
     def _take(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
         """The run, taken out of the table; ``None`` where there is nothing to end."""
         found = self._destination.find(run_id.int)
-        if found is not None and leave_table(*found):
+        if found is not None and leave_table(found[0], found[1]):
             return None if found[1].dropped else found
         for pipeline in self._destination.all():
             if pipeline.table.forget_closed(run_id.int):

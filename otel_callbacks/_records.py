@@ -93,8 +93,9 @@ class RunStart:
     """False for one of several prompts that a model got in one call."""
 
 
-class Inherited(NamedTuple):
-    """What a child run takes over from its parent, by value, when it starts."""
+@dataclass(slots=True)
+class Inherited:
+    """What a child run takes over from its parent when it starts. Shared by runs: read only."""
 
     agent_name: str | None = None
     agent_marker: str | None = None

@@ -51,7 +51,6 @@ class Tree:
         """Monotonic time of the last sweep, start or end that saw the tree alive."""
 
 
-_NOTHING_INHERITED = Inherited()
 _NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 _NO_USAGE: Mapping[str, int] = MappingProxyType({})
 
@@ -71,7 +70,14 @@ class OpenRun:
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement per slot
-        self, run_id: RunId, start: RunStart, parent: "OpenRun | None", tree: Tree, recorder: "Recorder"
+        self,
+        run_id: RunId,
+        start: RunStart,
+        parent: "OpenRun | None",
+        tree: Tree,
+        recorder: "Recorder",
+        inherit: Inherited,
+        start_ns: int,
     ) -> None:
         self.id = run_id
         self.run_type: RunType = start.run_type
@@ -80,7 +86,7 @@ class OpenRun:
         self.tree = tree
         self.recorder = recorder
         """Who records this run; the same events reaching another handler on the provider are ignored."""
-        self.start_ns = 0
+        self.start_ns = start_ns
         """Monotonic, like all times here; the tree knows the offset to Unix time."""
         self.children: dict[int, OpenRun] = {}
         self.attributes: Mapping[str, Any] = _NO_ATTRIBUTES
@@ -96,7 +102,7 @@ class OpenRun:
         self.operation = ""
         self.title = ""
         """The span's name."""
-        self.inherit = _NOTHING_INHERITED
+        self.inherit = inherit
         self.inference_calls = 0
         self.tool_calls = 0
         self.cost_usd = 0.0
@@ -121,7 +127,7 @@ class OpenRun:
         self.last_chunk: Any = None
         self.deferred_inputs = False
         """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
-        self.single = True
+        self.single = start.single
         """False for one of several prompts that started together: their bodies are not nested."""
 
         self.error_mark: tuple[Any, ...] | None = None

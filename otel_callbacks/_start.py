@@ -5,6 +5,7 @@ import re
 import weakref
 from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from opentelemetry.trace import Link, SpanKind
 from otel_callbacks import _context, _links, _mapping, _recognition, _suppression, semconv
 from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
-from otel_callbacks._mapping import tags
+from otel_callbacks._mapping import chain, tags
 from otel_callbacks._mapping.bounds import LONGEST
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
@@ -57,14 +58,11 @@ def open_run(
     parent = _parent(table, parent_run_id, config) or _implicit_parent(table, current)
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
-    run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder)
-    run.start_ns = now
+    inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, recorder)
+    run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder, inherit, now)
     tree.idle_since = now
     if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
         run.deferred_inputs = True
-    if not start.single:
-        run.single = False
-    run.inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, recorder)
     table.open[run_id.int] = run
     if parent is not None:
         parent.children[run_id.int] = run
@@ -73,26 +71,24 @@ def open_run(
 
 
 def _parent(table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None) -> OpenRun | None:
-    """The parent LangChain states, unless the run in whose body we are knows better.
+    """The parent LangChain states, unless the run in whose body we are, as its own context tells, knows better.
 
     ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent: they are recognised
     by being called from the body of a child of that parent. Runs nobody announced are no parents.
     """
+    enclosing = None
+    if config is not None:
+        enclosing_id = getattr(config.get("callbacks"), "parent_run_id", None)
+        if enclosing_id is not None:
+            enclosing = table.open.get(enclosing_id.int)
+            if enclosing_id is parent_run_id:  # as nearly always
+                return enclosing
     stated = table.open.get(parent_run_id.int) if parent_run_id is not None else None
-    enclosing = _enclosing(table, config)
     if stated is None:
         return enclosing
     if enclosing is not None and enclosing.parent is stated and not enclosing.deferred_inputs:
         return enclosing
     return stated
-
-
-def _enclosing(table: RunTable, config: Mapping[str, Any] | None) -> OpenRun | None:
-    """The open run whose body we are in, as LangChain's own context tells."""
-    if config is None:
-        return None
-    parent_run_id = getattr(config.get("callbacks"), "parent_run_id", None)
-    return table.open.get(parent_run_id.int) if parent_run_id is not None else None
 
 
 def _implicit_parent(table: RunTable, current: Context) -> OpenRun | None:
@@ -129,7 +125,7 @@ def _with_conversation(
         return inherited
     if not _PLAIN_ID.fullmatch(found):  # some applications put the user's token there
         found = recorder.redactor.redact_text(found)
-    return inherited._replace(conversation_id=found)
+    return replace(inherited, conversation_id=found)
 
 
 def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:
@@ -141,9 +137,11 @@ def begin(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart, cur
         run.agent = run
     if parent is not None:
         run.visible = parent.visible
-        _recognition.by_start(run, start)
     if plan.operation == "node":
+        _recognition.by_node(run)
         _recognise_task(run, start)
+    elif start.name in chain.PARTS_OF_AGENTS:
+        _recognition.by_part(run, start)
     if run.visible is None or _shows(pipeline, config, run, start):
         _start_span(pipeline, config, run, start, current)
     if plan.operation in _mapping.MODEL_OPERATIONS:
@@ -164,7 +162,7 @@ def _recognise_task(run: OpenRun, start: RunStart) -> None:
 
 def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
     try:
-        return _mapping.plan(start, run.inherit, pipeline.dialect, is_root=run.parent is None)
+        return _mapping.PLAN[start.run_type](start, run.inherit, pipeline.dialect, run.parent is None)
     except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the run must be recorded
         pipeline.failed("plan", error)
         return _mapping.bare_plan(start)
@@ -173,7 +171,7 @@ def _plan(pipeline: Pipeline, run: OpenRun, start: RunStart) -> SpanPlan:
 def _shows(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> bool:
     if run.operation not in _mapping.VISIBLE[config.detail]:
         return False
-    return allows(pipeline, "filter", config.filter, start, otherwise=True)
+    return config.filter is None or allows(pipeline, "filter", config.filter, start, otherwise=True)
 
 
 def info(start: RunStart) -> RunInfo:
@@ -182,11 +180,9 @@ def info(start: RunStart) -> RunInfo:
 
 
 def allows(
-    pipeline: Pipeline, option: str, ask: Callable[[RunInfo], bool] | None, start: RunStart, *, otherwise: bool
+    pipeline: Pipeline, option: str, ask: Callable[[RunInfo], bool], start: RunStart, *, otherwise: bool
 ) -> bool:
-    """What the application's callable says of a run: true where there is none, `otherwise` where it fails."""
-    if ask is None:
-        return True
+    """What the application's callable says of a run, `otherwise` where it fails."""
     try:
         return bool(ask(info(start)))
     except Exception as error:  # noqa: BLE001 - a user's callable never breaks a run

@@ -346,11 +346,13 @@ class OTelCallbackHandler(BaseCallbackHandler):
 def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str, Any]) -> RunStart:
     """LangChain's keyword arguments as plain values of known types; nothing below knows the former."""
     known = serialized if isinstance(serialized, dict) else _NOTHING
-    name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), _mapping(kwargs.get("metadata"))
+    name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), kwargs.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = _NOTHING
     if run_type not in _MODELS:
         told = kwargs.get("run_type")
-        if told is not None:
-            run_type = _INNER_CHAINS.get(_text(told), run_type)
+        if told is not None and isinstance(told, str):
+            run_type = _INNER_CHAINS.get(told, run_type)
         return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING)
     if run_type == "chat" and isinstance(inputs, list) and inputs:
         inputs = inputs[0]  # a list of one prompt: LangChain starts a run for each
@@ -360,8 +362,8 @@ def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str
 
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:
-    if isinstance(given, str) and given:
-        return given[:_LONGEST_NAME]
+    if given and isinstance(given, str):
+        return given if len(given) <= _LONGEST_NAME else given[:_LONGEST_NAME]
     name = serialized.get("name")
     if isinstance(name, str) and name:
         return name[:_LONGEST_NAME]
@@ -369,14 +371,13 @@ def _name(given: Any, serialized: Mapping[str, Any]) -> str:
     return str(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _tags(tags: Any) -> Sequence[str]:
     if not tags or not isinstance(tags, (list, tuple)):
         return ()
-    return tuple([tag for tag in tags if isinstance(tag, str)])
+    for tag in tags:
+        if not isinstance(tag, str):
+            return tuple([tag for tag in tags if isinstance(tag, str)])
+    return tuple(tags)  # as nearly always: a third of the cost of choosing
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -29,9 +29,15 @@ RESPONSE: Mapping[RunType, Extractor] = {
     "retriever": retriever.response,
 }
 
-_PLANS: Mapping[RunType, Callable[[RunStart, Inherited], SpanPlan]] = {
+Plan = Callable[[RunStart, Inherited, semconv.Dialect, bool], SpanPlan]
+"""Decides what a run becomes when it starts: of its start, what it took over, the dialect, and whether it is a root."""
+
+PLAN: Mapping[RunType, Plan] = {
     "chat": model.plan,
     "llm": model.plan,
+    "chain": chain.plan,
+    "prompt": chain.plan,
+    "parser": chain.plan,
     "tool": tool.plan,
     "retriever": retriever.plan,
 }
@@ -62,14 +68,6 @@ _CONVERSATION_KEYS = ("thread_id", "session_id", "conversation_id")
 _CONVERSATION_NAMES = frozenset(_CONVERSATION_KEYS)
 MODEL_OPERATIONS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION})
 CLIENT_OPERATIONS = MODEL_OPERATIONS | {semconv.RETRIEVAL}
-
-
-def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, *, is_root: bool) -> SpanPlan:
-    """Decide what a run becomes when it starts."""
-    run_type = start.run_type
-    if run_type in _PLANS:
-        return _PLANS[run_type](start, inherited)
-    return chain.plan(start, inherited, dialect.workflow_name, is_root=is_root)
 
 
 def bare_plan(start: RunStart) -> SpanPlan:

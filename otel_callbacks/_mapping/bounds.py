@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 LONGEST = 1024
 """Characters of one text."""
@@ -17,3 +18,9 @@ def short(text: str) -> str:
 def few(texts: Iterable[str]) -> list[str]:
     """The first of the texts, each `short`."""
     return [short(text) for text in islice(texts, MOST)]
+
+
+def put_text(out: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value`, `short`, if it is a text and not an empty one."""
+    if value and isinstance(value, str):
+        out[key] = short(value)

@@ -41,19 +41,19 @@ _GENERIC_PREFIXES = (
 _NAMES_OF_CODE = _TYPE_NAMES | _LAMBDA_NAMES
 
 
-def plan(start: RunStart, inherited: Inherited, workflow_name: str, *, is_root: bool) -> SpanPlan:
-    """Decide what a chain run is (``on_chain_start``). `workflow_name`: the dialect's key for a workflow's name."""
+def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_root: bool) -> SpanPlan:  # noqa: FBT001
+    """Decide what a chain run is (``on_chain_start``)."""
     known = tags.read(start.tags)
     if known.graph_step is not None:
         return _node(start.run_type, start.name, known.graph_step)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         name = _text(start.metadata.get("lc_agent_name")) or start.name
-        return agent(name, inherited._replace(agent_marker=marker))
+        return agent(name, replace(inherited, agent_marker=marker))
     if start.name == _AGENT_EXECUTOR:
         return agent(start.name, inherited)
     if is_root:
-        return _workflow(start.name, workflow_name)
+        return _workflow(start.name, dialect.workflow_name)
     return _step(start.run_type, start.name, known.hidden)
 
 
@@ -109,7 +109,7 @@ def agent(name: str, inherited: Inherited) -> SpanPlan:
     if known:
         attributes[semconv.AGENT_NAME] = known
         title = f"{title} {known}"
-    return SpanPlan(semconv.INVOKE_AGENT, title, attributes, inherited._replace(agent_name=known))
+    return SpanPlan(semconv.INVOKE_AGENT, title, attributes, replace(inherited, agent_name=known))
 
 
 # Plans of the same names are one object: a program has few, and looking one up costs a tenth of building it.

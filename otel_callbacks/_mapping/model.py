@@ -1,15 +1,15 @@
 """Model runs (``on_chat_model_start``, ``on_llm_start``): names, request and response attributes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import urlsplit
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.bounds import few, short
+from otel_callbacks._mapping.bounds import few, put_text, short
 from otel_callbacks._mapping.provider import provider
-from otel_callbacks._mapping.result import first_message, generations, mapping
-from otel_callbacks._records import Inherited, RunStart, SpanPlan
+from otel_callbacks._mapping.result import generations, mapping
+from otel_callbacks._records import RunStart, SpanPlan
 
 _MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
 _ENDPOINT_KEYS = (
@@ -20,7 +20,7 @@ _ENDPOINT_NAMES = frozenset(_ENDPOINT_KEYS)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def plan(start: RunStart, _: Inherited) -> SpanPlan:
+def plan(start: RunStart, *_: object) -> SpanPlan:
     """Operation, provider, request model and server: what samplers and metrics need."""
     operation = semconv.CHAT if start.run_type == "chat" else semconv.TEXT_COMPLETION
     return _plan(operation, provider(start), request_model(start), _endpoint(start.serialized))
@@ -84,13 +84,15 @@ _NUMBERS: Mapping[str, tuple[str, type]] = {
     "seed": (semconv.REQUEST_SEED, int),
 }
 """Parameter -> attribute; the first parameter of an attribute counts."""
+_NUMBER_NAMES = frozenset(_NUMBERS)
+_PRECEDENCE = list(_NUMBERS).index
+_REASONING_NAMES = frozenset({"reasoning", "reasoning_effort"})
 
 
 def request(start: RunStart, out: dict[str, Any]) -> None:
     """Write the request parameters into `out`."""
     params = start.params
-    _request_numbers(params, out)
-    _request_from_metadata(start.metadata, out)
+    _request_numbers(params, start.metadata, out)
     stop = params.get("stop") or params.get("stop_sequences") or start.options.get("stop")
     if stop:
         sequences = few([stop] if isinstance(stop, str) else (entry for entry in stop if isinstance(entry, str)))
@@ -101,47 +103,45 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
         out[semconv.REQUEST_CHOICE_COUNT] = choices
     if params.get("stream") is True or params.get("streaming") is True:
         out[semconv.REQUEST_STREAM] = True
-    out.update({key: short(value) for key, value in _request_words(start) if value and isinstance(value, str)})
+    _request_words(start, out)
 
 
-def _request_numbers(params: Mapping[str, Any], out: dict[str, Any]) -> None:
-    for name, (key, kind) in _NUMBERS.items():
-        if name in params and key not in out and _is_number(params[name], kind):
-            out[key] = kind(params[name])
+def _request_numbers(params: Mapping[str, Any], metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
+    for name in sorted(_NUMBER_NAMES.intersection(params), key=_PRECEDENCE):
+        key, kind = _NUMBERS[name]
+        if key not in out:
+            _put_number(out, key, kind, params[name])
+    if semconv.REQUEST_TEMPERATURE not in out:
+        _put_number(out, semconv.REQUEST_TEMPERATURE, float, metadata.get("ls_temperature"))
+    if semconv.REQUEST_MAX_TOKENS not in out:
+        _put_number(out, semconv.REQUEST_MAX_TOKENS, int, metadata.get("ls_max_tokens"))
 
 
-def _is_number(value: Any, kind: type) -> TypeGuard[float]:
-    """Whether `value` is a number, not NaN, and can be sent as a `kind`."""
+def _put_number(out: dict[str, Any], key: str, kind: type, value: Any) -> None:
+    """Put `value` if it is a number, not NaN, and can be sent as a `kind`."""
     if type(value) not in _NUMBER_TYPES and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        return False
-    return value == value and (kind is float or abs(value) < 2**63)  # noqa: PLR0124 - NaN differs from itself
+        return
+    if value == value and (kind is float or abs(value) < 2**63):  # noqa: PLR0124 - NaN differs from itself
+        out[key] = kind(value)
 
 
-def _request_from_metadata(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
-    for key, name, kind in (
-        (semconv.REQUEST_TEMPERATURE, "ls_temperature", float),
-        (semconv.REQUEST_MAX_TOKENS, "ls_max_tokens", int),
-    ):
-        value = metadata.get(name)
-        if key not in out and _is_number(value, kind):
-            out[key] = kind(value)
-
-
-def _request_words(start: RunStart) -> Iterator[tuple[str, Any]]:
+def _request_words(start: RunStart, out: dict[str, Any]) -> None:
     params = start.params
-    reasoning = params.get("reasoning")
-    effort = params.get("reasoning_effort")
-    yield semconv.REQUEST_REASONING_LEVEL, mapping(reasoning).get("effort") or effort
-    yield semconv.REQUEST_PREVIOUS_RESPONSE_ID, params.get("previous_response_id")
-    yield semconv.OUTPUT_TYPE, _output_type(start)
+    if not _REASONING_NAMES.isdisjoint(params):
+        effort = mapping(params.get("reasoning")).get("effort") or params.get("reasoning_effort")
+        put_text(out, semconv.REQUEST_REASONING_LEVEL, effort)
+    put_text(out, semconv.REQUEST_PREVIOUS_RESPONSE_ID, params.get("previous_response_id"))
+    put_text(out, semconv.OUTPUT_TYPE, _output_type(start))
     if start.metadata.get("ls_provider") == "openai":
-        yield semconv.OPENAI_REQUEST_SERVICE_TIER, params.get("service_tier")
+        put_text(out, semconv.OPENAI_REQUEST_SERVICE_TIER, params.get("service_tier"))
 
 
 def _output_type(start: RunStart) -> str | None:
     if start.options.get("ls_structured_output_format"):
         return semconv.OUTPUT_TYPE_JSON
-    asked = mapping(start.params.get("response_format")).get("type")
+    if "response_format" not in start.params:
+        return None
+    asked = mapping(start.params["response_format"]).get("type")
     if asked in {"json_object", "json_schema"}:
         return semconv.OUTPUT_TYPE_JSON
     return semconv.OUTPUT_TYPE_TEXT if asked == "text" else None
@@ -149,30 +149,20 @@ def _output_type(start: RunStart) -> str | None:
 
 def response(result: Any, out: dict[str, Any]) -> None:
     """Write response model, id and finish reasons of an ``LLMResult`` into `out`."""
-    message = first_message(result)
+    choices = generations(result)
+    message = getattr(choices[0], "message", None) if choices else None
     output = mapping(getattr(result, "llm_output", None))
-    metadata = {**output, **mapping(getattr(message, "response_metadata", None))}
-    model = _first_text(metadata, "model_name", "model")
-    if model:
-        out[semconv.RESPONSE_MODEL] = short(model)
-    identity = _first_text(metadata, "id") or _provider_message_id(message)
-    if identity:
-        out[semconv.RESPONSE_ID] = short(identity)
+    metadata = mapping(getattr(message, "response_metadata", None))
+    if output:
+        metadata = {**output, **metadata}
+    put_text(out, semconv.RESPONSE_MODEL, _first_text(metadata, "model_name", "model"))
+    put_text(out, semconv.RESPONSE_ID, _first_text(metadata, "id") or _provider_message_id(message))
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
-        _openai_response(metadata, out)
-    reasons = finish_reasons(result)
+        put_text(out, semconv.OPENAI_RESPONSE_SERVICE_TIER, metadata.get("service_tier"))
+        put_text(out, semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, metadata.get("system_fingerprint"))
+    reasons = finish_reasons(choices)
     if reasons:
         out[semconv.RESPONSE_FINISH_REASONS] = reasons
-
-
-def _openai_response(metadata: Mapping[str, Any], out: dict[str, Any]) -> None:
-    for key, name in (
-        (semconv.OPENAI_RESPONSE_SERVICE_TIER, "service_tier"),
-        (semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, "system_fingerprint"),
-    ):
-        value = metadata.get(name)
-        if isinstance(value, str) and value:
-            out[key] = short(value)
 
 
 def _first_text(place: Mapping[str, Any], *keys: str) -> str | None:
@@ -191,17 +181,19 @@ def _provider_message_id(message: Any) -> str | None:
     return None
 
 
-def finish_reasons(result: Any) -> list[str]:
+def finish_reasons(choices: Sequence[Any]) -> list[str]:
     """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
-    return few(reason for reason in map(_finish_reason, generations(result)) if reason)
+    return few([reason for choice in choices if (reason := _finish_reason(choice))])
 
 
 def _finish_reason(generation: Any) -> str | None:
     info = mapping(getattr(generation, "generation_info", None))
+    reason = _first_text(info, "finish_reason", "done_reason") if info else None
+    if reason:
+        return reason
     metadata = mapping(getattr(getattr(generation, "message", None), "response_metadata", None))
     return (
-        _first_text(info, "finish_reason", "done_reason")
-        or _first_text(metadata, "finish_reason", "stop_reason", "stopReason", "done_reason")
+        _first_text(metadata, "finish_reason", "stop_reason", "stopReason", "done_reason")
         or _first_text(mapping(metadata.get("incomplete_details")), "reason")
         or _first_text(metadata, "status")
     )

@@ -14,12 +14,6 @@ def generations(result: Any) -> Sequence[Any]:
     return ()
 
 
-def first_message(result: Any) -> Any:
-    """The message of the first choice, or ``None`` for text models."""
-    choices = generations(result)
-    return getattr(choices[0], "message", None) if choices else None
-
-
 def mapping(value: Any) -> Mapping[str, Any]:
     """`value` if it is a mapping, else an empty one."""
     # Most places hold a dictionary or nothing; asking an abstract class costs twenty times as much.

@@ -4,10 +4,10 @@ from typing import Any
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.provider import GENAI_PROVIDERS, convention_name
-from otel_callbacks._records import Inherited, RunStart, SpanPlan
+from otel_callbacks._records import RunStart, SpanPlan
 
 
-def plan(start: RunStart, _: Inherited) -> SpanPlan:
+def plan(start: RunStart, *_: object) -> SpanPlan:
     """The convention names the span after the data source only, which LangChain does not tell."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.RETRIEVAL, semconv.RUN_NAME: start.name}
     provider = start.metadata.get("ls_retriever_provider") or start.metadata.get("ls_vector_store_provider")

@@ -4,13 +4,13 @@ from functools import lru_cache
 from typing import Any
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.bounds import short
+from otel_callbacks._mapping.bounds import put_text
 from otel_callbacks._records import Inherited, RunStart, SpanPlan
 
 UNNAMED = "tool"
 
 
-def plan(start: RunStart, inherited: Inherited) -> SpanPlan:
+def plan(start: RunStart, inherited: Inherited, *_: object) -> SpanPlan:
     """Name and executing agent; both are metric dimensions."""
     return _plan(start.name or UNNAMED, inherited.agent_name)
 
@@ -29,20 +29,15 @@ def _plan(name: str, agent_name: str | None) -> SpanPlan:
 
 def request(start: RunStart, out: dict[str, Any]) -> None:
     """Write the call's id and the tool's description into `out`."""
-    _put_text(out, semconv.TOOL_CALL_ID, start.params.get("tool_call_id"))
-    _put_text(out, semconv.TOOL_DESCRIPTION, start.serialized.get("description"))
+    put_text(out, semconv.TOOL_CALL_ID, start.params.get("tool_call_id"))
+    put_text(out, semconv.TOOL_DESCRIPTION, start.serialized.get("description"))
 
 
 def response(output: Any, out: dict[str, Any]) -> None:
     """LangChain before 1.1 tells the call's id only with the result."""
-    _put_text(out, semconv.TOOL_CALL_ID, getattr(output, "tool_call_id", None))
+    put_text(out, semconv.TOOL_CALL_ID, getattr(output, "tool_call_id", None))
 
 
 def failed(output: Any) -> bool:
     """A failure the tool turned into an error message (``handle_tool_error``) instead of raising."""
     return getattr(output, "status", None) == "error" and hasattr(output, "tool_call_id")
-
-
-def _put_text(out: dict[str, Any], key: str, value: Any) -> None:
-    if isinstance(value, str) and value:
-        out[key] = short(value)

@@ -1,10 +1,10 @@
 """Token counts of one model result, each counted once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.result import first_message, generations, mapping
+from otel_callbacks._mapping.result import generations, mapping
 
 
 class Usage(NamedTuple):
@@ -21,27 +21,22 @@ def usage(result: Any) -> Usage | None:
     ``usage`` in ``llm_output``, in ``response_metadata``, in ``generation_info``. Generations are never summed: each
     repeats the whole call's usage.
     """
-    output = getattr(result, "llm_output", None)
-    for metadata in _usage_metadata(result):
-        from_cache = output is None and metadata.get("total_cost") == 0
-        return Usage(_from_usage_metadata(metadata), from_cache)
-    for raw in _raw_usages(result, output):
+    choices, output = generations(result), getattr(result, "llm_output", None)
+    for choice in choices:
+        metadata = mapping(getattr(getattr(choice, "message", None), "usage_metadata", None))
+        if metadata:
+            from_cache = output is None and metadata.get("total_cost") == 0
+            return Usage(_from_usage_metadata(metadata), from_cache)
+    for raw in _raw_usages(choices, output):
         counts = _from_raw(raw)
         if counts:
             return Usage(counts)
     return None
 
 
-def _usage_metadata(result: Any) -> Iterator[Mapping[str, Any]]:
-    for generation in generations(result):
-        metadata = mapping(getattr(getattr(generation, "message", None), "usage_metadata", None))
-        if metadata:
-            yield metadata
-
-
-def _raw_usages(result: Any, output: Any) -> Iterator[Mapping[str, Any]]:
-    message = first_message(result)
-    first = next(iter(generations(result)), None)
+def _raw_usages(choices: Sequence[Any], output: Any) -> Iterator[Mapping[str, Any]]:
+    first = choices[0] if choices else None
+    message = getattr(first, "message", None)
     for place in (output, getattr(message, "response_metadata", None), getattr(first, "generation_info", None)):
         if isinstance(place, Mapping):
             for key in ("token_usage", "usage", "usage_metadata"):

@@ -4,6 +4,7 @@ import pytest
 
 from otel_callbacks._mapping import chain
 from otel_callbacks._records import Inherited
+from otel_callbacks.semconv import DIALECTS
 from tests.mapping.records import start
 
 CREATE_AGENT = {"ls_integration": "langchain_create_agent"}
@@ -13,7 +14,7 @@ NAMED_AGENT = {**CREATE_AGENT, "lc_agent_name": "weather"}
 def plan(name, inherited=None, *, is_root=False, run_type="chain", **fields):
     """The plan of a chain run, inside another run unless it is a root."""
     record = start(run_type, name, **fields)
-    return chain.plan(record, inherited or Inherited(), "gen_ai.workflow.name", is_root=is_root)
+    return chain.plan(record, inherited or Inherited(), DIALECTS["py-1.3"], is_root)
 
 
 @pytest.mark.parametrize("name", ["qa", "fanout", "My chain", "weather_agent", "reagent_parser"])

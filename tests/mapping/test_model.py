@@ -208,7 +208,7 @@ def test_response_id_is_the_providers(fields, expected):
 def test_finish_reason(info, metadata, expected):
     """The reason is read where providers put it, as they spell it; none is invented."""
     generation = SimpleNamespace(generation_info=info, message=message(response_metadata=metadata))
-    reasons = model.finish_reasons(SimpleNamespace(generations=[[generation]]))
+    reasons = model.finish_reasons([generation])
     assert reasons == ([expected] if expected else [])
 
 

@@ -21,7 +21,8 @@ DIALECT = semconv.DIALECTS["py-1.3"]
 )
 def test_each_run_type_has_its_operation(run_type, operation):
     """The hook that fired decides the operation, not a name."""
-    assert _mapping.plan(start(run_type, "agent"), Inherited(), DIALECT, is_root=False).operation == operation
+    plan = _mapping.PLAN[run_type](start(run_type, "agent"), Inherited(), DIALECT, False)
+    assert plan.operation == operation
 
 
 @pytest.mark.parametrize("run_type", ["chat", "llm", "tool", "retriever", "chain"])
