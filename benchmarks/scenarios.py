@@ -131,6 +131,7 @@ def _after_lost_runs(number: int) -> Build:
 _QUESTION = {"question": "How is it?"}
 _MESSAGES = {"messages": [("human", "How is it?")]}
 _CAPTURED = {"capture": "span_only"}
+_NO_BOUND = {"max_open_runs": 100_000}
 _LCEL = _invoke(programs.lcel, _QUESTION)
 _WITH_FLOOR = (*BASE, "floor")
 _WITH_OPTIONS = tuple(mode for mode in OURS if mode not in {"ours", "ours-chunks"})
@@ -171,8 +172,10 @@ _SCENARIOS: Mapping[str, Scenario] = {
     "prompt-1M": Scenario("LCEL chain, 1 MB prompt, captured", _prompt(1_000_000), 2, options=_CAPTURED),
     "otlp": Scenario("LCEL chain with OTLP serialisation", _LCEL, 20, serialise=True),
     **{
-        f"open-{n}": Scenario(f"LCEL chain beside {n} open runs", _beside_open_runs(n), 10, curve=("open runs", n))
-        for n in (10, 100, 1000, 9000)
+        f"open-{n}": Scenario(
+            f"LCEL chain beside {n} open runs", _beside_open_runs(n), 10, options=_NO_BOUND, curve=("open runs", n)
+        )
+        for n in (10, 100, 1000, 10_000)
     },
     **{
         f"lost-{n}": Scenario(f"LCEL chain after {n} lost runs", _after_lost_runs(n), 2, curve=("lost runs", n))

@@ -40,16 +40,19 @@ class SelfHealingSpan(trace.Span):
         """The run is over: let go of it."""
         self.run = None
 
-    def executing_run(self) -> "OpenRun | None":
+    def executing_run(self, *, outside: bool = False) -> "OpenRun | None":
         """The run this span stands for where the caller is: mostly its own.
 
         In the thread and task where the run started it is the run whose body is executing, ``None`` outside of all;
         elsewhere (a worker thread, a task made for the body) the context is trusted.
+
+        Args:
+            outside: the caller is known to execute no body, so that the stack needs not be read again.
         """
         run = self.run
         if run is None or run.body is None:
             return run
-        inner = innermost(run.id.table.bodies)
+        inner = None if outside else innermost(run.id.table.bodies)
         if inner is not None:
             return inner if inner.tree is run.tree else run
         return None if run.body.started_here() else run
@@ -121,10 +124,12 @@ def live(span: trace.Span) -> trace.Span:
 def enclosing_run(current: Context, key: str) -> "OpenRun | None":
     """The innermost open run in whose body we are, whatever else is current."""
     span = current.get(key)
+    outside = False
     while type(span) is SelfHealingSpan:
-        run = span.executing_run()
+        run = span.executing_run(outside=outside)
         if run is not None:
             return run
+        outside = outside or span.run is not None
         span = span.enclosing
     return None
 
