@@ -33,8 +33,7 @@ _MODELS = frozenset({"chat", "llm"})
 _INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
 """Chains whose own type LangChain tells."""
 _ONE_PROMPT = (None, 1)
-_CLOSER_LOOK = frozenset({"on_llm_start", "<listcomp>"})
-"""Functions in which `run_inline` may be false; a comprehension has a frame of its own before Python 3.12."""
+_frame = sys._getframe  # noqa: SLF001 - the documented way to one's own stack
 _LONGEST_NAME = 256
 """Characters of a run's name that count."""
 
@@ -152,11 +151,12 @@ class OTelCallbackHandler(BaseCallbackHandler):
         Except where that would keep the event from other handlers.
         """
         # LangChain asks three times for each token of an async stream: only one of its functions needs a closer look.
-        reader = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
-        if reader.f_code.co_name not in _CLOSER_LOOK:
-            return True
-        outer = reader.f_back if reader.f_code.co_name == "<listcomp>" else reader
-        return outer is None or outer.f_code.co_name != "on_llm_start" or not starves_others(self, outer)
+        depth = 1
+        function = _frame(depth).f_code.co_name
+        if function == "<listcomp>":  # has a frame of its own before Python 3.12
+            depth = 2
+            function = _frame(depth).f_code.co_name
+        return function != "on_llm_start" or not starves_others(self, _frame(depth))
 
     # Plain attributes where the base class has properties: LangChain reads one before every event.
     ignore_llm = False
