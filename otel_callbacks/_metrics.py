@@ -55,6 +55,8 @@ class ModelLabels(NamedTuple):
 
     duration: Labels
     model: Labels
+    input: Labels
+    output: Labels
     request: tuple[Any, ...]
     """Values in the order of `_REQUEST`."""
 
@@ -83,8 +85,13 @@ class Dimensions:
         labels = self._of_models.get(identity)
         if labels is None:
             request = self.of(attributes, _REQUEST)
+            model = self.of(attributes, _MODEL)
             labels = ModelLabels(
-                self.of(attributes, _MODEL_DURATION), self.of(attributes, _MODEL), tuple(map(request.get, _REQUEST))
+                duration=self.of(attributes, _MODEL_DURATION),
+                model=model,
+                input={**model, semconv.TOKEN_TYPE: "input"},
+                output={**model, semconv.TOKEN_TYPE: "output"},
+                request=tuple(map(request.get, _REQUEST)),
             )
             if len(self._of_models) < _MAX_CACHED_SETS:
                 self._of_models[identity] = labels
@@ -181,9 +188,10 @@ class Instruments:
         """Record the tokens of one model run; input and output are totals, the other counts parts of them."""
         counts = usage.counts
         if self._token_usage is not None:
-            for key, token_type in ((semconv.USAGE_INPUT, "input"), (semconv.USAGE_OUTPUT, "output")):
-                if key in counts:
-                    self._token_usage.record(counts[key], {**labels.model, semconv.TOKEN_TYPE: token_type}, context)
+            if semconv.USAGE_INPUT in counts:
+                self._token_usage.record(counts[semconv.USAGE_INPUT], labels.input, context)
+            if semconv.USAGE_OUTPUT in counts:
+                self._token_usage.record(counts[semconv.USAGE_OUTPUT], labels.output, context)
         for key, histogram in self._token_histograms:
             if key in counts:
                 histogram.record(counts[key], labels.model, context)
