@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("otel_callbacks")
 
 _NOTHING: Mapping[str, Any] = {}
-_MODELS = frozenset({"chat", "llm"})
 _INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
 """Chains whose own type LangChain tells."""
 _ONE_PROMPT = (None, 1)
@@ -174,14 +173,40 @@ class OTelCallbackHandler(BaseCallbackHandler):
     # Models
 
     def on_chat_model_start(
-        self, serialized: Any, messages: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+        self,
+        serialized: Any,
+        messages: Any,
+        *,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        metadata: Any = None,
+        name: Any = None,
+        invocation_params: Any = None,
+        options: Any = None,
+        batch_size: Any = None,
+        **_: Any,
     ) -> None:
-        self._start("chat", serialized, messages, run_id, parent_run_id, kwargs)
+        asked = invocation_params, options, batch_size
+        self._start("chat", serialized, messages, run_id, parent_run_id, name, tags, metadata, asked)
 
     def on_llm_start(
-        self, serialized: Any, prompts: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+        self,
+        serialized: Any,
+        prompts: Any,
+        *,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        metadata: Any = None,
+        name: Any = None,
+        invocation_params: Any = None,
+        options: Any = None,
+        batch_size: Any = None,
+        **_: Any,
     ) -> None:
-        self._start("llm", serialized, prompts, run_id, parent_run_id, kwargs)
+        asked = invocation_params, options, batch_size
+        self._start("llm", serialized, prompts, run_id, parent_run_id, name, tags, metadata, asked)
 
     def on_llm_new_token(
         self,
@@ -216,9 +241,19 @@ class OTelCallbackHandler(BaseCallbackHandler):
     # Chains
 
     def on_chain_start(
-        self, serialized: Any, inputs: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+        self,
+        serialized: Any,
+        inputs: Any,
+        *,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        metadata: Any = None,
+        name: Any = None,
+        run_type: Any = None,
+        **_: Any,
     ) -> None:
-        self._start("chain", serialized, inputs, run_id, parent_run_id, kwargs)
+        self._start("chain", serialized, inputs, run_id, parent_run_id, name, tags, metadata, None, run_type)
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", inputs: Any = None, **_: Any) -> None:
         self._end(run_id, outputs, inputs)
@@ -229,10 +264,22 @@ class OTelCallbackHandler(BaseCallbackHandler):
     # Tools
 
     def on_tool_start(
-        self, serialized: Any, input_str: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+        self,
+        serialized: Any,
+        input_str: Any,
+        *,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        metadata: Any = None,
+        name: Any = None,
+        inputs: Any = None,
+        tool_call_id: Any = None,
+        **_: Any,
     ) -> None:
-        inputs = kwargs.get("inputs")
-        self._start("tool", serialized, input_str if inputs is None else inputs, run_id, parent_run_id, kwargs)
+        arguments = input_str if inputs is None else inputs
+        asked = {"tool_call_id": tool_call_id}, None, None
+        self._start("tool", serialized, arguments, run_id, parent_run_id, name, tags, metadata, asked)
 
     def on_tool_end(self, output: Any, *, run_id: "UUID", **_: Any) -> None:
         self._end(run_id, output)
@@ -243,9 +290,18 @@ class OTelCallbackHandler(BaseCallbackHandler):
     # Retrievers
 
     def on_retriever_start(
-        self, serialized: Any, query: Any, *, run_id: "UUID", parent_run_id: "UUID | None" = None, **kwargs: Any
+        self,
+        serialized: Any,
+        query: Any,
+        *,
+        run_id: "UUID",
+        parent_run_id: "UUID | None" = None,
+        tags: Any = None,
+        metadata: Any = None,
+        name: Any = None,
+        **_: Any,
     ) -> None:
-        self._start("retriever", serialized, query, run_id, parent_run_id, kwargs)
+        self._start("retriever", serialized, query, run_id, parent_run_id, name, tags, metadata)
 
     def on_retriever_end(self, documents: Any, *, run_id: "UUID", **_: Any) -> None:
         self._end(run_id, documents)
@@ -303,12 +359,17 @@ class OTelCallbackHandler(BaseCallbackHandler):
         inputs: Any,
         run_id: "UUID",
         parent_run_id: "UUID | None",
-        kwargs: dict[str, Any],
+        name: Any,
+        tags: Any,
+        metadata: Any,
+        asked: tuple[Any, Any, Any] | None = None,
+        told: Any = None,
     ) -> None:
+        """`asked`: parameters, options and number of prompts of a call. `told`: what LangChain says a chain is."""
         if self._ignored:
             return
         try:
-            start = _normalise(run_type, serialized, inputs, kwargs)
+            start = _normalise(run_type, serialized, inputs, name, tags, metadata, asked, told)
             block = current()
             if block.metadata:
                 start.metadata = {**block.metadata, **start.metadata}
@@ -343,22 +404,30 @@ class OTelCallbackHandler(BaseCallbackHandler):
             self.__class__ = made
 
 
-def _normalise(run_type: RunType, serialized: Any, inputs: Any, kwargs: dict[str, Any]) -> RunStart:
-    """LangChain's keyword arguments as plain values of known types; nothing below knows the former."""
+def _normalise(
+    run_type: RunType,
+    serialized: Any,
+    inputs: Any,
+    name: Any,
+    tags: Any,
+    metadata: Any,
+    asked: tuple[Any, Any, Any] | None,
+    told: Any,
+) -> RunStart:
+    """LangChain's arguments as plain values of known types; nothing below sees others."""
     known = serialized if isinstance(serialized, dict) else _NOTHING
-    name, tags, metadata = _name(kwargs.get("name"), known), _tags(kwargs.get("tags")), kwargs.get("metadata")
+    name, tags = _name(name, known), _tags(tags)
     if not isinstance(metadata, dict):
         metadata = _NOTHING
-    if run_type not in _MODELS:
-        told = kwargs.get("run_type")
+    if asked is None:
         if told is not None and isinstance(told, str):
             run_type = _INNER_CHAINS.get(told, run_type)
-        return RunStart(run_type, name, known, inputs, tags, metadata, kwargs, _NOTHING)
+        return RunStart(run_type, name, known, inputs, tags, metadata, _NOTHING, _NOTHING)
     if run_type == "chat" and isinstance(inputs, list) and inputs:
         inputs = inputs[0]  # a list of one prompt: LangChain starts a run for each
-    params, options = _mapping(kwargs.get("invocation_params")), _mapping(kwargs.get("options"))
-    single = kwargs.get("batch_size") in _ONE_PROMPT
-    return RunStart(run_type, name, known, inputs, tags, metadata, params, options, single)
+    params, options, prompts = asked
+    single = prompts in _ONE_PROMPT
+    return RunStart(run_type, name, known, inputs, tags, metadata, _mapping(params), _mapping(options), single)
 
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:
