@@ -44,9 +44,9 @@ def _collector_rate(name: str, signal: str, matchers: str = "") -> str:
     return f'rate({{__name__=~"otelcol_{name}_{signal}(_total)?",{matchers}}}[5m])'
 
 
-def collector_rate(name: str, signal: str) -> str:
+def collector_rate(name: str, signal: str, *matchers: str) -> str:
     """What the collector counts per second, over all its receivers or exporters."""
-    return f"sum ({_collector_rate(name, signal, _COLLECTOR_JOB)})"
+    return f"sum ({_collector_rate(name, signal, ','.join((_COLLECTOR_JOB, *matchers)))})"
 
 
 def _tagged(expression: str, tag: str) -> str:

@@ -88,10 +88,11 @@ _PIPELINE = Row(
     [
         graph(
             "Spans and points per second",
-            "What the collector takes in and hands on.",
+            "What collectors take from applications and hand on to the stores.",
             "ops",
-            Query(alerts.collector_rate("receiver_accepted", "spans"), "spans in"),
-            Query(alerts.collector_rate("exporter_sent", "spans"), "spans out"),
+            # A span that goes from a gateway to a sampler neither comes in nor goes out there.
+            Query(alerts.collector_rate("receiver_accepted", "spans", 'tier!="sampler"'), "spans in"),
+            Query(alerts.collector_rate("exporter_sent", "spans", 'tier!="gateway"'), "spans out"),
             Query(alerts.collector_rate("receiver_accepted", "metric_points"), "points in"),
             Query(alerts.collector_rate("exporter_sent", "metric_points"), "points out"),
             width=8,

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Scripts and the stack's tests are run by path and never installed.
 sys.path += [str(ROOT / "scripts"), str(ROOT / "tests/stack")]
 
+from demo_traffic import Demo, run_demo  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from native_scale import ScaleStack  # noqa: E402
 
@@ -26,3 +27,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """All tiers; a test that stops a program starts it again."""
     with ScaleStack(tmp_path_factory.mktemp("scale"), environment=SAMPLING, interval="1s") as running:
         yield Fleet(running)
+
+
+@pytest.fixture(scope="session")
+def demos(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> list[Demo]:
+    """The demo in both dialects, each in a process of its own and through a gateway of its own."""
+    return [
+        run_demo(fleet.collector(number), tmp_path_factory.mktemp(dialect), dialect)
+        for number, dialect in enumerate(("py-1.3", "0.1.0"))
+    ]

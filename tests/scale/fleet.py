@@ -9,11 +9,12 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 
 from backends import HTTP_NOT_FOUND, Prometheus, get
-from native_scale import ScaleStack
+from native_scale import Collector, ScaleStack
 from native_stack import HOST, wait_until
 from scale_load import FAILED_EVERY, SPANS_PER_TRACE, trace_id
 
@@ -46,6 +47,12 @@ class Fleet:
         self.jaeger = f"http://{HOST}:{stack.ui}"
         self.prometheus = Prometheus(f"http://{HOST}:{stack.prometheus_port}")
         self.long_term_store = Prometheus(f"http://{HOST}:{stack.store_port}")
+        self.stores = (self.prometheus, self.long_term_store)
+
+    def collector(self, number: int) -> SimpleNamespace:
+        """A gateway, to those who send to the one collector of a stack."""
+        ports = SimpleNamespace(otlp_http=self.stack.gateways[number].http)
+        return SimpleNamespace(ports=ports, url=lambda port: f"http://{HOST}:{port}")
 
     def load(self, count: int, rate: float = 100.0, meanwhile: Callable[[], object] | None = None) -> Load:
         """Sends `count` traces from two processes at once; `meanwhile` runs while they do."""
@@ -79,13 +86,11 @@ class Fleet:
 
     def accepted(self) -> int:
         """Spans that the gateways that run have accepted."""
-        return sum(
-            int(float(value))
-            for gateway in self.stack.gateways
-            for value in re.findall(
-                r"^otelcol_receiver_accepted_spans\S* (\S+)", _metrics(gateway.metrics), re.MULTILINE
-            )
-        )
+        return _total("receiver_accepted_spans", self.stack.gateways)
+
+    def kept(self) -> int:
+        """Spans that the samplers that run have written to Kafka."""
+        return _total("exporter_sent_spans", self.stack.samplers)
 
     def stored(self, load: Load, numbers: Iterable[int] | None = None) -> dict[int, int]:
         """Spans in Jaeger by trace."""
@@ -146,6 +151,11 @@ class Fleet:
         finally:
             for program in programs:
                 program.start()
+
+
+def _total(counter: str, collectors: Iterable[Collector]) -> int:
+    values = (re.findall(rf"^otelcol_{counter}\S* (\S+)", _metrics(one.metrics), re.MULTILINE) for one in collectors)
+    return sum(int(float(value)) for found in values for value in found)
 
 
 def _metrics(port: int) -> str:

@@ -1,9 +1,7 @@
 """Boards and rules behind the tiers, and the long-term store at the other end of remote write."""
 
-from types import SimpleNamespace
-
 import pytest
-from demo_traffic import SERVICE, run_demo
+from demo_traffic import SERVICE
 from fleet import ARRIVAL_S
 from native_stack import HOST, wait_until
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -11,39 +9,32 @@ from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
+from test_rules import RECORDINGS
 
 pytestmark = pytest.mark.scale
 
 
-@pytest.fixture(scope="module")
-def demo(fleet, tmp_path_factory):
-    """The demo through the second gateway."""
-    ports = SimpleNamespace(otlp_http=fleet.stack.gateways[1].http)
-    gateway = SimpleNamespace(ports=ports, url=lambda port: f"http://{HOST}:{port}")
-    return run_demo(gateway, tmp_path_factory.mktemp("demo"))
-
-
-def test_rules_and_their_series_are_those_of_the_one_machine_stack(fleet, demo):
-    """The demo's counts are exact, every rule is healthy, and each that has something to record has recorded it."""
-    runs = f'otel_callbacks_runs_total{{job="{demo.job}"}}'
-    assert wait_until(lambda: fleet.prometheus.total(runs) == sum(demo.truth["runs"].values()), ARRIVAL_S)
+def test_rules_and_their_series_are_those_of_the_one_machine_stack(fleet, demos):
+    """The demo's counts are exact, every rule is healthy, and what it recorded is in both stores."""
+    for demo in demos:
+        runs = f'last_over_time(otel_callbacks_runs_total{{job="{demo.job}"}}[1h])'
+        assert wait_until(lambda: fleet.prometheus.total(runs) == sum(demo.truth["runs"].values()), ARRIVAL_S)  # noqa: B023 (called at once)
     assert wait_until(lambda: all(rule["health"] == "ok" for rule in fleet.prometheus.rules()), ARRIVAL_S)
-    recording = [rule for rule in fleet.prometheus.rules() if rule["type"] == "recording"]
-    with_data = {rule["name"] for rule in recording if fleet.prometheus.now(rule["query"])}
-    assert len(with_data) > 5
-    for name in with_data:
-        assert wait_until(lambda name=name: fleet.prometheus.now(name), ARRIVAL_S), name
+    for name in {rule["record"] for rule in RECORDINGS}:
+        for store in fleet.stores:
+            assert wait_until(lambda: store.now(f"last_over_time({name}[1h])"), ARRIVAL_S), name  # noqa: B023 (called at once)
 
 
-def test_every_span_of_the_demo_is_counted(fleet, demo):
+def test_every_span_of_the_demo_is_counted(fleet, demos):
     """Span metrics of the demo count all spans, kept or not."""
-    total = f'sum(last_over_time(traces_span_metrics_calls_total{{service_name="{SERVICE}",job="{demo.job}"}}[1h]))'
-    assert wait_until(lambda: fleet.prometheus.total(total) == len(demo.spans), ARRIVAL_S)
+    for demo in demos:
+        total = f'sum(last_over_time(traces_span_metrics_calls_total{{service_name="{SERVICE}",job="{demo.job}"}}[1h]))'
+        assert wait_until(lambda: fleet.prometheus.total(total) == len(demo.spans), ARRIVAL_S)  # noqa: B023 (called at once)
 
 
-def test_long_term_store_has_the_same_series_and_exemplars(fleet, demo):
+def test_long_term_store_has_the_same_series_and_exemplars(fleet, demos):
     """Remote write carries every series of the demo with its value, and every exemplar."""
-    selector = f'{{job="{demo.job}"}}'
+    selector = f'{{job="{demos[1].job}"}}'
     here, there = fleet.prometheus, fleet.long_term_store
 
     def values(store):
@@ -55,7 +46,7 @@ def test_long_term_store_has_the_same_series_and_exemplars(fleet, demo):
         }
 
     assert wait_until(lambda: values(here) and values(here) == values(there), ARRIVAL_S)
-    buckets = f'{{__name__=~"gen_ai.*_bucket|traces_span_metrics_duration_milliseconds_bucket",job="{demo.job}"}}'
+    buckets = f'{{__name__=~"gen_ai.*_bucket|traces_span_metrics_duration_milliseconds_bucket",job="{demos[1].job}"}}'
     assert wait_until(lambda: here.exemplars(buckets), ARRIVAL_S)
     assert wait_until(lambda: len(there.exemplars(buckets)) == len(here.exemplars(buckets)), ARRIVAL_S)
     assert {one["metric"]["cluster"] for one in there.now(selector)} == {"native"}

@@ -54,7 +54,7 @@ def unknown(expression: str) -> set[str]:
     series = {one for one in reading.series | names if not RECORDED.match(one)}
     known = {one: METRICS[base(one)].labels for one in series if base(one) in METRICS}
     known |= {one: STACK_METRICS[one] for one in series if one in STACK_METRICS}
-    labels = set().union({"le", "exporter", *RESOURCE}, *known.values())
+    labels = set().union({"le", "exporter", "tier", *RESOURCE}, *known.values())
     return (series - known.keys()) | (reading.matched - labels) | (reading.grouped - labels)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 from backends import Prometheus
+from board_queries import chosen, numbers
 from demo_traffic import run_long_lived
 from native_stack import NativeStack, wait_until
 from test_boards import BOARDS, load, panels
-from test_live_metrics import chosen, has_data
 
 pytestmark = pytest.mark.stack
 
@@ -45,9 +45,7 @@ def test_panels_that_need_no_buckets_go_on_working(stack: NativeStack, prometheu
         for path in BOARDS
         for panel in panels(load(path))
         if shows_job(panel)
-        and any(
-            has_data(prometheus, one, {**chosen(prometheus, load(path)), "job": SERVICE}) for one in panel["targets"]
-        )
+        and any(numbers(prometheus, one, {**chosen(load(path)), "job": SERVICE}) for one in panel["targets"])
     }
     assert working == WORKING
 

@@ -1,11 +1,21 @@
 """The demo's metrics, as Prometheus and through it the boards and rules see them."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 from backends import Jaeger, Prometheus
+from board_queries import (
+    ALL_PANELS,
+    EMPTY_PANELS,
+    EXEMPLAR_TARGETS,
+    chosen,
+    filled_in,
+    numbers,
+    recorded,
+    silent,
+    values_of_variables,
+)
 from demo_traffic import Demo, run_long_lived
 from emitted import METRICS, RESOURCE, SCOPE, base
 from native_stack import NativeStack, wait_until
@@ -14,18 +24,6 @@ from test_boards import BOARDS, load, panels
 pytestmark = pytest.mark.stack
 
 ARRIVAL_S = 30.0
-BUILT_IN = {"__rate_interval": "1m", "__range": "10m"}
-
-EMPTY_PANELS = {
-    "The tracer's own errors": "the demo makes none",
-    "Redacted values": "the demo captures no content",
-    "Refused or lost per second": "nothing is lost",
-    "Calls without usage": "every demo model reports its usage",
-    "Calls without a price": "every demo model has a listed price",
-}
-"""Panels that stay empty on the demo's traffic, and why."""
-
-
 LONG_LIVED = "long-lived"
 """A program that exports more than once: series of observable counters begin with their first value, not with zero."""
 
@@ -36,9 +34,7 @@ def arrived(stack: NativeStack, prometheus: Prometheus, demos: list[Demo]) -> li
     run_long_lived(stack, LONG_LIVED)
 
     def complete() -> bool:
-        runs = "genai:run_errors:ratio_rate6h"
-        jobs = [*(demo.job for demo in demos), LONG_LIVED]
-        return all(prometheus.now(f'{runs}{{job="{job}"}}') for job in jobs) and bool(
+        return recorded(prometheus, [*(demo.job for demo in demos), LONG_LIVED]) and bool(
             prometheus.now(f'traces_span_metrics_calls_total{{service_name="{LONG_LIVED}"}}')
         )
 
@@ -98,41 +94,10 @@ def test_program_that_exports_once_has_a_rate(prometheus, arrived):
         assert prometheus.total(increase) > 0
 
 
-def chosen(prometheus: Prometheus, board: dict) -> dict[str, str]:
-    """Values of a board's variables: "All" for what can be all, as a reader finds it."""
-    return {
-        variable["name"]: variable.get("allValue") or str(variable.get("query"))
-        for variable in board["templating"]["list"]
-    }
-
-
-def filled_in(expression: str, values: dict[str, str]) -> str:
-    """A query as Grafana sends it."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: {**BUILT_IN, **values}.get(found[1], found[0]), expression)
-
-
-def has_data(prometheus: Prometheus, target: dict, values: dict[str, str]) -> bool:
-    """Whether a panel's query gives at least one number."""
-    expression = filled_in(target["expr"], values)
-    if target["instant"]:
-        return any(series["value"][1] != "NaN" for series in prometheus.now(expression))
-    return any(value != "NaN" for series in prometheus.history(expression) for _, value in series["values"])
-
-
-ALL_PANELS = [
-    pytest.param(load(path), panel, id=f"{path.stem}: {panel['title']}")
-    for path in BOARDS
-    for panel in panels(load(path))
-    if panel["title"] not in EMPTY_PANELS
-]
-
-
 @pytest.mark.parametrize(("board", "panel"), ALL_PANELS)
 def test_every_panel_shows_data(prometheus, arrived, board, panel):
     """Each query of each panel gives points on the demo's traffic, with "All" chosen everywhere."""
-    values = chosen(prometheus, board)
-    for target in panel["targets"]:
-        assert has_data(prometheus, target, values), filled_in(target["expr"], values)
+    assert silent(prometheus, board, panel) == []
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
@@ -141,30 +106,24 @@ def test_panels_that_may_be_empty_are_valid(prometheus, arrived, path):
     board = load(path)
     for panel in panels(board):
         if panel["title"] in EMPTY_PANELS:
-            for target in panel["targets"]:
-                prometheus.now(filled_in(target["expr"], chosen(prometheus, board)))
+            silent(prometheus, board, panel)
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_every_variable_lists_values(prometheus, arrived, path):
     """Job, provider, model and agent can be chosen from values that were sent."""
-    board = load(path)
-    for variable in board["templating"]["list"]:
-        if variable["type"] == "query":
-            selector, label = re.fullmatch(r"label_values\((\{.*\}), (\w+)\)", variable["query"]["query"]).groups()
-            values = prometheus.label_values(label, filled_in(selector, chosen(prometheus, board)))
-            assert values, variable["name"]
-            if variable["name"] == "job":
-                assert {demo.job for demo in arrived} <= set(values)
+    values = values_of_variables(prometheus, load(path))
+    assert all(values.values()), values
+    assert {demo.job for demo in arrived} <= set(values["job"])
 
 
 def test_choosing_one_model_leaves_out_the_others(prometheus, arrived):
     """A chosen value filters: an unknown model empties the panel that All fills."""
     board = load(next(path for path in BOARDS if path.stem.endswith("overview")))
     panel = next(panel for panel in panels(board) if panel["title"] == "Calls per second")
-    values = chosen(prometheus, board)
-    assert has_data(prometheus, panel["targets"][0], values)
-    assert not has_data(prometheus, panel["targets"][0], {**values, "model": "no-such-model"})
+    values = chosen(board)
+    assert numbers(prometheus, panel["targets"][0], values)
+    assert not numbers(prometheus, panel["targets"][0], {**values, "model": "no-such-model"})
 
 
 def test_every_rule_is_healthy(prometheus, arrived):
@@ -177,19 +136,10 @@ def test_every_rule_is_healthy(prometheus, arrived):
     assert not [rule for rule in rules if "error expanding template" in json.dumps(rule)]
 
 
-EXEMPLAR_TARGETS = [
-    pytest.param(load(path), target, id=f"{path.stem}: {panel['title']} {target['refId']}")
-    for path in BOARDS
-    for panel in panels(load(path))
-    for target in panel["targets"]
-    if target["exemplar"]
-]
-
-
 @pytest.mark.parametrize(("board", "target"), EXEMPLAR_TARGETS)
 def test_exemplars_lead_to_traces(prometheus, jaeger: Jaeger, arrived, board, target):
     """Each latency graph has exemplars, and each one's trace and span are in Jaeger."""
-    found = prometheus.exemplars(filled_in(target["expr"], chosen(prometheus, board)))
+    found = prometheus.exemplars(filled_in(target["expr"], chosen(board)))
     assert found
     for exemplar in found:
         trace_id, span_id = (exemplar["labels"][name] for name in ("trace_id", "span_id"))

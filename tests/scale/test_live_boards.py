@@ -1,0 +1,151 @@
+"""Boards and rules as shipped, behind the tiers: each panel and rule, asked of Prometheus and of the long-term store.
+
+These are the first of the live tests, as long as nothing has been stopped: afterwards alerts may have cause to fire.
+"""
+
+import pytest
+from backends import Prometheus
+from board_queries import (
+    ALL_PANELS,
+    EMPTY_PANELS,
+    EXEMPLAR_TARGETS,
+    chosen,
+    filled_in,
+    numbers,
+    recorded,
+    silent,
+    values_of_variables,
+)
+from demo_traffic import run_long_lived
+from fleet import ARRIVAL_S
+from native_stack import wait_until
+from promql import read
+from test_boards import BOARDS, load, panels
+from test_rules import ALERTS, RECORDINGS, named
+
+pytestmark = pytest.mark.scale
+
+LONG_LIVED = "long-lived"
+ADDED = {"cluster", "replica"}
+"""Labels that remote write adds."""
+
+NEVER_SENT = {"otel_callbacks_errors_total": "the demo's tracer makes no errors"}
+QUIET = {
+    "GenAIErrorBudgetBurnFast": "no agent run or workflow of the demo fails",
+    "GenAIErrorBudgetBurnSlow": "no agent run or workflow of the demo fails",
+    "GenAILatencyBudgetBurn": "no model call of the demo is slow",
+    "GenAIModelCallErrors": "one model call in nine fails",
+    "GenAITimeToFirstChunkHigh": "the demo's streams begin at once",
+    "GenAITokenRateAnomaly": "there is no yesterday",
+    "GenAICostAnomaly": "there is no yesterday",
+    "GenAICostBudget": "the demo costs less than a cent",
+    "GenAIAgentLoop": "the demo's agent makes few model calls",
+    "GenAITruncatedOutputs": "the demo's answers are not cut off",
+    "GenAITelemetryAbsent": "the demo has not been there for an hour",
+    "OtelCallbacksErrors": "the demo's tracer makes no errors",
+    "OtelCallbacksRunsPileUp": "few runs are open",
+    "TelemetryLost": "nothing is lost",
+    "TelemetryQueueFilling": "every back end runs",
+    "TelemetryTargetDown": "every program runs",
+}
+"""Alerts that the demo gives no cause for, and why; its failing tool is cause for the one other."""
+
+
+@pytest.fixture(scope="module")
+def arrived(fleet, demos) -> list:
+    """The demos, once they, a long-lived program, the rules on them and the tiers' own counts are in both stores."""
+    run_long_lived(fleet.collector(0), LONG_LIVED)
+    jobs = [*(demo.job for demo in demos), LONG_LIVED]
+
+    def complete() -> bool:
+        last = 'rate({__name__=~"otelcol_exporter_sent_spans.*",tier="sampler"}[5m])'
+        return all(
+            recorded(store, jobs) and len(store.now(last)) == len(fleet.stack.samplers) for store in fleet.stores
+        )
+
+    assert wait_until(complete, ARRIVAL_S)
+    return demos
+
+
+@pytest.fixture(params=["prometheus", "long_term_store"])
+def store(fleet, arrived, request) -> Prometheus:
+    """Each of the places that boards can read."""
+    return getattr(fleet, request.param)
+
+
+@pytest.mark.parametrize(("board", "panel"), ALL_PANELS)
+def test_every_panel_shows_data(store, board, panel):
+    """Each query of each panel that shows data on the one-machine stack does so here."""
+    assert silent(store, board, panel) == []
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_panels_that_are_empty_on_one_machine_are_so_here(store, path):
+    """Panels for what the demo does not do show nothing, or zero."""
+    board = load(path)
+    for panel in panels(board):
+        if panel["title"] in EMPTY_PANELS:
+            shown = {float(number) for target in panel["targets"] for number in numbers(store, target, chosen(board))}
+            assert shown <= {0.0}, panel["title"]
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_every_variable_lists_values(store, arrived, path):
+    """Job, provider, model and agent can be chosen from values that were sent, through either gateway."""
+    values = values_of_variables(store, load(path))
+    assert all(values.values()), values
+    assert {LONG_LIVED, *(demo.job for demo in arrived)} <= set(values["job"])
+
+
+@pytest.mark.parametrize("rule", RECORDINGS + ALERTS, ids=named)
+def test_every_rule_has_what_it_reads(store, rule):
+    """Every series that a rule reads is there, and its expression has an answer unless there is no cause for one."""
+    reading = read(rule["expr"])
+    selectors = reading.series | {f'{{__name__=~"{pattern}"}}' for pattern in ["|".join(reading.patterns)] if pattern}
+    assert {one for one in selectors if not store.now(f"last_over_time({one}[10m])")} <= NEVER_SENT.keys()
+    assert bool(store.now(rule["expr"])) == (rule.get("alert") not in QUIET)
+
+
+def test_both_stores_answer_with_the_same_series(fleet, arrived):
+    """What boards and rules ask for gives series with the same labels here and there."""
+    expressions = [rule["expr"] for rule in RECORDINGS + ALERTS] + [
+        filled_in(target["expr"], chosen(board))
+        for board in map(load, BOARDS)
+        for panel in panels(board)
+        for target in panel["targets"]
+    ]
+
+    def differing() -> list[str]:
+        here, there = ([labels(store, one) for one in expressions] for store in fleet.stores)
+        return [expression for expression, a, b in zip(expressions, here, there, strict=True) if a != b]
+
+    assert wait_until(lambda: not differing(), ARRIVAL_S), differing()
+
+
+def labels(store: Prometheus, expression: str) -> set:
+    """The labels of each series that a query gives, without those that remote write adds."""
+    return {frozenset((k, v) for k, v in one["metric"].items() if k not in ADDED) for one in store.now(expression)}
+
+
+@pytest.mark.parametrize(("board", "target"), EXEMPLAR_TARGETS)
+def test_exemplars_lead_to_traces(fleet, store, arrived, board, target):
+    """Each latency graph has exemplars of the demo, and the trace of each is stored: a policy keeps all of them."""
+    jobs = "|".join(demo.job for demo in arrived)
+    found = store.exemplars(filled_in(target["expr"], {**chosen(board), "job": jobs}))
+    assert found
+    for trace_id in {exemplar["labels"]["trace_id"] for exemplar in found}:
+        assert wait_until(lambda: fleet.spans(trace_id), ARRIVAL_S)  # noqa: B023 (called at once)
+
+
+@pytest.mark.parametrize(("legend", "truth"), [("spans in", "accepted"), ("spans out", "kept")])
+def test_spans_are_shown_once(fleet, store, legend, truth):
+    """The health board counts what applications sent and what goes to the store, not each hop between."""
+    (target,) = (
+        target
+        for path in BOARDS
+        for panel in panels(load(path))
+        for target in panel["targets"]
+        if target["legendFormat"] == legend
+    )
+    total = target["expr"].replace("rate(", "last_over_time(")
+    assert wait_until(lambda: store.total(total) == getattr(fleet, truth)(), ARRIVAL_S)
