@@ -137,15 +137,26 @@ def test_exemplars_lead_to_traces(fleet, store, arrived, board, target):
         assert wait_until(lambda: fleet.spans(trace_id), ARRIVAL_S)  # noqa: B023 (called at once)
 
 
-@pytest.mark.parametrize(("legend", "truth"), [("spans in", "accepted"), ("spans out", "kept")])
-def test_spans_are_shown_once(fleet, store, legend, truth):
-    """The health board counts what applications sent and what goes to the store, not each hop between."""
-    (target,) = (
-        target
+def query(title: str, legend: str) -> str:
+    """The expression of the one query of a panel with this legend."""
+    (found,) = (
+        target["expr"]
         for path in BOARDS
         for panel in panels(load(path))
         for target in panel["targets"]
-        if target["legendFormat"] == legend
+        if (panel["title"], target["legendFormat"]) == (title, legend)
     )
-    total = target["expr"].replace("rate(", "last_over_time(")
+    return found
+
+
+@pytest.mark.parametrize(("legend", "truth"), [("spans in", "accepted"), ("spans out", "kept")])
+def test_spans_are_shown_once(fleet, store, legend, truth):
+    """The health board counts what applications sent and what goes to the store, not each hop between."""
+    total = query("Spans and points per second", legend).replace("rate(", "last_over_time(")
     assert wait_until(lambda: store.total(total) == getattr(fleet, truth)(), ARRIVAL_S)
+
+
+def test_every_scraped_program_is_watched(store):
+    """The health board, and with it the alert on what is down, covers all that is scraped: each tier by its job."""
+    scraped = {target["metric"]["job"] for target in store.now("up")}
+    assert {program["metric"]["job"] for program in store.now(query("Programs up", "{{job}}"))} == scraped
