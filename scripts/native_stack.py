@@ -8,7 +8,9 @@ There is no Grafana: its program cannot be built this way.
 
 import contextlib
 import dataclasses
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -29,6 +31,9 @@ Stack = TypeVar("Stack")
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.1
+# Below the ports of outgoing connections: one of those could take a port before the program that it is for starts.
+_PORTS = range(20_000, 32_000)
+_untried_ports = iter(random.sample(_PORTS, len(_PORTS)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +58,15 @@ class Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports that nothing listens on right now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+    """TCP ports that nothing listens on right now; none is given twice."""
+    return list(itertools.islice(filter(_is_free, _untried_ports), count))
+
+
+def _is_free(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.socket() as one:
+        one.bind((HOST, port))
+        return True
+    return False
 
 
 class Program:
