@@ -113,7 +113,8 @@ def test_the_tiers():
     for name, tier in TIERS.items():
         if tier["kind"] == "StatefulSet":
             assert [claim["metadata"]["name"] for claim in tier["spec"]["volumeClaimTemplates"]] == ["queue"]
-            assert tier["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
+            assert set(tier["spec"]["persistentVolumeClaimRetentionPolicy"].values()) == {"Retain"}
+            assert {"name": "queue", "mountPath": "/var/lib/otelcol"} in pod(name)["containers"][0]["volumeMounts"]
             assert objects("Service")[tier["spec"]["serviceName"]]["spec"]["clusterIP"] == "None", name
 
 

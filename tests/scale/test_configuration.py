@@ -1,5 +1,6 @@
 """The tiers' files as files: the settings without which spans are lost in silence, and what must be equal elsewhere."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,19 @@ def test_prometheus_differs_in_targets_and_the_way_on_only():
     jobs = [[job["job_name"] for job in one.pop("scrape_configs")] for one in (here, there)]
     assert jobs[0] == jobs[1]
     assert here == there
+
+
+def test_page_names_what_is_there():
+    """Each variable and file of the tiers that docs/scale.md names is read by their files, or is one of them."""
+    page = (ROOT / "docs/scale.md").read_text()
+    files = [path for path in (ROOT / "deploy").rglob("*.y*ml") if path.is_file()]
+    texts = "".join(path.read_text() for path in [*files, *ROOT.glob("docker-compose*.yml")])
+    variables = set(re.findall(r"`((?:OTELCOL|JAEGER|KAFKA|CASSANDRA|TRACE|PROMETHEUS)_[A-Z_]+)", page))
+    assert len(variables) > 5
+    assert variables <= set(re.findall(r"\$\{(?:env:)?([A-Z_]+):-", texts))
+    named = set(re.findall(r"([\w.-]+)\.ya?ml`", page))
+    assert len(named) > 3
+    assert named <= {path.stem for path in [*files, *ROOT.glob("*.yml")]}
 
 
 @pytest.mark.parametrize("name", ["jaeger_query", "metric_backends"])

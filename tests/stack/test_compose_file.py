@@ -15,6 +15,7 @@ ADDED = {name: service for name, service in SCALE["services"].items() if name no
 CHANGED = {name: service for name, service in SCALE["services"].items() if name in SERVICES}
 LASTING = {name: service for name, service in SERVICES.items() if name != "volumes"}
 OWN_NETWORK = {name: service for name, service in ADDED.items() if name not in {"scale-volumes", "otel-collector-2"}}
+QUEUE = "/var/lib/otelcol"
 PROVISIONING = ROOT / "deploy/grafana/provisioning"
 DATASOURCES = yaml.safe_load((PROVISIONING / "datasources/datasources.yaml").read_text())["datasources"]
 
@@ -80,6 +81,18 @@ def test_every_collector_and_jaeger_is_watched():
     programs = {name for name in {**SERVICES, **ADDED} if re.match("otel-|jaeger", name)}
     expected = {("jaeger" if "jaeger" in name else "otel-collector", f"{name}:8888") for name in programs}
     assert targets == expected | {("prometheus", "localhost:9090")}
+
+
+@pytest.mark.parametrize("name", ["otel-collector", "otel-collector-2", "otel-sampler-1", "otel-sampler-2"])
+def test_every_collector_has_a_volume_for_its_queue(name):
+    """Where a collector queues there is a volume that outlives it, and no other service has the same."""
+    everything = {**SERVICES, **ADDED}
+    (queue,) = (one.split(":")[0] for one in everything[name]["volumes"] if one.endswith(f":{QUEUE}"))
+    assert queue in {**COMPOSE["volumes"], **SCALE["volumes"]}
+    users = {user for user, service in everything.items() for one in service.get("volumes", []) if queue in one}
+    assert {user for user in users if not user.endswith("volumes")} == {name}
+    config = "scale/sampler" if "sampler" in name else "collector/config"
+    assert f"directory: ${{env:OTELCOL_QUEUE_DIR:-{QUEUE}}}" in (ROOT / f"deploy/{config}.yaml").read_text()
 
 
 def test_back_end_network_has_no_way_out():
