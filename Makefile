@@ -43,11 +43,11 @@ check-semconv: $(READY) ## check the demo's and the recorded runs' telemetry aga
 test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus and collector, built from source once (needs go)
 	$(BIN)/python -m pytest -m stack tests/stack --ignore tests/stack/test_compose.py $(PYTEST_ARGS)
 
-test-compose: $(READY) ## test docker-compose.yml on a Docker engine
-	$(BIN)/python -m pytest -m stack tests/stack/test_compose.py $(PYTEST_ARGS)
+test-compose: $(READY) ## test docker-compose.yml and docker-compose.scale.yml on a Docker engine
+	$(BIN)/python -m pytest -m 'stack or scale' tests/stack/test_compose.py tests/scale/test_compose_scale.py $(PYTEST_ARGS)
 
 test-scale: $(READY) ## test the tiers of deploy/scale on the real engines (needs go, Java 17 and Maven)
-	$(BIN)/python -m pytest -m scale tests/scale $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m scale tests/scale --ignore tests/scale/test_compose_scale.py $(PYTEST_ARGS)
 
 bench: $(READY) ## measure what the handler costs beside the least possible, and write docs/performance.md
 	$(BIN)/python -m benchmarks run $(BENCH_ARGS)

@@ -38,14 +38,14 @@ _OPENS = {
     "java.management": ("com.sun.jmx.remote.security",),
     "jdk.management": ("com.sun.management.internal",),
 }
-_REACH = [
+REACH = [
     f"--add-{what}={module}/{package}=ALL-UNNAMED"
     for what, packages in (("exports", _EXPORTS), ("opens", _OPENS))
     for module, names in packages.items()
     for package in names
 ]
 
-_LOGBACK = """<configuration>
+LOGBACK = """<configuration>
   <appender name="console" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%d{HH:mm:ss.SSS} %-5level %logger{20} %msg%n</pattern></encoder>
   </appender>
@@ -90,7 +90,7 @@ def kafka_format(config: Path) -> None:
 def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
     """Runs one node with its own files in `folder`, waiting for no others."""
     logback = folder / "logback.xml"
-    logback.write_text(_LOGBACK)
+    logback.write_text(LOGBACK)
     settings = {
         "jdk.attach.allowAttachSelf": "true",
         "cassandra.config": f"file://{config}",
@@ -103,7 +103,7 @@ def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
     agent = next(jars("cassandra").glob("jamm-*.jar"))
     options = [
         *("-Xms512m", "-Xmx768m", f"-javaagent:{agent}"),
-        *_REACH,
+        *REACH,
         *(f"-D{name}={value}" for name, value in settings.items()),
     ]
     return [*_java("cassandra", *options), "org.apache.cassandra.service.CassandraDaemon"]
@@ -116,7 +116,7 @@ def cassandra_flush(jmx_port: int) -> None:
         RuntimeError: it does not; with what the tool said.
     """
     # The tool keeps a history in the user's home.
-    options = ["-Xmx128m", f"-Duser.home={tempfile.gettempdir()}", *_REACH]
+    options = ["-Xmx128m", f"-Duser.home={tempfile.gettempdir()}", *REACH]
     _run([*_java("cassandra", *options), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"])
 
 

@@ -119,7 +119,7 @@ class ScaleStack:
                 {
                     "7000": str(nodes),
                     "9042": str(self._cassandra_port),
-                    "rpc_address:": f"rpc_address: {HOST}",
+                    "rpc_address: cassandra": f"rpc_address: {HOST}",
                     "/var/lib/cassandra": str(folder),
                 },
             )

@@ -99,18 +99,7 @@ class Fleet:
 
     def spans(self, trace: str) -> int:
         """Number of a trace's different spans in the store, once the store can be read."""
-        answer: dict[str, Any] = {}
-
-        def read() -> bool:
-            try:
-                # Version 3 of the API takes a missing trace for a fault.
-                answer.update(get(f"{self.jaeger}/api/traces/{trace}"))
-            except HTTPError as error:
-                return error.code == HTTP_NOT_FOUND
-            return True
-
-        assert wait_until(read, ARRIVAL_S)
-        return len({span["spanID"] for one in answer.get("data") or [] for span in one["spans"]})
+        return len(span_ids(self.jaeger, trace))
 
     def search(self, service: str, **attributes: str) -> set[str]:
         """Ids of the traces that have a span of this service with these attributes."""
@@ -161,3 +150,19 @@ def _total(counter: str, collectors: Iterable[Collector]) -> int:
 def _metrics(port: int) -> str:
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
         return answer.read().decode()
+
+
+def span_ids(jaeger: str, trace: str) -> set[str]:
+    """A trace's spans in the store, once the store can be read."""
+    answer: dict[str, Any] = {}
+
+    def read() -> bool:
+        try:
+            # Version 3 of the API takes a missing trace for a fault.
+            answer.update(get(f"{jaeger}/api/traces/{trace}"))
+        except HTTPError as error:
+            return error.code == HTTP_NOT_FOUND
+        return True
+
+    assert wait_until(read, ARRIVAL_S)
+    return {span["spanID"] for one in answer.get("data") or [] for span in one["spans"]}

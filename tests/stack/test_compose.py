@@ -14,8 +14,9 @@ from typing import NamedTuple
 import pytest
 from backends import Jaeger, Prometheus, get
 from demo_traffic import SERVICE, run_demo
-from docker_engine import engine, images, run
+from docker_engine import engine, run
 from native_stack import HOST, Ports, wait_until
+from stand_ins import images, one_machine, published
 
 pytestmark = pytest.mark.stack
 
@@ -39,11 +40,6 @@ class Composed(NamedTuple):
         return f"http://{HOST}:{port}"
 
 
-def published() -> dict[str, str]:
-    """Images by variable, as the compose file names them."""
-    return dict(re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", (ROOT / "docker-compose.yml").read_text()))
-
-
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """The stack of the compose file, in a project, folder and ports of its own."""
@@ -52,7 +48,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     with engine(folder) as client:
         environment = {
             **client,
-            **images(client, published()),
+            **images(client, published(ROOT / "docker-compose.yml"), one_machine),
             "COMPOSE_PROJECT_NAME": "otel-callbacks-test",
             "XDG_DATA_HOME": str(folder / "data"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
