@@ -43,7 +43,8 @@ def finish(
     if end_ns is None:
         end_ns = now
     if run.parent_end is not None and end_ns - run.parent_end[0] < GRACE_NS:
-        end_ns = min(end_ns, run.parent_end[0])  # a run that ends just after its parent ended with it
+        # A run that ends just after its parent ended with it, or when it began, if that was later still.
+        end_ns = max(min(end_ns, run.parent_end[0]), run.start_ns)
     run.tree.idle_since = now
     pipeline.instruments.runs[run.run_type, ending.outcome] += 1
     try:

@@ -54,6 +54,37 @@ async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemet
     assert handler.open_runs == 0
 
 
+async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(telemetry: Telemetry, caplog):
+    """Tasks started and not awaited, one by the other: within the grace, too, no run ends before its start."""
+    over, begun, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    tasks = []
+
+    class Slow(ScriptedChat):
+        async def _agenerate(self, *args, **kwargs):
+            begun.set()
+            await answered.wait()
+            return self._generate(*args, **kwargs)
+
+    async def inner(text):
+        await over.wait()
+        tasks.append(asyncio.ensure_future(Slow(script=["hi"]).ainvoke(text)))
+        await begun.wait()
+
+    async def outer(text):
+        tasks.append(asyncio.ensure_future(RunnableLambda(inner).ainvoke(text)))
+        await asyncio.sleep(0)  # so that the step starts while its parent runs
+
+    await RunnableLambda(outer).with_config(run_name="careless").ainvoke("x", {"callbacks": [telemetry.handler()]})
+    over.set()
+    await tasks[0]
+    answered.set()
+    await tasks[1]
+    assert telemetry.tree() == "invoke_workflow careless\n  chain inner\n    chat"
+    assert all(span.start_time <= span.end_time for span in telemetry.spans)
+    assert len(telemetry.points("gen_ai.client.operation.duration")) == 1
+    assert not caplog.records
+
+
 async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: Telemetry, no_grace):
     """A model whose end never comes is closed by the loop when the grace after its parent's end is over."""
     hanging = Hanging()
