@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from otel_callbacks import _flush
 from otel_callbacks._langchain import starves_others
 from otel_callbacks._langgraph import LANGGRAPH, graph_class
+from otel_callbacks._mapping.bounds import plain_text
 from otel_callbacks._pipeline import Destination
 from otel_callbacks._recorder import Recorder
 from otel_callbacks._records import RunStart, RunSummary, RunType
@@ -431,21 +432,21 @@ def _normalise(
 
 
 def _name(given: Any, serialized: Mapping[str, Any]) -> str:
-    if given and isinstance(given, str):
-        return given if len(given) <= _LONGEST_NAME else given[:_LONGEST_NAME]
+    if isinstance(given, str) and given:
+        return plain_text(given)[:_LONGEST_NAME]
     name = serialized.get("name")
     if isinstance(name, str) and name:
-        return name[:_LONGEST_NAME]
+        return plain_text(name)[:_LONGEST_NAME]
     path = serialized.get("id")
-    return str(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
+    return plain_text(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
 
 
 def _tags(tags: Any) -> Sequence[str]:
-    if not tags or not isinstance(tags, (list, tuple)):
+    if tags is None or not isinstance(tags, (list, tuple)):
         return ()
     for tag in tags:
-        if not isinstance(tag, str):
-            return tuple([tag for tag in tags if isinstance(tag, str)])
+        if type(tag) is not str:
+            return tuple([plain_text(tag) for tag in tags if isinstance(tag, str)])
     return tuple(tags)  # as nearly always: a third of the cost of choosing
 
 

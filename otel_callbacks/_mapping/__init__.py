@@ -84,6 +84,8 @@ def conversation_id(metadata: Mapping[str, Any]) -> str | None:
     for key in _CONVERSATION_KEYS:
         if key in metadata:
             value = metadata[key]
-            if isinstance(value, (str, int)) and str(value):
-                return short(str(value))
+            if isinstance(value, (str, int)):
+                text = short(value if isinstance(value, str) else str(value))
+                if text:
+                    return text
     return None

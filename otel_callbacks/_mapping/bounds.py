@@ -10,8 +10,14 @@ MOST = 128
 """Texts of one attribute."""
 
 
+def plain_text(text: str) -> str:
+    """`text` as nothing but a text: members of an enumeration would show as their own names, not as their values."""
+    return text if type(text) is str else str.__str__(text)
+
+
 def short(text: str) -> str:
     """`text`, its end replaced by its length where it is too long."""
+    text = plain_text(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 
@@ -22,5 +28,5 @@ def few(texts: Iterable[str]) -> list[str]:
 
 def put_text(out: dict[str, Any], key: str, value: Any) -> None:
     """Put `value`, `short`, if it is a text and not an empty one."""
-    if value and isinstance(value, str):
+    if isinstance(value, str) and value:
         out[key] = short(value)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping import tags
+from otel_callbacks._mapping.bounds import short
 from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
@@ -159,4 +160,4 @@ def is_meaningful(name: str) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return short(value) if isinstance(value, str) and value else None

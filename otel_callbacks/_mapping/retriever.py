@@ -3,6 +3,7 @@
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.bounds import put_text
 from otel_callbacks._mapping.provider import GENAI_PROVIDERS, convention_name
 from otel_callbacks._records import RunStart, SpanPlan
 
@@ -22,9 +23,7 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
         (semconv.RETRIEVER_VECTOR_STORE, "ls_vector_store_provider"),
         (semconv.RETRIEVER_EMBEDDING, "ls_embedding_provider"),
     ):
-        value = start.metadata.get(name)
-        if isinstance(value, str) and value:
-            out[key] = value
+        put_text(out, key, start.metadata.get(name))
 
 
 def response(documents: Any, out: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 import logging
 import uuid
 from collections.abc import Iterator
+from enum import Enum
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, StateGraph
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -239,3 +241,45 @@ def test_failures_inside_are_counted_and_logged_once(telemetry: Telemetry, caplo
     ours = [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
     assert len(ours) == len({message.split(":")[0] for message in ours})
     assert all("hands off" not in message for message in ours)
+
+
+class Word(str, Enum):
+    """Members are texts, though Python formats them by their names."""
+
+    HELPER = "helper"
+    OTHER = "other"
+
+
+def test_members_of_an_enumeration_show_as_their_values(telemetry: Telemetry):
+    """Names, tags, models and conversations may be members of an enumeration: what leaves is their values."""
+    graph = StateGraph(dict)
+    graph.add_node(Word.OTHER, lambda _: {})
+    graph.add_edge(START, Word.OTHER)
+    config = {"callbacks": [telemetry.handler()], "run_name": Word.HELPER, "tags": [Word.OTHER]}
+    graph.compile().invoke({}, {**config, "configurable": {"thread_id": Word.HELPER}})
+    named = {"ls_model_name": Word.HELPER, "ls_provider": Word.OTHER, "session_id": Word.OTHER}
+    ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": named}, stop=[Word.OTHER])
+    assert telemetry.tree() == "invoke_workflow helper\n  node other\nchat helper"
+    values = [value for span in telemetry.spans for value in span.attributes.values()]
+    texts = [text for value in values for text in (value if isinstance(value, tuple) else [value])]
+    assert not [text for text in texts if isinstance(text, Word)]
+    assert {span.attributes["gen_ai.conversation.id"] for span in telemetry.spans} == {"helper", "other"}
+
+
+class Undecided:
+    """An array of several elements is neither true nor false."""
+
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+
+def test_only_texts_are_asked_for_their_truth(telemetry: Telemetry):
+    """A value of another type where a text is due costs that value, not what else is known of the run."""
+    handler, odd = telemetry.handler(), Undecided()
+    run_id = uuid.uuid4()
+    handler.on_tool_start(
+        {"description": "Looks it up."}, "x", run_id=run_id, name=odd, tags=odd, metadata=odd, tool_call_id=odd
+    )
+    handler.on_tool_end("x", run_id=run_id)
+    assert telemetry.span("execute_tool tool").attributes["gen_ai.tool.description"] == "Looks it up."
+    assert telemetry.total("otel_callbacks.errors") == 0
