@@ -37,6 +37,8 @@ _COLLECTOR_JOB = 'job="otel-collector"'
 _STACK_JOBS = 'job=~"otel-collector|jaeger|prometheus"'
 _LOSSES = ("exporter_send_failed", "exporter_enqueue_failed", "receiver_refused", "receiver_failed")
 _SIGNALS = ("spans", "metric_points")
+_REMOTE_WRITE = "prometheus_remote_storage"
+_WRITTEN = ("samples", "histograms", "exemplars")
 
 
 def _collector_rate(name: str, signal: str, matchers: str = "") -> str:
@@ -54,10 +56,14 @@ def _tagged(expression: str, tag: str) -> str:
     return f'label_replace({expression}, "kind", "{tag}", "", "")'
 
 
-LOST_TELEMETRY = "sum by (job) ({})".format(
-    " or ".join(_tagged(_collector_rate(name, signal), f"{name}_{signal}") for name in _LOSSES for signal in _SIGNALS)
+_LOST = (
+    *(_tagged(_collector_rate(name, signal), f"{name}_{signal}") for name in _LOSSES for signal in _SIGNALS),
+    *(_tagged(f"rate({_REMOTE_WRITE}_{kind}_failed_total[5m])", f"written_{kind}") for kind in _WRITTEN),
 )
+LOST_TELEMETRY = f"sum by (job) ({' or '.join(_LOST)})"
 QUEUE_USE = "max by (job, exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
+# Not by the newest sample in the queue: a full queue takes no newer one.
+WRITE_DELAY = f"max by (job, remote_name) (time() - {_REMOTE_WRITE}_queue_highest_sent_timestamp_seconds)"
 STACK_UP = f"min by (job) (up{{{_STACK_JOBS}}})"
 
 
@@ -308,7 +314,7 @@ ALERTS = (
         "5m",
         f"{LOST_TELEMETRY} > 0",
         f"{_JOB} refuses or loses {{{{ $value | humanize }}}} spans or points per second",
-        "Out of memory, a full queue, or a back end that rejects what it gets.",
+        "Out of memory, a full queue, or a back end or long-term store that rejects what it gets.",
         "health",
     ),
     Alert(
@@ -318,6 +324,15 @@ ALERTS = (
         f"{QUEUE_USE} > 0.5",
         f"{_JOB}: the queue of {{{{ $labels.exporter }}}} is {_PERCENT} full",
         "A back end is down or too slow; nothing is lost until the queue is full.",
+        "health",
+    ),
+    Alert(
+        "TelemetryRemoteWriteBehind",
+        "ticket",
+        "5m",
+        f"{WRITE_DELAY} > 600",
+        f"{_JOB}: what {{{{ $labels.remote_name }}}} has is {{{{ $value | humanizeDuration }}}} old",
+        "The long-term store is down or too slow; Prometheus keeps what is not sent for about two hours.",
         "health",
     ),
     Alert(

@@ -106,7 +106,7 @@ _PIPELINE = Row(
         ),
         graph(
             "Refused or lost per second",
-            "Spans and points that the collector could not take or hand on.",
+            "Spans and points that a program of the stack could not take or hand on.",
             "ops",
             Query(alerts.LOST_TELEMETRY, "{{job}}"),
             width=8,

@@ -1,5 +1,7 @@
 """Boards and rules behind the tiers, and the long-term store at the other end of remote write."""
 
+import time
+
 import pytest
 from demo_traffic import SERVICE
 from fleet import ARRIVAL_S
@@ -9,7 +11,7 @@ from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
-from test_rules import RECORDINGS
+from test_rules import ALERTS, RECORDINGS
 
 pytestmark = pytest.mark.scale
 
@@ -67,3 +69,18 @@ def test_long_term_store_has_native_histograms(fleet):
     p95 = 'histogram_quantile(0.95, last_over_time(lasting_seconds{job="native"}[1h]))'
     assert wait_until(lambda: fleet.long_term_store.now(p95), ARRIVAL_S)
     assert fleet.long_term_store.total(p95) == fleet.prometheus.total(p95) == pytest.approx(0.95, rel=0.05)
+
+
+def test_long_term_store_that_was_away_is_noticed_and_gets_everything(fleet):
+    """What the alert watches grows while the store is down, and falls when it is back, with every sample of that time.
+
+    It grows past the point where Prometheus' queue is full.
+    """
+    (delay,) = (rule["expr"].partition(" > ")[0] for rule in ALERTS if rule["alert"] == "TelemetryRemoteWriteBehind")
+    with fleet.without(fleet.stack.long_term_store):
+        assert wait_until(lambda: fleet.prometheus.now(f"{delay} > 20"), ARRIVAL_S)
+        samples = f"sum(count_over_time(up[15s] @ {time.time():.0f}))"
+    assert wait_until(lambda: fleet.prometheus.now(f"{delay} < 20"), ARRIVAL_S)
+    here = fleet.prometheus.total(samples)
+    assert here > 0
+    assert wait_until(lambda: fleet.long_term_store.total(samples) == here, ARRIVAL_S)

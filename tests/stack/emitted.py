@@ -64,6 +64,15 @@ STACK_METRICS = {
     "up": {"job", "instance"},
     "otelcol_exporter_queue_size": {"job", "exporter"},
     "otelcol_exporter_queue_capacity": {"job", "exporter"},
+    **{
+        f"prometheus_remote_storage_{name}": {"job", "remote_name"}
+        for name in (
+            "samples_failed_total",
+            "histograms_failed_total",
+            "exemplars_failed_total",
+            "queue_highest_sent_timestamp_seconds",
+        )
+    },
 }
 """Of the stack's own programs, as far as boards and rules read them by name."""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 _OPERATORS = {"by", "and", "or", "unless", "on", "ignoring", "offset", "bool", "without", "group_left", "group_right"}
 _AGGREGATIONS = {"sum", "min", "max", "avg", "group", "count"}
 _OVER_TIME = {"rate", "increase", "avg_over_time", "count_over_time", "present_over_time"}
-_WORDS = _OPERATORS | _AGGREGATIONS | _OVER_TIME | {"histogram_quantile", "label_replace"}
+_WORDS = _OPERATORS | _AGGREGATIONS | _OVER_TIME | {"histogram_quantile", "label_replace", "time"}
 
 
 class Reading(NamedTuple):
