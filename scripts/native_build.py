@@ -1,6 +1,6 @@
 """Builds the stack's programs from their Go modules, for machines with a Go toolchain and no container images.
 
-    python scripts/native_build.py [prometheus|collector|jaeger|compose|scale-collector]...
+    python scripts/native_build.py [prometheus|collector|jaeger|compose|scale-collector|victoria-metrics]...
 
 Prints one line ``BINARY PATH`` per program. Results live in ``$XDG_CACHE_HOME/otel-callbacks/native`` (default
 ``~/.cache``), one folder per recipe, so a second call returns at once. ``JOBS`` sets parallel compile jobs (default 2).
@@ -148,6 +148,7 @@ def _collector(components: Components, replaced: Mapping[str, str] | None = None
 JAEGER = "github.com/jaegertracing/jaeger"
 PROMETHEUS = "github.com/prometheus/prometheus"
 COMPOSE = "github.com/docker/compose/v2"
+VICTORIA_METRICS = "github.com/VictoriaMetrics/VictoriaMetrics"
 
 PROGRAMS = {
     # The service discoveries that need a cloud's client library are left out: less to fetch and to compile.
@@ -170,6 +171,12 @@ PROGRAMS = {
         modules={COMPOSE: "v2.40.3"},
         packages={"docker-compose": f"{COMPOSE}/cmd"},
         variables={f"{COMPOSE}/internal.Version": "v2.40.3"},
+    ),
+    # A store to write to from Prometheus, which only the tests of the tiers use.
+    "victoria-metrics": Program(
+        modules={VICTORIA_METRICS: "v1.151.0"},
+        packages={"victoria-metrics": f"{VICTORIA_METRICS}/app/victoria-metrics"},
+        variables={f"{VICTORIA_METRICS}/lib/buildinfo.Version": "victoria-metrics-v1.151.0"},
     ),
 }
 DEFAULT_PROGRAMS = ("prometheus", "jaeger", "collector")

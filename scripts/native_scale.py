@@ -63,7 +63,7 @@ class ScaleStack:
             "jaeger-ingester": self.ingester_metrics,
         }
         self.prometheus = self._prometheus(targets)
-        self.long_term_store = self._long_term_store()
+        self.long_term_store = self.remote_prometheus("long-term-store", self.store_port)
 
     @property
     def programs(self) -> list[Program]:
@@ -179,20 +179,31 @@ class ScaleStack:
         return Collector(program, grpc, http, metrics)
 
     def _prometheus(self, targets: Mapping[str, int]) -> Program:
-        config = self.folder / "prometheus"
-        (config / "rules").mkdir(parents=True, exist_ok=True)
+        self.prometheus_config = self.folder / "prometheus/prometheus.yml"
+        rules_folder = self.prometheus_config.parent / "rules"
+        rules_folder.mkdir(parents=True, exist_ok=True)
         addresses = {f"'{name}:8888'": f"'{HOST}:{port}'" for name, port in targets.items()}
         addresses["localhost:9090"] = f"{HOST}:{self.prometheus_port}"
         addresses["http://long-term-store:9090"] = f"http://{HOST}:{self.store_port}"
         shipped = replaced((DEPLOY / "prometheus.yml").read_text(), addresses)
-        (config / "prometheus.yml").write_text(every(self._interval, shipped))
+        self.prometheus_config.write_text(every(self._interval, shipped))
         for rules in (ROOT / "dashboards/rules").glob("*.yml"):
-            (config / "rules" / rules.name).write_text(every(self._interval, rules.read_text()))
-        return self._started_by("prometheus", self.prometheus_port, config / "prometheus.yml", prometheus_flags())
+            (rules_folder / rules.name).write_text(every(self._interval, rules.read_text()))
+        return self._started_by("prometheus", self.prometheus_port, self.prometheus_config, prometheus_flags())
 
-    def _long_term_store(self) -> Program:
+    def remote_prometheus(self, name: str, port: int) -> Program:
+        """A Prometheus that takes what others write to it."""
         flags = ["--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage"]
-        return self._started_by("long-term-store", self.store_port, DEPLOY / "long-term-store.yml", flags)
+        return self._started_by(name, port, DEPLOY / "long-term-store.yml", flags)
+
+    def victoria_metrics(self, name: str, port: int) -> Program:
+        """A VictoriaMetrics of one node."""
+        command = [
+            str(native_build.build("victoria-metrics")["victoria-metrics"]),
+            f"-storageDataPath={self.folder / f'{name}-data'}",
+            f"-httpListenAddr={HOST}:{port}",
+        ]
+        return Program(command, {}, f"http://{HOST}:{port}/health", self.folder / f"{name}.log")
 
     def _started_by(self, name: str, port: int, config: Path, flags: list[str]) -> Program:
         command = [

@@ -16,6 +16,11 @@ from urllib.error import HTTPError
 from backends import HTTP_NOT_FOUND, Prometheus, get
 from native_scale import Collector, ScaleStack
 from native_stack import HOST, wait_until
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from opentelemetry.sdk.resources import Resource
 from scale_load import FAILED_EVERY, SPANS_PER_TRACE, trace_id
 
 LOAD = Path(__file__).resolve().parents[2] / "scripts/scale_load.py"
@@ -143,11 +148,35 @@ class Fleet:
 
 
 def _total(counter: str, collectors: Iterable[Collector]) -> int:
-    values = (re.findall(rf"^otelcol_{counter}\S* (\S+)", _metrics(one.metrics), re.MULTILINE) for one in collectors)
+    values = (re.findall(rf"^otelcol_{counter}\S* (\S+)", metrics_page(one.metrics), re.MULTILINE) for one in collectors)
     return sum(int(float(value)) for found in values for value in found)
 
 
-def _metrics(port: int) -> str:
+def last_values(store: Prometheus, job: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """The last value of each series of the tracer for a job, whoever wrote it to the store."""
+    series = store.now(f'last_over_time({{job="{job}",__name__=~"otel_callbacks.*|gen_ai.*"}}[1h])')
+    writers = {"cluster", "replica"}
+    return {
+        tuple(sorted((k, v) for k, v in one["metric"].items() if k not in writers)): float(one["value"][1])
+        for one in series
+    }
+
+
+def send_exponential(collector: SimpleNamespace, job: str) -> None:
+    """Sends one histogram, ``lasting_seconds``, of a hundred values up to 1, as an exponential one."""
+    exporter = OTLPMetricExporter(
+        f"{collector.url(collector.ports.otlp_http)}/v1/metrics",
+        preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
+    )
+    provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=Resource({"service.name": job}))
+    durations = provider.get_meter("test").create_histogram("lasting", unit="s")
+    for number in range(1, 101):
+        durations.record(number / 100)
+    provider.shutdown()
+
+
+def metrics_page(port: int) -> str:
+    """What a program says of itself."""
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
         return answer.read().decode()
 

@@ -4,13 +4,8 @@ import time
 
 import pytest
 from demo_traffic import SERVICE
-from fleet import ARRIVAL_S
-from native_stack import HOST, wait_until
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
-from opentelemetry.sdk.resources import Resource
+from fleet import ARRIVAL_S, last_values, send_exponential
+from native_stack import wait_until
 from test_rules import ALERTS, RECORDINGS
 
 pytestmark = pytest.mark.scale
@@ -36,36 +31,18 @@ def test_every_span_of_the_demo_is_counted(fleet, demos):
 
 def test_long_term_store_has_the_same_series_and_exemplars(fleet, demos):
     """Remote write carries every series of the demo with its value, and every exemplar."""
-    selector = f'{{job="{demos[1].job}"}}'
-    here, there = fleet.prometheus, fleet.long_term_store
-
-    def values(store):
-        series = store.now(f'last_over_time({selector[:-1]},__name__=~"otel_callbacks.*|gen_ai.*"}}[1h])')
-        unlike = {"cluster", "replica"}
-        return {
-            tuple(sorted((k, v) for k, v in one["metric"].items() if k not in unlike)): one["value"][1]
-            for one in series
-        }
-
-    assert wait_until(lambda: values(here) and values(here) == values(there), ARRIVAL_S)
-    buckets = f'{{__name__=~"gen_ai.*_bucket|traces_span_metrics_duration_milliseconds_bucket",job="{demos[1].job}"}}'
+    here, there, job = fleet.prometheus, fleet.long_term_store, demos[1].job
+    assert wait_until(lambda: last_values(here, job), ARRIVAL_S)
+    assert wait_until(lambda: last_values(here, job) == last_values(there, job), ARRIVAL_S)
+    buckets = f'{{__name__=~"gen_ai.*_bucket|traces_span_metrics_duration_milliseconds_bucket",job="{job}"}}'
     assert wait_until(lambda: here.exemplars(buckets), ARRIVAL_S)
     assert wait_until(lambda: len(there.exemplars(buckets)) == len(here.exemplars(buckets)), ARRIVAL_S)
-    assert {one["metric"]["cluster"] for one in there.now(selector)} == {"native"}
+    assert {one["metric"]["cluster"] for one in there.now(f'{{job="{job}"}}')} == {"native"}
 
 
 def test_long_term_store_has_native_histograms(fleet):
     """An exponential histogram is a native one on both sides, with the same quantile."""
-    exporter = OTLPMetricExporter(
-        f"http://{HOST}:{fleet.stack.gateways[0].http}/v1/metrics",
-        preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
-    )
-    reader = PeriodicExportingMetricReader(exporter)
-    provider = MeterProvider([reader], resource=Resource({"service.name": "native"}))
-    durations = provider.get_meter("test").create_histogram("lasting", unit="s")
-    for number in range(1, 101):
-        durations.record(number / 100)
-    provider.shutdown()
+    send_exponential(fleet.collector(0), "native")
     p95 = 'histogram_quantile(0.95, last_over_time(lasting_seconds{job="native"}[1h]))'
     assert wait_until(lambda: fleet.long_term_store.now(p95), ARRIVAL_S)
     assert fleet.long_term_store.total(p95) == fleet.prometheus.total(p95) == pytest.approx(0.95, rel=0.05)
