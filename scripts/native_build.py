@@ -1,10 +1,11 @@
 """Builds the stack's programs from their Go modules, for machines with a Go toolchain and no container images.
 
-    python scripts/native_build.py [prometheus|collector|jaeger|compose|scale-collector|victoria-metrics]...
+    python scripts/native_build.py [NAME]...
 
-Prints one line ``BINARY PATH`` per program. Results live in ``$XDG_CACHE_HOME/otel-callbacks/native`` (default
-``~/.cache``), one folder per recipe, so a second call returns at once. ``JOBS`` sets parallel compile jobs (default 2).
-Go verifies every module against the checksum database and, where it has one, the program's own ``go.sum``.
+NAME is one of ``PROGRAMS``. Prints one line ``BINARY PATH`` per program. Results live in
+``$XDG_CACHE_HOME/otel-callbacks/native`` (default ``~/.cache``), one folder per recipe, so a second call returns at
+once. ``JOBS`` sets parallel compile jobs (default 2). Go verifies every module against the checksum database and, where
+it has one, the program's own ``go.sum``.
 """
 
 import hashlib
@@ -165,6 +166,11 @@ PROGRAMS = {
         modules={JAEGER: "v1.76.0"},
         packages={"jaeger": f"{JAEGER}/cmd/jaeger"},
         variables={f"{JAEGER}/internal/version.latestVersion": "v2.13.0"},
+    ),
+    # Deletes old indices of Jaeger from OpenSearch, which Jaeger itself does not.
+    "jaeger-index-cleaner": Program(
+        modules={JAEGER: "v1.76.0"},
+        packages={"jaeger-es-index-cleaner": f"{JAEGER}/cmd/es-index-cleaner"},
     ),
     # The last Compose that speaks to Docker engines older than API 1.44.
     "compose": Program(

@@ -1,6 +1,6 @@
-"""Kafka and Cassandra from their Java packages, for machines with Java 17 and Maven and no container images.
+"""Kafka, Cassandra and OpenSearch from their Java packages, for machines with Java 17, Maven and no images.
 
-    python scripts/native_jars.py [kafka|cassandra]...
+    python scripts/native_jars.py [kafka|cassandra|opensearch]...
 
 Prints one line ``NAME FOLDER`` per program. Maven fetches from where it is set up to; results live beside those of
 `native_build`, one folder per version, so a second call returns at once.
@@ -18,6 +18,12 @@ import native_build
 PACKAGES = {
     "kafka": {"org.apache.kafka:kafka_2.13": "4.1.0", "org.apache.kafka:kafka-tools": "4.1.0"},
     "cassandra": {"org.apache.cassandra:cassandra-all": "5.0.5"},
+    # The last that runs on Java 17; the logging library is one that it needs and does not ask for.
+    "opensearch": {
+        "org.opensearch:opensearch": "2.19.6",
+        "org.opensearch.plugin:transport-netty4-client": "2.19.6",
+        "org.apache.logging.log4j:log4j-core": "2.25.4",
+    },
 }
 
 # What Cassandra reaches of Java 17 that is closed to libraries, by module.
@@ -118,6 +124,13 @@ def cassandra_flush(jmx_port: int) -> None:
     # The tool keeps a history in the user's home.
     options = ["-Xmx128m", f"-Duser.home={tempfile.gettempdir()}", *REACH]
     _run([*_java("cassandra", *options), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"])
+
+
+def opensearch_command(settings: Mapping[str, str]) -> list[str]:
+    """Runs one node."""
+    options = ("-Xms512m", "-Xmx512m", "-Dlog4j2.level=INFO")
+    node = Path(__file__).with_name("OpenSearchNode.java")
+    return [*_java("opensearch", *options), str(node), *(f"{name}={value}" for name, value in settings.items())]
 
 
 def _java(name: str, *options: str) -> list[str]:

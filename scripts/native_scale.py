@@ -37,19 +37,26 @@ class ScaleStack:
         folder: Where data, logs and adapted configuration go.
         environment: Variables for the samplers, such as ``OTELCOL_TAIL_WAIT``.
         interval: Of scrapes, rule evaluation and span metrics, such as "1s"; ``None`` leaves the shipped values.
+        traces_in: Where traces are stored: ``cassandra`` or ``opensearch``.
     """
 
     def __init__(
-        self, folder: Path, *, environment: Mapping[str, str] | None = None, interval: str | None = None
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        interval: str | None = None,
+        traces_in: str = "cassandra",
     ) -> None:
         self.folder = folder
         self._interval = interval
+        self._traces_in = traces_in
         folder.mkdir(parents=True, exist_ok=True)
-        self.kafka_port, self._controller, self._cassandra_port, self.ui, self.prometheus_port, self.store_port = (
+        self.kafka_port, self._controller, self.trace_store_port, self.ui, self.prometheus_port, self.store_port = (
             free_ports(6)
         )
         self.kafka = self._kafka()
-        self.cassandra = self._cassandra()
+        self.trace_store = {"cassandra": self._cassandra, "opensearch": self._opensearch}[traces_in]()
         self.ingester, self.ingester_metrics = self._jaeger("ingester")
         self.query, query_metrics = self._jaeger("query")
         self.samplers = [self._sampler(number, environment or {}) for number in (1, 2)]
@@ -68,7 +75,7 @@ class ScaleStack:
     @property
     def programs(self) -> list[Program]:
         """All of them, each after those that it sends to or reads from."""
-        stores = [self.kafka, self.cassandra, self.long_term_store, self.prometheus]
+        stores = [self.kafka, self.trace_store, self.long_term_store, self.prometheus]
         return [*stores, self.query, self.ingester, *(one.program for one in (*self.samplers, *self.gateways))]
 
     def __enter__(self) -> "ScaleStack":  # noqa: PYI034 (typing.Self is newer than Python 3.10)
@@ -118,14 +125,26 @@ class ScaleStack:
                 (DEPLOY / "cassandra.yaml").read_text(),
                 {
                     "7000": str(nodes),
-                    "9042": str(self._cassandra_port),
+                    "9042": str(self.trace_store_port),
                     "rpc_address: cassandra": f"rpc_address: {HOST}",
                     "/var/lib/cassandra": str(folder),
                 },
             )
         )
         command = native_jars.cassandra_command(config, folder, self.cassandra_jmx)
-        return Program(command, {}, self._cassandra_port, self.folder / "cassandra.log")
+        return Program(command, {}, self.trace_store_port, self.folder / "cassandra.log")
+
+    def _opensearch(self) -> Program:
+        (transport,) = free_ports(1)
+        settings = {
+            "path.home": str(self.folder / "opensearch"),
+            "network.host": HOST,
+            "http.port": str(self.trace_store_port),
+            "transport.port": str(transport),
+            "discovery.type": "single-node",
+        }
+        url = f"http://{HOST}:{self.trace_store_port}"
+        return Program(native_jars.opensearch_command(settings), {}, url, self.folder / "opensearch.log")
 
     def _jaeger(self, role: str) -> tuple[Program, int]:
         """Jaeger in a role, and the port of its own metrics."""
@@ -139,12 +158,13 @@ class ScaleStack:
             "JAEGER_GRPC_ENDPOINT": f"{HOST}:{grpc}",
             "PROMETHEUS_URL": f"http://{HOST}:{self.prometheus_port}",
             "KAFKA_BROKERS": f"[{HOST}:{self.kafka_port}]",
-            "CASSANDRA_SERVERS": f"[{HOST}:{self._cassandra_port}]",
+            "CASSANDRA_SERVERS": f"[{HOST}:{self.trace_store_port}]",
+            "OPENSEARCH_URLS": f"[http://{HOST}:{self.trace_store_port}]",
         }
         command = [
             str(native_build.build("jaeger")["jaeger"]),
             f"--config={DEPLOY / f'jaeger-{role}.yaml'}",
-            f"--config={DEPLOY / 'storage-cassandra.yaml'}",
+            f"--config={DEPLOY / f'storage-{self._traces_in}.yaml'}",
         ]
         log = self.folder / f"jaeger-{role}.log"
         return Program(command, environment, f"http://{HOST}:{health}/status", log), metrics

@@ -54,7 +54,7 @@ def measure(stack: ScaleStack, traces: int, content: int) -> dict[str, Any]:
         "sampler": [sampler.program for sampler in stack.samplers],
         "kafka": [stack.kafka],
         "ingester": [stack.ingester],
-        "cassandra": [stack.cassandra],
+        "cassandra": [stack.trace_store],
     }
     _warm(stack, content)
     _flush(stack)

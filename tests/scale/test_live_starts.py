@@ -17,7 +17,7 @@ def test_order_of_start_does_not_matter(fleet):
     # Jaeger ends when its store is not there, and is started again by what watches over it.
     with pytest.raises(RuntimeError, match="did not start"):
         stack.ingester.start()
-    stack.cassandra.start()
+    stack.trace_store.start()
     for program in (stack.ingester, stack.query, stack.kafka, stack.prometheus, stack.long_term_store):
         program.start()
     fleet.assert_failed_traces_are_whole(load)

@@ -63,7 +63,7 @@ def test_killed_sampler_loses_its_memory_and_nothing_else(fleet):
     assert split <= in_memory
 
 
-@pytest.mark.parametrize("name", ["kafka", "cassandra", "ingester"])
+@pytest.mark.parametrize("name", ["kafka", "trace_store", "ingester"])
 def test_outage_behind_the_samplers_loses_nothing(fleet, name):
     """Kafka, Cassandra or the ingester killed and away during the load: every failed trace is whole afterwards."""
     with fleet.without(getattr(fleet.stack, name)):
