@@ -151,7 +151,7 @@ def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:
         return "plumbing"
     if name == UNNAMED_GRAPH:
         return "graph"
-    return "plumbing" if name in _TYPE_NAMES else "chain"
+    return "plumbing" if not name or name in _TYPE_NAMES else "chain"
 
 
 def is_meaningful(name: str) -> bool:

@@ -58,6 +58,7 @@ def test_graph_node():
         ("RunnableParallel<a,b>", "chain", (), "plumbing"),
         ("ChannelWrite<x>", "chain", (), "plumbing"),
         ("_write", "chain", (), "plumbing"),
+        ("", "chain", (), "plumbing"),
         ("qa", "chain", ("langsmith:hidden",), "plumbing"),
     ],
 )

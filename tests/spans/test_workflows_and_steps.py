@@ -2,6 +2,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
+from langgraph.graph import START, StateGraph
 
 from tests.support.programs import graph
 from tests.support.telemetry import Telemetry
@@ -64,6 +65,19 @@ def test_graph_in_a_chain_is_a_graph(telemetry: Telemetry):
     chain = RunnableLambda(lambda x: inner.invoke({"seen": []})).with_config(run_name="outer")
     chain.invoke(1, {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == "invoke_workflow outer\n  graph inner\n    node only"
+
+
+async def test_edge_nobody_named_is_no_step(telemetry: Telemetry):
+    """LangGraph reports a function on an edge that has no name under a class's name, or in async code under none."""
+    program = StateGraph(dict)
+    program.add_node("first", lambda state: {})
+    program.add_node("last", lambda state: {})
+    program.add_edge(START, "first")
+    program.add_conditional_edges("first", lambda state: "last", ["last"])
+    edges = program.compile()
+    edges.invoke({}, {"callbacks": [telemetry.handler()]})
+    await edges.ainvoke({}, {"callbacks": [telemetry.handler()]})
+    assert telemetry.tree() == "\n".join(["invoke_workflow\n  node first\n  node last"] * 2)
 
 
 def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
