@@ -56,14 +56,23 @@ class PerProcess:
 def exporters(signal: Signal, endpoint: str | None, protocol: Protocol | None) -> list[Any]:
     """Build what ``OTEL_<SIGNAL>_EXPORTER`` names; OTLP if it is not set. Some packages register metric readers.
 
-    An unknown name costs a warning that lists the known ones.
+    An unknown name costs a warning that lists the known ones; an exporter that refuses its variables costs one, too.
 
     Args:
         signal: "traces", "metrics" or "logs".
         endpoint: Base address for OTLP; by default what the variables say.
         protocol: How OTLP is sent; by default what the variables say.
     """
-    return [build() for name in _names(signal) if (build := _builder(name, signal, endpoint, protocol))]
+    builders = [build for name in _names(signal) if (build := _builder(name, signal, endpoint, protocol))]
+    return [built for build in builders if (built := _unless_refused(signal, build))]
+
+
+def _unless_refused(signal: Signal, build: Callable[[], Any]) -> Any:
+    try:
+        return build()
+    except Exception as error:  # noqa: BLE001 - whatever an exporter makes of its variables
+        logger.warning("%s: an exporter is left out: %s: %s", signal, type(error).__name__, error)
+        return None
 
 
 def protocol_of(signal: Signal) -> Protocol:

@@ -4,12 +4,12 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,6 +24,16 @@ from otel_callbacks.console import ConsoleTree
 from otel_callbacks.handler import OTelCallbackHandler
 
 logger = logging.getLogger("otel_callbacks")
+
+_Made = TypeVar("_Made")
+_DEFAULT_INTERVAL_MS: Final = 60_000
+_DEFAULT_BATCHES: Final = {
+    "max_queue_size": 2048,
+    "schedule_delay_millis": 5000,
+    "max_export_batch_size": 512,
+    "export_timeout_millis": 30_000,
+}
+"""How batches leave where the SDK refuses the variables' values."""
 
 
 def setup(
@@ -140,20 +150,44 @@ def _install(
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
     provider = TracerProvider(_sampler(), resource, shutdown_on_exit=False, id_generator=_ids())
     for exporter in exporters:
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+        provider.add_span_processor(_batch(BatchSpanProcessor, exporter, "OTEL_BSP_..."))
     return provider
 
 
 def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
-    readers = [made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made) for made in exporters]
-    return MeterProvider(readers, resource, shutdown_on_exit=False)
+    readers = [made if isinstance(made, MetricReader) else _reader(made) for made in exporters]
+    make = partial(MeterProvider, readers, resource, shutdown_on_exit=False)
+    return _unless_refused(
+        make, "OTEL_METRICS_EXEMPLAR_FILTER", lambda: make(exemplar_filter=TraceBasedExemplarFilter())
+    )
+
+
+def _reader(exporter: Any) -> MetricReader:
+    make = partial(PeriodicExportingMetricReader, exporter)
+    return _unless_refused(
+        make, "OTEL_METRIC_EXPORT_INTERVAL", lambda: make(export_interval_millis=_DEFAULT_INTERVAL_MS)
+    )
 
 
 def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider:
     provider = LoggerProvider(resource, shutdown_on_exit=False)
     for exporter in exporters:
-        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        provider.add_log_record_processor(_batch(BatchLogRecordProcessor, exporter, "OTEL_BLRP_..."))
     return provider
+
+
+def _batch(processor: Callable[..., _Made], exporter: Any, variables: str) -> _Made:
+    make = partial(processor, exporter)
+    return _unless_refused(make, variables, lambda: make(**_DEFAULT_BATCHES))
+
+
+def _unless_refused(make: Callable[[], _Made], variables: str, make_default: Callable[[], _Made]) -> _Made:
+    """What the SDK makes as its variables say; it raises for some wrong values, and passes over others."""
+    try:
+        return make()
+    except ValueError as error:
+        logger.warning("%s ignored: %s", variables, error)
+        return make_default()
 
 
 class _Kind(NamedTuple):

@@ -215,6 +215,35 @@ def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1", "OTEL_BSP_... ignored"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1000000", "OTEL_BSP_... ignored"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "0", "OTEL_BLRP_... ignored"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0", "OTEL_METRIC_EXPORT_INTERVAL ignored"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "bogus", "OTEL_METRICS_EXEMPLAR_FILTER ignored"),
+    ],
+)
+def test_values_that_the_sdk_refuses_are_told_and_ignored(
+    setup, monkeypatch, caplog, receiver: Received, variable, value, told
+):
+    """A variable for which the SDK raises does not break the program: one warning, and all leaves by the default."""
+    monkeypatch.setenv(variable, value)
+    assert use(setup(endpoint=receiver.url)) is True
+    assert {"chat", "gen_ai.client.operation.duration", "hello"} <= set(receiver.names())
+    (warning,) = said(caplog)
+    assert warning.startswith(told)
+
+
+def test_exporter_that_refuses_its_variables_is_left_out(setup, monkeypatch, caplog):
+    """The exporter of gRPC raises for a compression it does not know: one warning for each signal, nothing else."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")
+    use(setup(endpoint="http://localhost:1", protocol="grpc"))
+    assert [line.partition(": ")[0] for line in said(caplog)] == ["traces", "metrics", "logs"]
+    assert all("OTEL_EXPORTER_OTLP_COMPRESSION" in line for line in said(caplog))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"console": "loud"}, r"console='loud': must be True, False or 'live'"),
