@@ -11,15 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "scripts"), str(ROOT / "tests/stack")]
 
 from demo_traffic import Demo, run_demo  # noqa: E402
-from fleet import Fleet  # noqa: E402
+from fleet import SAMPLING, Fleet  # noqa: E402
 from native_scale import ScaleStack  # noqa: E402
-
-SAMPLING = {
-    "OTELCOL_TAIL_WAIT": "12s",
-    "OTELCOL_TAIL_WAIT_AFTER_ROOT": "6s",
-    "OTELCOL_TAIL_PERCENT": "10",
-}
-"""Decisions sooner than shipped, so that a test sees them."""
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,12 @@ from scale_load import FAILED_EVERY, SPANS_PER_TRACE, trace_id
 
 LOAD = Path(__file__).resolve().parents[2] / "scripts/scale_load.py"
 ARRIVAL_S = 90.0
+SAMPLING = {
+    "OTELCOL_TAIL_WAIT": "12s",
+    "OTELCOL_TAIL_WAIT_AFTER_ROOT": "6s",
+    "OTELCOL_TAIL_PERCENT": "10",
+}
+"""Decisions sooner than shipped, so that a test sees them."""
 
 _tags = (f"t{number}" for number in itertools.count())
 
@@ -148,7 +154,9 @@ class Fleet:
 
 
 def _total(counter: str, collectors: Iterable[Collector]) -> int:
-    values = (re.findall(rf"^otelcol_{counter}\S* (\S+)", metrics_page(one.metrics), re.MULTILINE) for one in collectors)
+    values = (
+        re.findall(rf"^otelcol_{counter}\S* (\S+)", metrics_page(one.metrics), re.MULTILINE) for one in collectors
+    )
     return sum(int(float(value)) for found in values for value in found)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import native_build
 import pytest
-from conftest import SAMPLING
-from fleet import ARRIVAL_S, Fleet
+from fleet import ARRIVAL_S, SAMPLING, Fleet
 from native_scale import ScaleStack
 from native_stack import HOST, wait_until
 from sdk_traffic import many_spans, sent, trace_id
