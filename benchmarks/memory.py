@@ -33,8 +33,11 @@ def _allocated(mode: Mode) -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-def per_finished_run(mode: Mode, calls: int = 300) -> float:
-    """Bytes that stay of a run that has ended."""
+def per_finished_run(mode: Mode, calls: int = 2048) -> float:
+    """Bytes that stay of a run that has ended.
+
+    By default so many calls that a table of the last so many runs, which is emptied in turns, is as full as before.
+    """
     chain = programs.lcel()
 
     def work() -> None:
