@@ -8,9 +8,10 @@ another, share one context. The stack does tell: the frame in which LangChain st
 import asyncio
 import sys
 import threading
+import weakref
 from asyncio import _get_running_loop
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from otel_callbacks._runs import OpenRun
@@ -34,7 +35,7 @@ class Body:
     __slots__ = ("code", "frame", "task", "thread")
 
     def __init__(self) -> None:
-        self.thread = threading.get_ident()
+        self.thread = _current_thread()
         self.task = _current_task()
         frame = _caller_of_manager()
         self.frame = id(frame)
@@ -42,7 +43,7 @@ class Body:
 
     def started_here(self) -> bool:
         """Whether the calling code runs in the thread and task in which the run started, and its frame is known."""
-        return self.code is not None and threading.get_ident() == self.thread and _current_task() == self.task
+        return self.code is not None and _current_thread() is self.thread and _current_task() is self.task
 
 
 def innermost(bodies: "dict[int, OpenRun]") -> "OpenRun | None":
@@ -50,19 +51,34 @@ def innermost(bodies: "dict[int, OpenRun]") -> "OpenRun | None":
 
     A task never continues a run that started outside all tasks: such frames lie below a nested event loop.
     """
-    in_task = _current_task() != 0
+    in_task = _current_task() is not None
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
     while frame is not None:
         run = bodies.get(id(frame))
         if run is not None and run.body is not None and run.body.code is frame.f_code:
-            return None if in_task and run.body.task == 0 else run
+            return None if in_task and run.body.task is None else run
         frame = frame.f_back
     return None
 
 
-def _current_task() -> int:
+# Ids of threads and tasks are used again as soon as they are over, and a run may outlive those in which it started.
+
+_of_thread = threading.local()
+
+
+def _current_thread() -> object:
+    """What stands for the calling thread and for no later one."""
+    try:
+        return _of_thread.token
+    except AttributeError:
+        _of_thread.token = object()
+        return _of_thread.token
+
+
+def _current_task() -> "weakref.ref[Any] | None":
+    """What stands for the calling task, or between tasks for the loop; ``None`` outside. The same while it is kept."""
     loop = _get_running_loop()
-    return id(asyncio.current_task(loop)) if loop is not None else 0
+    return weakref.ref(asyncio.current_task(loop) or loop) if loop is not None else None
 
 
 _globals_of_manager: dict[str, object] | None = None

@@ -1,10 +1,13 @@
 import asyncio
+import contextvars
 import gc
+import threading
 
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableGenerator
 from opentelemetry import trace
 
 from tests.life.waiting import exported
@@ -177,3 +180,40 @@ async def test_events_that_are_left(telemetry: Telemetry):
     await exported(telemetry, 3)
     assert telemetry.tree() == "req\n  invoke_workflow [cancelled]\n    chat [cancelled]"
     assert handler.open_runs == 0
+
+
+async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry: Telemetry):
+    """LangChain makes a task for each chunk of a step: none is taken for an earlier one that is over."""
+
+    async def step(chunks):
+        async for chunk in chunks:
+            telemetry.tracer.start_span("own").end()
+            yield chunk
+
+    answer = ScriptedChat(script=[[AIMessageChunk(letter) for letter in "abcdefghijkl"]])
+    steps = answer | RunnableGenerator(step).with_config(run_name="step")
+    assert len([chunk async for chunk in steps.astream("x", {"callbacks": [telemetry.handler()]})]) >= 12
+    parents = {telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"}
+    assert parents == {"chain step"}
+
+
+def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry: Telemetry):
+    """A context that was copied in a body stands for the run, also in a thread with the id of one that is over."""
+    contexts = []
+
+    def step(chunks):
+        contexts.append(contextvars.copy_context())
+        yield from chunks
+
+    stream = RunnableGenerator(step).with_config(run_name="step").stream("x", {"callbacks": [telemetry.handler()]})
+    in_a_thread(next, stream)
+    in_a_thread(contexts[0].run, lambda: telemetry.tracer.start_span("own").end())
+    stream.close()
+    assert telemetry.parent_name(telemetry.span("own")) == "invoke_workflow step"
+
+
+def in_a_thread(function, *args):
+    """Call the function in a thread of its own, which is over afterwards."""
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    thread.join()
