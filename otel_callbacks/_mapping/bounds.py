@@ -17,7 +17,8 @@ def plain_text(text: str) -> str:
 
 def short(text: str) -> str:
     """`text`, its end replaced by its length where it is too long."""
-    text = plain_text(text)
+    if type(text) is not str:  # asked here, too: a call costs more than the answer
+        text = plain_text(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 
