@@ -13,6 +13,19 @@ _PLACE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 _ROWS = [name for name, scenario in SCENARIOS.items() if scenario.curve is None]
 _CURVES = [name for name, scenario in SCENARIOS.items() if scenario.curve is not None]
 _HEAD_LINES = 2
+_GOALS = {
+    ("lcel", "ours-all"): (1.3, 1.5),
+    ("lcel", "ours"): (1.2, 1.35),
+    ("agent", "ours-all"): (1.35, 1.5),
+    ("agent", "ours"): (1.2, 1.35),
+    ("stream", "ours"): (1.02, 1.05),
+    ("astream", "ours"): (1.02, 1.05),
+    ("error", "ours"): (1.3, 1.5),
+    ("unsampled", "ours"): (1.2, 1.4),
+    ("unsampled-agent", "ours"): (1.2, 1.4),
+    ("prompt-10k", "ours"): (1.5, 1.8),
+}
+"""Scenario and mode -> what the ratio should be, and what it must not exceed."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -105,6 +118,21 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}".removesuffix(".0")
 
 
+def goals(results: Mapping[str, Any], kind: str) -> str:
+    """What was wanted beside what was reached."""
+    key = f"{kind} ratio"
+    rows = []
+    for (name, mode), wanted in _GOALS.items():
+        modes = _scenarios(results).get(name, {}).get("modes", {})
+        if key in modes.get(mode, {}):
+            floor = modes.get(mode.replace("ours", "floor"), {}).get(key)
+            reached = modes[mode][key]
+            verdict = ("goal met" if reached <= wanted[0] else "met") if reached <= wanted[1] else "**not met**"
+            figures = [f"{number:.2f}" for number in (*wanted, reached)]
+            rows.append([_title(name), mode, f"{floor:.2f}" if floor else "–", *figures, verdict])
+    return table(["scenario", "mode", "floor", "goal", "at most", "reached", ""], rows)
+
+
 def hot_spots(results: Mapping[str, Any]) -> str:
     """Our functions by what they and all that they call cost."""
     head, *rows = results.get("hot-spots") or [["function"]]
@@ -118,6 +146,7 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
         "cpu-time": costs(results, "cpu", 1e6),
         "options": options(results, "instructions"),
         "growth": growth(results, "instructions", 1e-3),
+        "goals": goals(results, "instructions"),
         "other": others(results),
         "hot-spots": hot_spots(results),
         "versions": table(["package", "version"], list(results.get("versions", {}).items())),
