@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import yaml
 from backends import Prometheus
+from board_queries import chosen, numbers, recorded
 from demo_traffic import run_long_lived
 from fleet import ARRIVAL_S, Fleet, last_values, metrics_page, send_exponential
 from native_stack import HOST, free_ports, wait_until
 from test_boards import BOARDS, load, panels
-from test_live_metrics import chosen, has_data
 
 pytestmark = pytest.mark.scale
 
@@ -43,7 +43,7 @@ def stores(fleet: Fleet) -> Iterator[Mapping[str, int]]:
         run_long_lived(fleet.collector(0), JOB)
         send_exponential(fleet.collector(0), EXPONENTIAL)
         assert wait_until(lambda: fleet.prometheus.now(NATIVE_P95), ARRIVAL_S)
-        assert wait_until(lambda: fleet.prometheus.now(f'genai:run_errors:ratio_rate6h{{job="{JOB}"}}'), ARRIVAL_S)
+        assert wait_until(lambda: recorded(fleet.prometheus, [JOB]), ARRIVAL_S)
         yield ports
     finally:
         with fleet.without(stack.prometheus):
@@ -74,7 +74,7 @@ def answered(store: Prometheus) -> set[tuple[str, str, str]]:
         for path in BOARDS
         for panel in panels(load(path))
         for target in panel["targets"]
-        if has_data(store, target, {**chosen(store, load(path)), "job": JOB})
+        if numbers(store, target, {**chosen(load(path)), "job": JOB})
     }
 
 
