@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Scripts and the stack's tests are run by path and never installed.
 sys.path += [str(ROOT / "scripts"), str(ROOT / "tests/stack")]
 
-from demo_traffic import Demo, run_demo  # noqa: E402
+from demo_traffic import Demo, run_demo, run_long_lived  # noqa: E402
 from fleet import SAMPLING, Fleet  # noqa: E402
 from native_scale import ScaleStack  # noqa: E402
 
@@ -29,3 +29,10 @@ def demos(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> list[Demo]:
         run_demo(fleet.collector(number), tmp_path_factory.mktemp(dialect), dialect)
         for number, dialect in enumerate(("py-1.3", "0.1.0"))
     ]
+
+
+@pytest.fixture(scope="session")
+def long_lived(fleet: Fleet) -> str:
+    """The job of a program that exported more than once, so that rates are known of it."""
+    run_long_lived(fleet.collector(0), "long-lived")
+    return "long-lived"

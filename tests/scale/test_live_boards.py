@@ -16,7 +16,6 @@ from board_queries import (
     silent,
     values_of_variables,
 )
-from demo_traffic import run_long_lived
 from fleet import ARRIVAL_S
 from native_stack import wait_until
 from promql import read
@@ -25,7 +24,6 @@ from test_rules import ALERTS, RECORDINGS, named
 
 pytestmark = pytest.mark.scale
 
-LONG_LIVED = "long-lived"
 ADDED = {"cluster", "replica"}
 """Labels that remote write adds."""
 
@@ -52,10 +50,9 @@ QUIET = {
 
 
 @pytest.fixture(scope="module")
-def arrived(fleet, demos) -> list:
+def arrived(fleet, demos, long_lived) -> list:
     """The demos, once they, a long-lived program, the rules on them and the tiers' own counts are in both stores."""
-    run_long_lived(fleet.collector(0), LONG_LIVED)
-    jobs = [*(demo.job for demo in demos), LONG_LIVED]
+    jobs = [*(demo.job for demo in demos), long_lived]
 
     def complete() -> bool:
         last = 'rate({__name__=~"otelcol_exporter_sent_spans.*",tier="sampler"}[5m])'
@@ -90,11 +87,11 @@ def test_panels_that_are_empty_on_one_machine_are_so_here(store, path):
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
-def test_every_variable_lists_values(store, arrived, path):
+def test_every_variable_lists_values(store, arrived, path, long_lived):
     """Job, provider, model and agent can be chosen from values that were sent, through either gateway."""
     values = values_of_variables(store, load(path))
     assert all(values.values()), values
-    assert {LONG_LIVED, *(demo.job for demo in arrived)} <= set(values["job"])
+    assert {long_lived, *(demo.job for demo in arrived)} <= set(values["job"])
 
 
 @pytest.mark.parametrize("rule", RECORDINGS + ALERTS, ids=named)

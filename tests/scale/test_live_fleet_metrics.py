@@ -11,6 +11,7 @@ from test_rules import ALERTS, RECORDINGS
 pytestmark = pytest.mark.scale
 
 
+@pytest.mark.usefixtures("long_lived")
 def test_rules_and_their_series_are_those_of_the_one_machine_stack(fleet, demos):
     """The demo's counts are exact, every rule is healthy, and what it recorded is in both stores."""
     for demo in demos:
