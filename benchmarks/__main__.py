@@ -39,7 +39,9 @@ BEHAVIOUR = RESULTS.with_name("behaviour.json")
 OTHER = "other"
 """Name of everything that is not a cost per event."""
 HOT_SPOTS = "hot-spots"
-"""Name of the profile of the LCEL chain with all spans."""
+"""Name of the profiles."""
+_PROFILED = {"lcel": "ours-all", "agent": "ours"}
+"""Scenario -> mode."""
 
 
 def run(names: Sequence[str], modes: Sequence[str], path: Path, *, quick: bool) -> None:
@@ -57,7 +59,7 @@ def run(names: Sequence[str], modes: Sequence[str], path: Path, *, quick: bool) 
         elif name == OTHER:
             found[OTHER] = {mode: other.measure(mode) for mode in modes or BASE}
         else:
-            found[HOT_SPOTS] = _hot_spots(found.get(HOT_SPOTS, []))
+            found[HOT_SPOTS] = _hot_spots(found.get(HOT_SPOTS, {}))
         results.save(path, found)
 
 
@@ -67,12 +69,12 @@ def _scenario(name: str, modes: Sequence[str], *, count: bool, quick: bool) -> r
     return results.merged(time, pairing.instructions(name, modes, **rounds) if count else None)
 
 
-def _hot_spots(known: list[Any]) -> list[Any]:
+def _hot_spots(known: dict[str, Any]) -> dict[str, Any]:
     lacking = hotspots.missing()
     if lacking:
         print(f"Hot spots left as they are: telling functions apart needs {lacking}.", file=sys.stderr)
         return known
-    return [hotspots.HEAD, *hotspots.measure("lcel", "ours-all")]
+    return {name: [hotspots.HEAD, *hotspots.measure(name, mode)] for name, mode in _PROFILED.items()}
 
 
 def _arguments(arguments: Sequence[str] | None) -> Any:

@@ -133,9 +133,9 @@ def goals(results: Mapping[str, Any], kind: str) -> str:
     return table(["scenario", "mode", "floor", "goal", "at most", "reached", ""], rows)
 
 
-def hot_spots(results: Mapping[str, Any]) -> str:
+def hot_spots(results: Mapping[str, Any], scenario: str) -> str:
     """Our functions by what they and all that they call cost."""
-    head, *rows = results.get("hot-spots") or [["function"]]
+    head, *rows = results.get("hot-spots", {}).get(scenario) or [["function"]]
     return table(head, rows)
 
 
@@ -148,7 +148,8 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
         "growth": growth(results, "instructions", 1e-3),
         "goals": goals(results, "instructions"),
         "other": others(results),
-        "hot-spots": hot_spots(results),
+        "hot-spots": hot_spots(results, "lcel"),
+        "hot-spots-agent": hot_spots(results, "agent"),
         "versions": table(["package", "version"], list(results.get("versions", {}).items())),
         "peers": table(
             ["name", "package", "version"],
