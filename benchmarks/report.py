@@ -107,7 +107,7 @@ def growth(results: Mapping[str, Any], kind: str, scale: float) -> str:
 
 def others(results: Mapping[str, Any]) -> str:
     """Memory, imports and outages: one column per mode."""
-    of_peers = {name: peer["other"][name] for name, peer in results.get("peers", {}).items()}
+    of_peers = {name: peer.get("other", {}).get(name, {}) for name, peer in results.get("peers", {}).items()}
     columns = {**results.get("other", {}), **of_peers}
     labels = list(dict.fromkeys(label for values in columns.values() for label in values))
     rows = [[label, *(_number(values.get(label)) for values in columns.values())] for label in labels]
