@@ -127,10 +127,15 @@ def goals(results: Mapping[str, Any], kind: str) -> str:
         if key in modes.get(mode, {}):
             floor = modes.get(mode.replace("ours", "floor"), {}).get(key)
             reached = modes[mode][key]
-            verdict = ("goal met" if reached <= wanted[0] else "met") if reached <= wanted[1] else "**not met**"
             figures = [f"{number:.2f}" for number in (*wanted, reached)]
-            rows.append([_title(name), mode, f"{floor:.2f}" if floor else "–", *figures, verdict])
+            rows.append([_title(name), mode, f"{floor:.2f}" if floor else "–", *figures, _verdict(reached, *wanted)])
     return table(["scenario", "mode", "floor", "goal", "at most", "reached", ""], rows)
+
+
+def _verdict(reached: float, goal: float, most: float) -> str:
+    if reached > most:
+        return "**not met**"
+    return "goal met" if reached <= goal else "met"
 
 
 def hot_spots(results: Mapping[str, Any], scenario: str) -> str:

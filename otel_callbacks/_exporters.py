@@ -64,10 +64,10 @@ def exporters(signal: Signal, endpoint: str | None, protocol: Protocol | None) -
         protocol: How OTLP is sent; by default what the variables say.
     """
     builders = [build for name in _names(signal) if (build := _builder(name, signal, endpoint, protocol))]
-    return [built for build in builders if (built := _unless_refused(signal, build))]
+    return [built for build in builders if (built := _built_or_left_out(signal, build)) is not None]
 
 
-def _unless_refused(signal: Signal, build: Callable[[], Any]) -> Any:
+def _built_or_left_out(signal: Signal, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except Exception as error:  # noqa: BLE001 - whatever an exporter makes of its variables

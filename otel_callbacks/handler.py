@@ -421,7 +421,7 @@ def _normalise(
     if not isinstance(metadata, dict):
         metadata = _NOTHING
     if asked is None:
-        if told is not None and isinstance(told, str):
+        if isinstance(told, str):
             run_type = _INNER_CHAINS.get(told, run_type)
         return RunStart(run_type, name, known, inputs, tags, metadata, _NOTHING, _NOTHING)
     if run_type == "chat" and isinstance(inputs, list) and inputs:
@@ -442,7 +442,7 @@ def _name(given: Any, serialized: Mapping[str, Any]) -> str:
 
 
 def _tags(tags: Any) -> Sequence[str]:
-    if tags is None or not isinstance(tags, (list, tuple)):
+    if not isinstance(tags, (list, tuple)):
         return ()
     for tag in tags:
         if type(tag) is not str:

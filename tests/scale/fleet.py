@@ -62,8 +62,7 @@ class Fleet:
 
     def collector(self, number: int) -> SimpleNamespace:
         """A gateway, to those who send to the one collector of a stack."""
-        ports = SimpleNamespace(otlp_http=self.stack.gateways[number].http)
-        return SimpleNamespace(ports=ports, url=lambda port: f"http://{HOST}:{port}")
+        return collector_at(self.stack.gateways[number].http)
 
     def load(self, count: int, rate: float = 100.0, meanwhile: Callable[[], object] | None = None) -> Load:
         """Sends `count` traces from two processes at once; `meanwhile` runs while they do."""
@@ -153,11 +152,18 @@ class Fleet:
                 program.start()
 
 
+def collector_at(port: int) -> SimpleNamespace:
+    """What takes OTLP over HTTP at this port, to those who send to the one collector of a stack."""
+    return SimpleNamespace(ports=SimpleNamespace(otlp_http=port), url=lambda port: f"http://{HOST}:{port}")
+
+
 def _total(counter: str, collectors: Iterable[Collector]) -> int:
-    values = (
-        re.findall(rf"^otelcol_{counter}\S* (\S+)", metrics_page(one.metrics), re.MULTILINE) for one in collectors
-    )
-    return sum(int(float(value)) for found in values for value in found)
+    return int(summed(f"otelcol_{counter}", (metrics_page(one.metrics) for one in collectors)))
+
+
+def summed(counter: str, pages: Iterable[str]) -> float:
+    """Sum of a counter over what programs say of themselves."""
+    return sum(float(value) for page in pages for value in re.findall(rf"^{counter}\S* (\S+)$", page, re.MULTILINE))
 
 
 def last_values(store: Prometheus, job: str) -> dict[tuple[tuple[str, str], ...], float]:

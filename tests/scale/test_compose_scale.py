@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from backends import Prometheus
 from demo_traffic import run_demo
 from docker_engine import engine, run
-from fleet import span_ids
+from fleet import collector_at, span_ids, summed
 from native_stack import HOST, free_ports, wait_until
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
@@ -80,8 +79,10 @@ class Composed(NamedTuple):
     def samplers(self, counter: str) -> float:
         """Sum of a counter over both samplers, right now."""
         addresses = (f"http://otel-sampler-{number}:8888/metrics" for number in (1, 2))
-        told = (self.in_container("prometheus", "wget", "-q", "-O", "-", address).stdout for address in addresses)
-        return sum(float(value) for value in re.findall(rf"^{counter}\S* (\S+)$", "".join(told), re.MULTILINE))
+        return summed(
+            counter,
+            (self.in_container("prometheus", "wget", "-q", "-O", "-", address).stdout for address in addresses),
+        )
 
     def long_term_total(self, expression: str) -> float:
         """The one number that an expression gives in the long-term store, which publishes no port."""
@@ -136,9 +137,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 @pytest.fixture(scope="module")
 def demo(composed, tmp_path_factory):
     """The demo through the second gateway."""
-    ports = SimpleNamespace(otlp_http=composed.ports["OTLP_HTTP_PORT_2"])
-    gateway = SimpleNamespace(ports=ports, url=lambda port: f"http://{HOST}:{port}")
-    return run_demo(gateway, tmp_path_factory.mktemp("demo"))
+    return run_demo(collector_at(composed.ports["OTLP_HTTP_PORT_2"]), tmp_path_factory.mktemp("demo"))
 
 
 def test_up_makes_everything_healthy(composed):
