@@ -13,8 +13,10 @@ from asyncio import _get_running_loop
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.trace import Span
+
 if TYPE_CHECKING:
-    from otel_callbacks._runs import OpenRun
+    from opentelemetry.context import Context
 
 _MANAGER = "langchain_core.callbacks.manager"
 _OWN_FRAMES = 8
@@ -26,15 +28,31 @@ _GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_st
 
 
 class Body:
-    """The thread, the task and the frame in which a run started.
+    """What a run executes: the thread, the task and the frame it started in, and the span that stands for it.
 
     Holds no frame, so nothing is kept alive: a frame's id can be used again only after LangChain dropped the run's id
     object, and then the run is closed.
     """
 
-    __slots__ = ("code", "frame", "task", "thread")
+    __slots__ = (
+        "before", "bodies", "code", "entered", "frame", "healing", "is_model", "key", "span", "task", "thread", "tree",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, key: int, span: Span, tree: object, bodies: "dict[int, Body]", is_model: bool) -> None:  # noqa: FBT001
+        self.key = key
+        """The integer of the run's id."""
+        self.span = span
+        self.tree = tree
+        """Stands for all runs below one root; compared by identity."""
+        self.bodies = bodies
+        """All bodies of the table, by the id of the frame that encloses each."""
+        self.is_model = is_model
+        self.entered: Context | None = None
+        """The context the body runs in; its span heals itself."""
+        self.before: Context | None = None
+        """The context to restore."""
+        self.healing: Any = None
+        """The self-healing span in `entered`."""
         self.thread = _current_thread()
         self.task = _current_task()
         frame = _caller_of_manager()
@@ -46,17 +64,17 @@ class Body:
         return self.code is not None and _current_thread() is self.thread and _current_task() is self.task
 
 
-def innermost(bodies: "dict[int, OpenRun]") -> "OpenRun | None":
-    """The run, of those in `bodies` by frame id, whose body is executing the calling code.
+def innermost(bodies: dict[int, Body]) -> Body | None:
+    """The body, of those by frame id, that is executing the calling code.
 
     A task never continues a run that started outside all tasks: such frames lie below a nested event loop.
     """
     in_task = _current_task() is not None
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
     while frame is not None:
-        run = bodies.get(id(frame))
-        if run is not None and run.body is not None and run.body.code is frame.f_code:
-            return None if in_task and run.body.task is None else run
+        body = bodies.get(id(frame))
+        if body is not None and body.code is frame.f_code:
+            return None if in_task and body.task is None else body
         frame = frame.f_back
     return None
 

@@ -1,23 +1,24 @@
 """Captures content of runs, where it was asked for: on their spans and in log events. Loaded by the first such run."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from otel_callbacks import _log_events, semconv
 from otel_callbacks._content import ContentPolicy
 from otel_callbacks._json import decode
 from otel_callbacks._mapping import MODEL_OPERATIONS, content
-from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Ending, RunStart
-from otel_callbacks._runs import OpenRun
 from otel_callbacks.config import Capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry._logs import LoggerProvider
+
+Failed = Callable[[str, BaseException], None]
+"""Counts a failure of the tracer itself, by kind."""
 
 _ON_SPAN = frozenset({"span_only", "span_and_event"})
 _IN_EVENT = frozenset({"event_only", "span_and_event"})
@@ -36,24 +37,31 @@ class Capturing:
         self.policy = policy
         self.logger_provider = logger_provider
 
-    def begin(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
-        """Capture what a run is given, and from now on what comes of it."""
-        in_event = where in _IN_EVENT and run.operation in MODEL_OPERATIONS
+    def begin(
+        self, operation: str, start: RunStart, where: Capture, failed: Failed, *, is_given_later: bool
+    ) -> "RunContent | None":
+        """Capture what a run is given.
+
+        Returns:
+            What captures the rest of the run's content; ``None`` where none of it is to be captured.
+        """
+        in_event = where in _IN_EVENT and operation in MODEL_OPERATIONS
         if where not in _ON_SPAN and not in_event:
-            return
-        run.content = RunContent(self, pipeline, on_span=where in _ON_SPAN, in_event=in_event)
-        if not run.deferred_inputs:
-            run.content.take(lambda: content.given(run.operation, start, self.policy.max_items))
+            return None
+        captured = RunContent(self, failed, on_span=where in _ON_SPAN, in_event=in_event)
+        if not is_given_later:
+            captured.take(lambda: content.given(operation, start, self.policy.max_items))
+        return captured
 
 
 class RunContent:
     """The content of one run, bounded and redacted."""
 
-    __slots__ = ("_budget", "_capturing", "_in_event", "_on_span", "_pipeline", "_structures", "_texts")
+    __slots__ = ("_budget", "_capturing", "_failed", "_in_event", "_on_span", "_structures", "_texts")
 
-    def __init__(self, capturing: Capturing, pipeline: Pipeline, *, on_span: bool, in_event: bool) -> None:
+    def __init__(self, capturing: Capturing, failed: Failed, *, on_span: bool, in_event: bool) -> None:
         self._capturing = capturing
-        self._pipeline = pipeline
+        self._failed = failed
         self._on_span = on_span
         self._in_event = in_event
         self._budget = capturing.policy.budget()
@@ -66,21 +74,20 @@ class RunContent:
             for key, value in read().items():
                 self._put(key, value)
         except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
-            self._pipeline.failed("content", error)
+            self._failed("content", error)
 
-    def take_inputs(self, run: OpenRun, inputs: object) -> None:
+    def take_inputs(self, operation: str, inputs: object) -> None:
         """What a step of a stream was given, told at its end."""
-        if run.deferred_inputs:
-            self.take(lambda: content.given_late(run.operation, inputs, self._capturing.policy.max_items))
+        self.take(lambda: content.given_late(operation, inputs, self._capturing.policy.max_items))
 
     def take_interrupts(self, interrupts: Any) -> None:
         """What a graph asks a person."""
         self.take(lambda: content.interrupt_values(interrupts))
 
-    def finish(self, run: OpenRun, ending: Ending, result: Any, error: BaseException | None) -> dict[str, str]:
+    def finish(self, operation: str, ending: Ending, result: Any, error: BaseException | None) -> dict[str, str]:
         """Take what the run gave back; returns all that belongs on its span."""
         if result is not None:
-            self.take(lambda: content.answered(run.operation, result))
+            self.take(lambda: content.answered(operation, result))
         if ending.outcome == "interrupted" and error is not None and error.args:
             self.take_interrupts(error.args[0])
         return self._texts
@@ -94,18 +101,18 @@ class RunContent:
             text = str(value) if isinstance(value, (str, BaseException)) else None
             return policy.encode(value, self._budget) if text is None else policy.text(text, self._budget)
         except Exception as error:  # noqa: BLE001 - an exception that cannot be shown
-            self._pipeline.failed("content", error)
+            self._failed("content", error)
             return None
 
-    def settle(self, run: OpenRun, span: Span, details: dict[str, Any]) -> None:
-        """Once the span has all attributes `details`: mend what the SDK cut, and emit the event."""
+    def settle(self, span: Span, context: Context | None, *attributes: Mapping[str, Any]) -> None:
+        """Once the span has all its `attributes`: mend what the SDK cut, and emit the event in `context`."""
         if self._texts:
             self._mend(span)
         if self._in_event:
-            known = {**run.attributes, **details, **self._structures}
-            told = {key: value for key, value in known.items() if key.startswith(_EVENT_KEYS)}
+            known = [*attributes, self._structures]
+            told = {key: value for some in known for key, value in some.items() if key.startswith(_EVENT_KEYS)}
             provider = self._capturing.logger_provider
-            _log_events.emit(provider, semconv.EVENT_INFERENCE_DETAILS, told, run.context)
+            _log_events.emit(provider, semconv.EVENT_INFERENCE_DETAILS, told, context)
 
     def _put(self, key: str, value: object) -> None:
         policy = self._capturing.policy

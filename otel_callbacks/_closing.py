@@ -5,12 +5,12 @@ No thread of our own: the end of a parent, the event loop, the next event and th
 
 import atexit
 import weakref
-from asyncio import CancelledError, Task, _get_running_loop
+from asyncio import Task, _get_running_loop
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import _end
-from otel_callbacks._mapping import error as errors
+from otel_callbacks._owner import Owner
 from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks._records import Ending
 from otel_callbacks._runs import OpenRun, RunId
@@ -27,11 +27,10 @@ _MAX_SWEEP_INTERVAL_NS = 60_000_000_000
 class Closing:
     """Closes runs of one handler's destinations without an end event of their own."""
 
-    def __init__(self, config: Config, destination: Destination) -> None:
+    def __init__(self, config: Config, destination: Destination, owner: Owner) -> None:
         self._config = config
+        self._owner = owner
         self._destination = destination
-        self.cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
-        """How this handler's runs end whose body is over and that nobody ended."""
         self._ttl_ns = int(config.run_ttl_s * 1e9)
         self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
 
@@ -63,7 +62,7 @@ class Closing:
         while orphans and orphans[0][0] <= now:
             _, run = orphans.popleft()
             if run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
-                close(pipeline, run, run.recorder.closing.cancelled, run.parent_end[0])
+                self._close(pipeline, run, run.owner.cancelled, run.parent_end[0])
 
     def on_collected(self, run_id: "RunId | Any") -> None:
         """LangChain dropped the run's id, so the body is over without an end event.
@@ -74,8 +73,8 @@ class Closing:
         run = run_id.table.open.get(run_id.key)
         if run is None:
             return
-        if run.healing is not None:
-            run.healing.retire()
+        if run.body is not None and run.body.healing is not None:
+            run.body.healing.retire()
         run_id.table.collected.append((run_id.key, perf_counter_ns()))
         if run_id.loop is not None:
             try:
@@ -89,14 +88,14 @@ class Closing:
             key, end_ns = table.collected.popleft()
             run = table.open.get(key)
             if run is not None and run.id() is None:
-                close(pipeline, run, run.recorder.closing.cancelled, end_ns)
+                self._close(pipeline, run, run.owner.cancelled, end_ns)
 
     def on_task_done(self, key: int, task: "Task[Any]") -> None:
         """The task a root run started in is over; only a cancelled one says that the run is over too."""
         if task.cancelled():
             found = self._destination.find(key)
             if found is not None:
-                close(*found, self.cancelled)
+                self._close(*found, self._owner.cancelled)
 
     def _close_idle(self, pipeline: Pipeline, now: int) -> None:
         table = pipeline.table
@@ -124,33 +123,37 @@ class Closing:
     def _evict(self, pipeline: Pipeline, runs: "Iterable[OpenRun]") -> None:
         for run in runs:
             pipeline.instruments.errors["evicted",] += 1
-            close(pipeline, run, _ABANDONED)
+            self._close(pipeline, run, _ABANDONED)
 
     def close_all(self) -> None:
         """End what this handler has open."""
         for pipeline in self._destination.all():
             for run in reversed(list(pipeline.table.open.values())):
-                if run.recorder.closing is self:
-                    close(pipeline, run, _ABANDONED)
+                if run.owner is self._owner:
+                    self._close(pipeline, run, _ABANDONED)
 
+    def _close(self, pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
+        """End a run without its own end event; a late one is then known as such."""
+        if pipeline.table.leave(run):
+            pipeline.table.remember_closed(run.id.key)
+            if not run.dropped:
+                self.finish(pipeline, run, ending, end_ns=end_ns)
 
-def close(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
-    """End a run without its own end event; a late one is then known as such."""
-    if leave_table(pipeline, run):
-        pipeline.table.remember_closed(run.id.key)
-        if not run.dropped:
-            _end.finish(pipeline, run, ending, end_ns=end_ns)
-
-
-def leave_table(pipeline: Pipeline, run: OpenRun) -> bool:
-    """Take the run out of the table; false where somebody else did already, so that each run ends once."""
-    table, key = pipeline.table, run.id.key
-    if table.open.pop(key, None) is None:
-        return False
-    table.awaiting.pop(key, None)
-    if run.parent is not None:
-        run.parent.children.pop(key, None)
-    return True
+    def finish(
+        self,
+        pipeline: Pipeline,
+        run: OpenRun,
+        ending: Ending,
+        result: Any = None,
+        error: BaseException | None = None,
+        end_ns: int | None = None,
+    ) -> None:
+        """End a run that has left the table, and come back for what outlives it."""
+        try:
+            _end.finish(pipeline, run, ending, result, error, end_ns)
+        finally:
+            if run.children:
+                self.when_grace_is_over(pipeline)
 
 
 _at_exit: "weakref.WeakSet[Closing]" = weakref.WeakSet()

@@ -6,17 +6,14 @@ kept, hence none can fail.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from otel_callbacks._body import innermost
-
-if TYPE_CHECKING:
-    from otel_callbacks._runs import OpenRun
+from otel_callbacks._body import Body, innermost
 
 _SPAN_KEY = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 """The key the API keeps the current span under; it has no public name."""
@@ -30,18 +27,18 @@ class SelfHealingSpan(trace.Span):
     headers and log records follow.
     """
 
-    def __init__(self, run: "OpenRun", outer: trace.Span, enclosing: "SelfHealingSpan | None") -> None:
-        self.run: OpenRun | None = run
+    def __init__(self, body: Body, outer: trace.Span, enclosing: "SelfHealingSpan | None") -> None:
+        self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
         """The span of the run in whose body this run started; `outer` may be one of the application's own."""
 
     def retire(self) -> None:
         """The run is over: let go of it."""
-        self.run = None
+        self.body = None
 
-    def executing_run(self, *, outside: bool = False) -> "OpenRun | None":
-        """The run this span stands for where the caller is: mostly its own.
+    def executing(self, *, outside: bool = False) -> Body | None:
+        """The body this span stands for where the caller is: mostly its own.
 
         In the thread and task where the run started it is the run whose body is executing, ``None`` outside of all;
         elsewhere (a worker thread, a task made for the body) the context is trusted.
@@ -49,20 +46,20 @@ class SelfHealingSpan(trace.Span):
         Args:
             outside: the caller is known to execute no body, so that the stack needs not be read again.
         """
-        run = self.run
-        if run is None or run.body is None:
-            return run
-        inner = None if outside else innermost(run.id.table.bodies)
+        body = self.body
+        if body is None:
+            return None
+        inner = None if outside else innermost(body.bodies)
         if inner is not None:
-            return inner if inner.tree is run.tree else run
-        return None if run.body.started_here() else run
+            return inner if inner.tree is body.tree else body
+        return None if body.started_here() else body
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
         while type(span) is SelfHealingSpan:
-            run = span.executing_run()
-            if run is not None and run.span is not None:
-                return run.span
+            body = span.executing()
+            if body is not None:
+                return body.span
             span = span.outer
         return span
 
@@ -116,20 +113,20 @@ def with_span(span: trace.Span, context: Context) -> Context:
 
 def live(span: trace.Span) -> trace.Span:
     """`span`, or what a healed one stands for: never a span of a run that is over."""
-    while type(span) is SelfHealingSpan and span.run is None:
+    while type(span) is SelfHealingSpan and span.body is None:
         span = span.outer
     return span
 
 
-def enclosing_run(current: Context, key: str) -> "OpenRun | None":
-    """The innermost open run in whose body we are, whatever else is current."""
+def enclosing(current: Context, key: str) -> Body | None:
+    """The innermost open body in which we are, whatever else is current."""
     span = current.get(key)
     outside = False
     while type(span) is SelfHealingSpan:
-        run = span.executing_run(outside=outside)
-        if run is not None:
-            return run
-        outside = outside or span.run is not None
+        body = span.executing(outside=outside)
+        if body is not None:
+            return body
+        outside = outside or span.body is not None
         span = span.enclosing
     return None
 
@@ -144,40 +141,55 @@ def outside_runs(current: Context) -> Context:
     return with_span(span, current)
 
 
-def below(parent: "OpenRun", current: Context, key: str) -> Context:
-    """The context in which a child of `parent` starts.
+def below(parent: Body | None, context: Context | None, span: trace.Span | None, current: Context, key: str) -> Context:
+    """The context in which a child starts.
 
     A span the application opened inside the parent's body stays in between.
+
+    Args:
+        parent: the parent's body; ``None`` where spans are not propagated.
+        context: a context with the parent's span.
+        span: the parent's span.
+        current: the caller's context.
+        key: the context key of the parent's table.
     """
-    if current is parent.entered and parent.context is not None:
-        return parent.context
-    span = current_span(current)
-    own = type(span) is not SelfHealingSpan and span.is_recording()
-    if own and enclosing_run(current, key) is parent:
+    if parent is not None and current is parent.entered and context is not None:
+        return context
+    around = current_span(current)
+    own = type(around) is not SelfHealingSpan and around.is_recording()
+    if own and parent is not None and enclosing(current, key) is parent:
         return current
-    return with_span(parent.span or trace.INVALID_SPAN, current)
+    return with_span(span or trace.INVALID_SPAN, current)
 
 
-def enter(run: "OpenRun", current: Context, key: str, marks: Mapping[str, Any]) -> tuple[SelfHealingSpan, Context]:
-    """Make the span of `run` current for its body. `marks`: further values the body's context carries."""
-    enclosing: Any = current.get(key)
-    while type(enclosing) is SelfHealingSpan and enclosing.run is None:
-        enclosing = enclosing.enclosing
+def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> None:
+    """Make the span of `body` current in it. `marks`: further values the body's context carries."""
+    around: Any = current.get(key)
+    while type(around) is SelfHealingSpan and around.body is None:
+        around = around.enclosing
     outer: Any = current.get(_SPAN_KEY)
-    if type(outer) is not SelfHealingSpan or outer.run is None:
+    if type(outer) is not SelfHealingSpan or outer.body is None:
         outer = live(current_span(current))
-    healing = SelfHealingSpan(run, outer, enclosing)
+    healing = SelfHealingSpan(body, outer, around)
     entered = Context({**current, **marks, _SPAN_KEY: healing, key: healing})
     context_api.attach(entered)
-    return healing, entered
+    body.healing, body.entered, body.before = healing, entered, current
+    if body.code is not None:
+        body.bodies[body.frame] = body
 
 
-def leave(run: "OpenRun", before: Context) -> None:
+def forget(body: Body) -> None:
+    """The body is over: its frame's id may be used again."""
+    if body.bodies.get(body.frame) is body:
+        del body.bodies[body.frame]
+
+
+def leave(body: Body, healing: SelfHealingSpan, before: Context) -> None:
     """Restore what was current, where this is still possible; the span is retired already."""
     current = context_api.get_current()
-    if current is run.entered or current.get(_SPAN_KEY) is run.healing:
+    if current is body.entered or current.get(_SPAN_KEY) is healing:
         previous: Any = before.get(_SPAN_KEY)
-        is_over = type(previous) is SelfHealingSpan and previous.run is None
+        is_over = type(previous) is SelfHealingSpan and previous.body is None
         context_api.attach(with_span(live(previous), before) if is_over else before)
 
 

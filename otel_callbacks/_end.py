@@ -16,7 +16,6 @@ from otel_callbacks._metrics import Instruments
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Ending, RunInfo, RunSummary
 from otel_callbacks._runs import OpenRun
-from otel_callbacks._start import collect
 
 if TYPE_CHECKING:
     from otel_callbacks._capture import RunContent
@@ -68,15 +67,15 @@ def _describe(
     usage: Usage | None = None
     response: dict[str, Any] = {}
     if result is not None and run.run_type in _mapping.RESPONSE and (recording or is_model):
-        collect(pipeline, _mapping.RESPONSE[run.run_type], result, response)
+        pipeline.collect(_mapping.RESPONSE[run.run_type], result, response)
     if is_model and result is not None:
         usage = usage_of(result)
         if usage is not None:
             run.usage = usage.counts
     if response or ending.outcome != "ok":
         _label(run, ending, response)
-    if usage is not None and run.recorder.prices is not None and not usage.from_cache:
-        _price(pipeline, run, run.recorder.prices, usage)
+    if usage is not None and run.owner.prices is not None and not usage.from_cache:
+        _price(pipeline, run, run.owner.prices, usage)
     context = run.visible.context if run.visible is not None else None
     if recording and run.span is not None:
         _complete_span(run, run.span, ending, response, usage, result, error)
@@ -133,14 +132,14 @@ def _complete_span(
         attributes[semconv.ERROR_TYPE] = ending.error_type
         span.set_status(Status(StatusCode.ERROR, ending.error_type))
     if run.content is not None:
-        attributes.update(run.content.finish(run, ending, result, error))
+        attributes.update(run.content.finish(run.operation, ending, result, error))
     if attributes:
         attributes[semconv.OUTCOME] = ending.outcome
         span.set_attributes(attributes)
     else:
         span.set_attribute(semconv.OUTCOME, ending.outcome)  # a third of the cost of the plural form for one
     if run.content is not None:
-        run.content.settle(run, span, attributes)
+        run.content.settle(span, run.context, run.attributes, attributes)
 
 
 def _put_streaming(run: OpenRun, ending: Ending, result: Any, out: dict[str, Any]) -> None:
@@ -262,16 +261,15 @@ def _close_span(pipeline: Pipeline, run: OpenRun, end_ns: int) -> None:
             pipeline.table.remember_ended(run.id.key, run.span.get_span_context())
         except Exception as error:  # noqa: BLE001 - a span processor of the application
             pipeline.failed("end_span", error)
-    if run.body is not None:
-        bodies = pipeline.table.bodies
-        if bodies.get(run.body.frame) is run:
-            del bodies[run.body.frame]
-    if run.healing is not None and run.before is not None:
-        run.healing.retire()
-        try:
-            _context.leave(run, run.before)
-        except Exception as error:  # noqa: BLE001 - a runtime context of the application
-            pipeline.failed("context", error)
+    body = run.body
+    if body is not None:
+        _context.forget(body)
+        if body.healing is not None and body.before is not None:
+            body.healing.retire()
+            try:
+                _context.leave(body, body.healing, body.before)
+            except Exception as error:  # noqa: BLE001 - a runtime context of the application
+                pipeline.failed("context", error)
     if run.watched_task is not None:
         task, callback = run.watched_task[0](), run.watched_task[1]
         if task is not None:
@@ -292,7 +290,7 @@ def _tell_subscribers(pipeline: Pipeline, run: OpenRun, span: Span, info: RunInf
         usage=run.usage,
         cost_usd=run.details.get(semconv.COST_USD),
     )
-    for subscriber in list(run.recorder.subscribers.values()):
+    for subscriber in list(run.owner.subscribers.values()):
         try:
             subscriber(summary)
         except Exception as error:  # noqa: BLE001 - one subscriber harms neither the run nor the others
@@ -305,4 +303,3 @@ def _orphan_children(pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: i
         if child.parent_end is None:
             child.parent_end = end_ns, ending.outcome
             pipeline.table.orphans.append((now + GRACE_NS, child))
-    run.recorder.closing.when_grace_is_over(pipeline)

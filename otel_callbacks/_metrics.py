@@ -3,7 +3,7 @@
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
@@ -12,9 +12,6 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from otel_callbacks import semconv
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks.semconv import Dialect, Instrument
-
-if TYPE_CHECKING:
-    from otel_callbacks._runs import RunTable
 
 MAX_VALUES_PER_DIMENSION = 200
 _MAX_CACHED_SETS = 4096
@@ -48,6 +45,15 @@ _OPEN_ENDED = frozenset(
 """Dimensions whose values come from outside; their number is capped."""
 
 Labels = dict[str, Any]
+
+
+class Runs(Protocol):
+    """What is counted as open."""
+
+    open: Any
+
+    def tend(self) -> None:
+        """Close what is due."""
 
 
 class ModelLabels(NamedTuple):
@@ -131,7 +137,7 @@ class Instruments:
 
     def __init__(self, meter: Meter, dialect: Dialect) -> None:
         self._dimensions = Dimensions()
-        self.tables: weakref.WeakSet[RunTable] = weakref.WeakSet()
+        self.tables: weakref.WeakSet[Runs] = weakref.WeakSet()
         self.runs = Count(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
         self.errors = Count(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
         self.redactions = Count(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
@@ -160,8 +166,7 @@ class Instruments:
 
     def _observe_open(self, _: CallbackOptions) -> Iterable[Observation]:
         for table in list(self.tables):
-            for caretaker in list(table.caretakers):
-                caretaker.tend()
+            table.tend()
         return [Observation(sum(len(table.open) for table in list(self.tables)))]
 
     def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:

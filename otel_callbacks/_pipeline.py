@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -39,6 +40,13 @@ class Pipeline:
             logger.warning(
                 "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
             )
+
+    def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
+        """The one guard around extractors: a failing one loses only the keys it had not written."""
+        try:
+            extract(source, out)
+        except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
+            self.failed("mapping", error)
 
 
 _instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()

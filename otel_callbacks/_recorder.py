@@ -1,5 +1,6 @@
 """Feeds runs from events: start, chunks, events, end. One per handler."""
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from functools import cached_property
 from time import perf_counter_ns
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 
-from otel_callbacks import _end, _links, _recognition, _start, semconv
-from otel_callbacks._closing import Closing, close_at_exit, leave_table
+from otel_callbacks import _links, _recognition, _start, semconv
+from otel_callbacks._closing import Closing, close_at_exit
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tool
 from otel_callbacks._mapping.bounds import few, short
+from otel_callbacks._owner import Owner
 from otel_callbacks._pipeline import Destination, Pipeline
 from otel_callbacks._records import Ending, RunStart, RunSummary
 from otel_callbacks._runs import OpenRun
@@ -24,21 +26,11 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
 
     from otel_callbacks._capture import Capturing
-    from otel_callbacks._cost import Prices
-    from otel_callbacks._redaction import Redactor
     from otel_callbacks.feedback import TraceRef
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
 _TOOL_FAILED = Ending("error", semconv.TOOL_ERROR)
-
-
-def _prices(config: Config) -> "Prices | None":
-    if not config.cost and not config.prices:
-        return None
-    from otel_callbacks._cost import Prices
-
-    return Prices(config.prices, listed=config.cost)
 
 
 class Recorder:
@@ -50,9 +42,9 @@ class Recorder:
         self._config = config
         self._destination = destination
         self._logger_provider = logger_provider
-        self.prices = _prices(config)
-        self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
-        self.closing = Closing(config, destination)
+        cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
+        self.owner = Owner(config, cancelled, self._count_redaction)
+        self.closing = Closing(config, destination, self.owner)
         self._newest: Pipeline | None = None
         self.awaiting: dict[int, OpenRun] = {}
 
@@ -75,20 +67,20 @@ class Recorder:
             return
         self.closing.when_due(pipeline)
         current = context_api.get_current()
-        run = _start.open_run(pipeline, self, run_id, parent_run_id, start, current)
+        run = _start.open_run(pipeline, self.owner, run_id, parent_run_id, start, current, self.closing.on_collected)
         if len(pipeline.table.open) > self._config.max_open_runs:
             self.closing.make_room(pipeline, run)
         if block.suppressed or run.dropped:
             run.dropped = True
             return
-        if self.subscribers:
+        if self.owner.subscribers:
             run.info = _start.info(start)
         _start.begin(pipeline, self._config, run, start, current)
         where = block.capture or self._config.capture
         if where != "no_content" and run.span is not None and run.span.is_recording():
             self._capture(pipeline, run, start, where)
         if run.parent is None:
-            _start.watch_task(run, self)
+            _start.watch_task(run, self.closing.on_task_done)
 
     def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
         """Where a run is found, on whichever of this handler's destinations."""
@@ -102,17 +94,19 @@ class Recorder:
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
         """Add a subscriber; the result takes it out again."""
         subscription = object()
-        self.subscribers[subscription] = callback
+        self.owner.subscribers[subscription] = callback
 
         def unsubscribe() -> None:
-            self.subscribers.pop(subscription, None)
+            self.owner.subscribers.pop(subscription, None)
 
         return unsubscribe
 
     def _capture(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
         ask = self._config.capture_when
         if ask is None or _start.allows(pipeline, "capture_when", ask, start, otherwise=False):
-            self.capturing.begin(pipeline, run, start, where)
+            run.content = self.capturing.begin(
+                run.operation, start, where, pipeline.failed, is_given_later=run.deferred_inputs
+            )
 
     @cached_property
     def capturing(self) -> "Capturing":
@@ -120,15 +114,8 @@ class Recorder:
         from otel_callbacks._capture import Capturing
         from otel_callbacks._content import ContentPolicy
 
-        policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self.redactor)
+        policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self.owner.redactor)
         return Capturing(policy, self._logger_provider)
-
-    @cached_property
-    def redactor(self) -> "Redactor":
-        """Takes secrets out of content and metadata; loaded when something of that is to leave."""
-        from otel_callbacks._redaction import configured
-
-        return configured(self._config.redact, self._count_redaction)
 
     def _count_redaction(self, rule: str, count: int) -> None:
         self._destination.current().instruments.redactions[rule,] += count
@@ -147,14 +134,14 @@ class Recorder:
         pipeline, run = found
         if run.operation == "node":
             _recognition.by_result(run, result)
-        if run.content is not None and inputs is not None:
-            run.content.take_inputs(run, inputs)
+        if run.content is not None and inputs is not None and run.deferred_inputs:
+            run.content.take_inputs(run.operation, inputs)
         ending = _OK
         if run.paused:
             ending = _INTERRUPTED
         elif run.run_type == "tool" and tool.failed(result):
             ending = _TOOL_FAILED
-        _end.finish(pipeline, run, ending, result)
+        self.closing.finish(pipeline, run, ending, result)
 
     def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
         """A run ends with an exception. `partial`: what a model had answered until then, an ``LLMResult``."""
@@ -162,12 +149,12 @@ class Recorder:
         if found is not None:
             pipeline, run = found
             ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
-            _end.finish(pipeline, run, ending, partial, error)
+            self.closing.finish(pipeline, run, ending, partial, error)
 
     def _take(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
         """The run, taken out of the table; ``None`` where there is nothing to end."""
         found = self._destination.find(run_id.int)
-        if found is not None and leave_table(found[0], found[1]):
+        if found is not None and found[0].table.leave(found[1]):
             return None if found[1].dropped else found
         for pipeline in self._destination.all():
             if pipeline.table.forget_closed(run_id.int):
@@ -177,7 +164,7 @@ class Recorder:
     def _open(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
         """The open run, where this handler is the one that records it."""
         found = self._destination.find(run_id.int)
-        return found if found is not None and found[1].recorder is self and not found[1].dropped else None
+        return found if found is not None and found[1].owner is self.owner and not found[1].dropped else None
 
     def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
         """A model streams, and the run is among those `awaiting` a chunk."""

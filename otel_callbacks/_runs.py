@@ -5,11 +5,12 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, SpanContext, TracerProvider
 
+from otel_callbacks._owner import Owner
 from otel_callbacks._records import Inherited, OutcomeName, RunInfo, RunStart, RunType, SpanPlan
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from otel_callbacks._body import Body
     from otel_callbacks._capture import RunContent
-    from otel_callbacks._closing import Closing
-    from otel_callbacks._context import SelfHealingSpan
-    from otel_callbacks._recorder import Recorder
 
 _REMEMBERED_CLOSED = 4096
 _REMEMBERED_ENDED = 2048
@@ -62,11 +60,11 @@ class OpenRun:
     """
 
     __slots__ = (
-        "active", "agent", "attributes", "before", "body", "children", "content", "context", "cost_usd",
-        "deferred_inputs", "details", "dropped", "entered", "error_mark", "failed_attempts", "first_chunk_ns",
-        "healing", "id", "inference_calls", "info", "inherit", "last_chunk", "last_chunk_ns", "name", "operation",
-        "parent", "parent_end", "paused", "recorder", "resumes", "retries", "run_type", "single", "span", "start_ns",
-        "streamed", "task", "title", "tool_calls", "tree", "usage", "visible", "watched_task",
+        "active", "agent", "attributes", "body", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "details", "dropped", "error_mark", "failed_attempts", "first_chunk_ns", "id", "inference_calls", "info",
+        "inherit", "last_chunk", "last_chunk_ns", "name", "operation", "owner", "parent", "parent_end", "paused",
+        "resumes", "retries", "run_type", "single", "span", "start_ns", "streamed", "task", "title", "tool_calls",
+        "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement per slot
@@ -75,7 +73,7 @@ class OpenRun:
         start: RunStart,
         parent: "OpenRun | None",
         tree: Tree,
-        recorder: "Recorder",
+        owner: Owner,
         inherit: Inherited,
         start_ns: int,
     ) -> None:
@@ -84,8 +82,8 @@ class OpenRun:
         self.name = start.name
         self.parent = parent
         self.tree = tree
-        self.recorder = recorder
-        """Who records this run; the same events reaching another handler on the provider are ignored."""
+        self.owner = owner
+        """Whose run it is; the same events reaching another handler on the provider are ignored."""
         self.start_ns = start_ns
         """Monotonic, like all times here; the tree knows the offset to Unix time."""
         self.children: dict[int, OpenRun] = {}
@@ -114,12 +112,8 @@ class OpenRun:
         """The run whose span children hang on: this one, or the nearest visible ancestor."""
         self.context: Context | None = None
         """A context with the run's span, for children and measurements."""
-        self.entered: Context | None = None
-        """The context the body runs in; its span heals itself."""
-        self.before: Context | None = None
-        """The context to restore."""
-        self.healing: SelfHealingSpan | None = None
         self.body: Body | None = None
+        """What the run executes; ``None`` where its span is not made current."""
 
         self.streamed = False
         self.first_chunk_ns = 0
@@ -166,13 +160,20 @@ class OpenRun:
         return found[::-1]
 
 
+class Caretaker(Protocol):
+    """Who closes runs without an end event."""
+
+    def tend(self) -> None:
+        """Close what is due."""
+
+
 class RunTable:
     """Open runs of one tracer provider, by the integer of their id."""
 
     def __init__(self) -> None:
         self.open: dict[int, OpenRun] = {}
-        self.bodies: dict[int, OpenRun] = {}
-        """Runs whose span is current in their body, by the id of the frame that encloses the body."""
+        self.bodies: dict[int, Body] = {}
+        """Bodies in which their run's span is current, by the id of the frame that encloses each."""
         self.awaiting: dict[int, OpenRun] = {}
         """Model runs whose next chunk matters: the first with content, or a sign of life after a sweep."""
         self.context_key = create_key("otel_callbacks.run")
@@ -180,12 +181,27 @@ class RunTable:
         """Runs whose parent has ended, with the time until which their own end is awaited."""
         self.collected: deque[tuple[int, int]] = deque()
         """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
-        self.caretakers: weakref.WeakSet[Closing] = weakref.WeakSet()
+        self.caretakers: weakref.WeakSet[Caretaker] = weakref.WeakSet()
         """Who closes runs without an end event."""
         self.next_sweep_ns = 0
         self._closed: dict[int, None] = {}
         self._ended: dict[int, SpanContext] = {}
         self._ended_before: dict[int, SpanContext] = {}
+
+    def tend(self) -> None:
+        """Have what is due closed."""
+        for caretaker in list(self.caretakers):
+            caretaker.tend()
+
+    def leave(self, run: OpenRun) -> bool:
+        """Take the run out; false where somebody else did already, so that each run ends once."""
+        key = run.id.key
+        if self.open.pop(key, None) is None:
+            return False
+        self.awaiting.pop(key, None)
+        if run.parent is not None:
+            run.parent.children.pop(key, None)
+        return True
 
     def remember_ended(self, key: int, place: SpanContext) -> None:
         """Note where an ended run is found. Two dictionaries take turns: the older one is dropped as a whole."""

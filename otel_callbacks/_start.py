@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Link, Span, SpanKind
 
 from otel_callbacks import _context, _links, _mapping, _recognition, _suppression, semconv
 from otel_callbacks._body import Body
 from otel_callbacks._langchain import child_config
 from otel_callbacks._mapping import chain, tags
 from otel_callbacks._mapping.bounds import LONGEST
+from otel_callbacks._owner import Owner
 from otel_callbacks._pipeline import Pipeline
 from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
 from otel_callbacks._runs import OpenRun, RunId, RunTable, Tree
@@ -25,8 +26,6 @@ from otel_callbacks.config import Config
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-    from otel_callbacks._recorder import Recorder
 
 RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
@@ -46,20 +45,21 @@ _STREAMING_INPUTS = {"input": ""}
 
 def open_run(
     pipeline: Pipeline,
-    recorder: "Recorder",
+    owner: Owner,
     run_id: "UUID",
     parent_run_id: "UUID | None",
     start: RunStart,
     current: Context,
+    on_collected: Callable[[Any], None],
 ) -> OpenRun:
-    """Enter a new run into the table, below its parent."""
+    """Enter a new run into the table, below its parent. `on_collected`: called when LangChain drops the run's id."""
     table = pipeline.table
     config = child_config()
     parent = _parent(table, parent_run_id, config) or _implicit_parent(table, current)
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
-    inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, recorder)
-    run = OpenRun(_watched(run_id, table, recorder), start, parent, tree, recorder, inherit, now)
+    inherit = _with_conversation(parent.inherit if parent else _ROOT, start, config, owner)
+    run = OpenRun(_watched(run_id, table, on_collected), start, parent, tree, owner, inherit, now)
     tree.idle_since = now
     if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
         run.deferred_inputs = True
@@ -96,15 +96,16 @@ def _implicit_parent(table: RunTable, current: Context) -> OpenRun | None:
 
     Not one of several that started together: they are not in each other's body.
     """
-    run = _context.enclosing_run(current, table.context_key)
-    if run is None or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
+    body = _context.enclosing(current, table.context_key)
+    run = table.open.get(body.key) if body is not None else None
+    if run is None or run.body is not body or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
         return None
-    return run if table.open.get(run.id.key) is run else None
+    return run
 
 
-def _watched(run_id: "UUID", table: RunTable, recorder: "Recorder") -> RunId:
+def _watched(run_id: "UUID", table: RunTable, on_collected: Callable[[Any], None]) -> RunId:
     """LangChain leaves many a cancelled or abandoned run without an end event; its id object tells."""
-    watched = RunId(run_id, recorder.closing.on_collected)
+    watched = RunId(run_id, on_collected)
     watched.key = run_id.int
     watched.table = table
     watched.loop = _get_running_loop()
@@ -112,7 +113,7 @@ def _watched(run_id: "UUID", table: RunTable, recorder: "Recorder") -> RunId:
 
 
 def _with_conversation(
-    inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None, recorder: "Recorder"
+    inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None, owner: Owner
 ) -> Inherited:
     """Message histories keep the conversation in the configurable part, which only child runs can see."""
     if inherited.conversation_id is not None:
@@ -124,7 +125,7 @@ def _with_conversation(
     if found is None:
         return inherited
     if not _PLAIN_ID.fullmatch(found):  # some applications put the user's token there
-        found = recorder.redactor.redact_text(found)
+        found = owner.redactor.redact_text(found)
     return replace(inherited, conversation_id=found)
 
 
@@ -208,24 +209,20 @@ def _start_span(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStar
     run.visible = run
     run.context = _context.with_span(span, current)
     if config.propagate:
-        _enter(pipeline, config, run, current)
+        _enter(pipeline, config, run, span, current)
     if start.run_type in _mapping.REQUEST and span.is_recording():
-        collect(pipeline, _mapping.REQUEST[start.run_type], start, run.details)
+        pipeline.collect(_mapping.REQUEST[start.run_type], start, run.details)
 
 
-def _enter(pipeline: Pipeline, config: Config, run: OpenRun, current: Context) -> None:
+def _enter(pipeline: Pipeline, config: Config, run: OpenRun, span: Span, current: Context) -> None:
     table = pipeline.table
-    silences = config.suppress_provider_spans and run.operation in _mapping.MODEL_OPERATIONS
-    marks = _suppression.marks(table.context_key) if silences else _NO_MARKS
-    run.body = Body()
+    is_model = run.operation in _mapping.MODEL_OPERATIONS
+    marks = _suppression.marks(table.context_key) if is_model and config.suppress_provider_spans else _NO_MARKS
+    run.body = Body(run.id.key, span, run.tree, table.bodies, is_model)
     try:
-        run.healing, run.entered = _context.enter(run, current, table.context_key, marks)
+        _context.enter(run.body, current, table.context_key, marks)
     except Exception as error:  # noqa: BLE001 - a runtime context of the application
         pipeline.failed("context", error)
-        return
-    run.before = current
-    if run.body.code is not None:
-        table.bodies[run.body.frame] = run
 
 
 def _attributes(pipeline: Pipeline, config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
@@ -249,7 +246,7 @@ def _put_metadata(pipeline: Pipeline, run: OpenRun, key: str, value: Any, out: d
     """Metadata that was asked for, but no secret in it, whatever is captured."""
     from otel_callbacks._json import plain
 
-    redactor = run.recorder.redactor
+    redactor = run.owner.redactor
     try:
         shown = redactor.hidden(key, value)
         out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if shown is None else shown
@@ -264,7 +261,7 @@ def _attempt_of_task(graph: OpenRun | None, task: str) -> int | None:
 
 def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:
     if parent is not None:
-        return _context.below(parent, current, key)
+        return _context.below(parent.body, parent.context, parent.span, current, key)
     if config.remote_parent:
         remote = _context.remote_context(start.metadata.get(TRACEPARENT_KEY))
         if remote is not None:
@@ -280,7 +277,7 @@ def _links_of(run: OpenRun, start: RunStart) -> list[Link] | None:
     return [Link(paused, _RESUME_LINK)] if paused is not None else None
 
 
-def watch_task(run: OpenRun, recorder: "Recorder") -> None:
+def watch_task(run: OpenRun, on_task_done: "Callable[[int, asyncio.Task[Any]], None]") -> None:
     """Have a root run closed when its task is cancelled: nothing else may tell of it."""
     if run.id.loop is None:
         return
@@ -289,15 +286,7 @@ def watch_task(run: OpenRun, recorder: "Recorder") -> None:
         key = run.id.key
 
         def on_done(done: "asyncio.Task[Any]") -> None:
-            recorder.closing.on_task_done(key, done)
+            on_task_done(key, done)
 
         task.add_done_callback(on_done)
         run.watched_task = weakref.ref(task), on_done  # weakly: a task's result may be what owns the run's id
-
-
-def collect(pipeline: Pipeline, extract: _mapping.Extractor, source: Any, out: dict[str, Any]) -> None:
-    """The one guard around extractors: a failing one loses only the keys it had not written."""
-    try:
-        extract(source, out)
-    except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
-        pipeline.failed("mapping", error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry import context as context_api
 
-from otel_callbacks import _context, _mapping
+from otel_callbacks import _context
 
 _LANGUAGE_MODEL = "suppress_language_model_instrumentation"
 """What OpenLLMetry's instrumentations look for: any value that is true."""
@@ -29,8 +29,8 @@ class InferenceMark:
         self._key = key
 
     def __bool__(self) -> bool:
-        run = _context.enclosing_run(context_api.get_current(), self._key)
-        return run is not None and run.operation in _mapping.MODEL_OPERATIONS
+        body = _context.enclosing(context_api.get_current(), self._key)
+        return body is not None and body.is_model
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
