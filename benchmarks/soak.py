@@ -27,9 +27,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 from benchmarks import programs
 from otel_callbacks import Config, OTelCallbackHandler
-from otel_callbacks._body import Body
-from otel_callbacks._context import SelfHealingSpan
-from otel_callbacks._runs import OpenRun, RunId
+from otel_callbacks._runs.run import OpenRun, RunId
+from otel_callbacks._spans.body import Body
+from otel_callbacks._spans.current import SelfHealingSpan
 
 TASKS = 8
 THREADS = 4

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from otel_callbacks._records import Price, RunInfo, RunSummary
-    from otel_callbacks._telemetry import Telemetry
     from otel_callbacks.config import Config
     from otel_callbacks.control import capture, context, suppress
     from otel_callbacks.embeddings import trace_embeddings
     from otel_callbacks.feedback import TraceRef, record_evaluation, trace_url
     from otel_callbacks.handler import OTelCallbackHandler
     from otel_callbacks.instrumentor import instrument, uninstrument
-    from otel_callbacks.providers import setup
+    from otel_callbacks.providers import Telemetry, setup
 
 __all__ = [
     "Config",
@@ -39,7 +38,7 @@ _HOMES = {
     "Price": "_records",
     "RunInfo": "_records",
     "RunSummary": "_records",
-    "Telemetry": "_telemetry",
+    "Telemetry": "providers",
     "TraceRef": "feedback",
     "capture": "control",
     "context": "control",

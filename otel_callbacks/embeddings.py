@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from otel_callbacks import semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping.provider import convention_name
-from otel_callbacks._pipeline import Destination, Pipeline
+from otel_callbacks._runs.destination import Destination, Pipeline
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS

@@ -16,7 +16,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from otel_callbacks import _log_events, semconv
+from otel_callbacks import semconv
+from otel_callbacks._content import log_events as _log_events
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -99,8 +100,8 @@ def record_evaluation(
     if label is not None:
         attributes[semconv.EVALUATION_LABEL] = label
     if explanation is not None:
-        from otel_callbacks._content import ContentPolicy
-        from otel_callbacks._redaction import configured
+        from otel_callbacks._content.policy import ContentPolicy
+        from otel_callbacks._content.redaction import configured
 
         policy = ContentPolicy(redactor=configured(()))
         attributes[semconv.EVALUATION_EXPLANATION] = policy.text(explanation, policy.budget())

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from otel_callbacks import _flush
-from otel_callbacks._langchain import starves_others
-from otel_callbacks._langgraph import LANGGRAPH, graph_class
+from otel_callbacks._langchain.graph_handler import LANGGRAPH, graph_class
+from otel_callbacks._langchain.place import starves_others
 from otel_callbacks._mapping.bounds import plain_text
-from otel_callbacks._pipeline import Destination
-from otel_callbacks._recorder import Recorder
 from otel_callbacks._records import RunStart, RunSummary, RunType
+from otel_callbacks._runs import flush as _flush
+from otel_callbacks._runs.destination import Destination
+from otel_callbacks._runs.recorder import Recorder
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS

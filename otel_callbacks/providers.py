@@ -1,7 +1,10 @@
 """Sets up OpenTelemetry for applications that have none: providers and exporters by the standard variables."""
 
+import atexit
 import logging
 import os
+import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeVar
@@ -15,10 +18,19 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_callbacks import _exporters, _identity, _telemetry
 from otel_callbacks import files as file_exporters
-from otel_callbacks._exporters import PROTOCOLS, PerProcess, Protocol, Signal
-from otel_callbacks._telemetry import Telemetry
+from otel_callbacks._setup.exporters import (
+    PROTOCOLS,
+    PerProcess,
+    Protocol,
+    Signal,
+    default_address,
+    exporters_of,
+    is_listening,
+    load,
+)
+from otel_callbacks._setup.identity import SystemIds, resource
+from otel_callbacks._setup.shutdown import EXIT_TIMEOUT_S, Closer, export_on_sigterm
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.console import ConsoleTree
 from otel_callbacks.handler import OTelCallbackHandler
@@ -34,6 +46,61 @@ _DEFAULT_BATCHES: Final = {
     "export_timeout_millis": 30_000,
 }
 """How batches leave where the SDK refuses the variables' values."""
+
+
+class Telemetry:
+    """What `setup` made. As a context manager it shuts down at the end of the block.
+
+    At the end of the program it shuts down by itself, and waits two seconds at most.
+
+    Attributes:
+        handler: The callback handler, on the global providers.
+    """
+
+    def __init__(self, handler: OTelCallbackHandler, providers: list[Any], exporters: list[Any]) -> None:
+        self.handler = handler
+        self._providers = providers
+        self._counting = [exporter for exporter in exporters if isinstance(exporter, PerProcess)]
+        self._await_the_end()
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._await_the_end)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        atexit.register(self.shutdown)
+
+    def _await_the_end(self) -> None:
+        self._closers = [Closer(provider) for provider in self._providers]
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Export what there is now; true only if everything was taken within `timeout_s` seconds."""
+        refused = self._refused()
+        return self.handler.flush(timeout_s) and self._refused() == refused
+
+    def shutdown(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
+        """End open runs as abandoned, export what there is, and shut down the providers that `setup` made.
+
+        Returns:
+            True only if everything was taken within `timeout_s` seconds.
+        """
+        atexit.unregister(self.shutdown)
+        self.handler.close()
+        refused = self._refused()
+        for closer in self._closers:
+            closer.asked.set()
+        deadline = time.monotonic() + timeout_s
+        is_closed = all(closer.closed.wait(max(0.0, deadline - time.monotonic())) for closer in self._closers)
+        self._providers = []  # nothing to wait for in children forked from now on
+        if not is_closed:
+            logger.warning("the last telemetry did not leave within %s seconds", timeout_s)
+        return is_closed and self._refused() == refused
+
+    def _refused(self) -> int:
+        return sum(exporter.refused for exporter in self._counting)
+
+    def __enter__(self) -> "Telemetry":  # noqa: PYI034 - typing.Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
 
 
 def setup(
@@ -78,11 +145,11 @@ def setup(
     others = bool(console) or files is not None
     silent = set() if endpoint else _silent_addresses(missing, protocol, others=others)
     left_out = silent if others else set()
-    exporters = {signal: _exporters_of(signal, files, endpoint, protocol, left_out) for signal in missing}
-    providers = _install(exporters, _identity.resource(service_name), console)
+    exporters = {signal: _exporters_and_files(signal, files, endpoint, protocol, left_out) for signal in missing}
+    providers = _install(exporters, resource(service_name), console)
     telemetry = Telemetry(handler, providers, [one for several in exporters.values() for one in several])
     if flush_on_sigterm:
-        _telemetry.flush_on_sigterm(telemetry)
+        export_on_sigterm(telemetry.flush, telemetry.shutdown)
     return telemetry
 
 
@@ -108,14 +175,14 @@ def _missing_signals() -> list[Signal]:
 
 def _silent_addresses(signals: list[Signal], protocol: Protocol | None, *, others: bool) -> set[str]:
     """Addresses that nobody chose and where nobody listens. `others`: whether telemetry is shown or written as well."""
-    unchosen = {address for signal in signals if (address := _exporters.default_address(signal, protocol))}
-    silent = {address for address in unchosen if not _exporters.is_listening(address)}
+    unchosen = {address for signal in signals if (address := default_address(signal, protocol))}
+    silent = {address for address in unchosen if not is_listening(address)}
     for address in sorted(silent):
         logger.warning("nothing listens at %s: %s", address, "no OTLP is sent" if others else "no telemetry leaves")
     return silent
 
 
-def _exporters_of(
+def _exporters_and_files(
     signal: Signal,
     files: str | os.PathLike[str] | None,
     endpoint: str | None,
@@ -126,8 +193,8 @@ def _exporters_of(
     built = []
     if files is not None:
         built.append(PerProcess(partial(_FILE_EXPORTERS[signal], files)))
-    if endpoint or _exporters.default_address(signal, protocol) not in left_out:
-        built += _exporters.exporters(signal, endpoint, protocol)
+    if endpoint or default_address(signal, protocol) not in left_out:
+        built += exporters_of(signal, endpoint, protocol)
     return built
 
 
@@ -215,7 +282,7 @@ def _sampler() -> Any:
     name = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
     if not name or name.removeprefix("parentbased_") in {"always_on", "always_off", "traceidratio"}:
         return None
-    make = _exporters.load("opentelemetry_traces_sampler", name, "OTEL_TRACES_SAMPLER")
+    make = load("opentelemetry_traces_sampler", name, "OTEL_TRACES_SAMPLER")
     return make and make(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))
 
 
@@ -223,5 +290,5 @@ def _ids() -> Any:
     name = os.environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip()
     make = None
     if name not in {"", "random"}:
-        make = _exporters.load("opentelemetry_id_generator", name, "OTEL_PYTHON_ID_GENERATOR")
-    return (make or _identity.SystemIds)()
+        make = load("opentelemetry_id_generator", name, "OTEL_PYTHON_ID_GENERATOR")
+    return (make or SystemIds)()

@@ -6,7 +6,8 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from otel_callbacks import TraceRef, _runs, record_evaluation, trace_url
+from otel_callbacks import TraceRef, record_evaluation, trace_url
+from otel_callbacks._runs import run as _runs
 from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
 from tests.support.models import ScriptedChat

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Final
 
-from otel_callbacks._exporters import PROTOCOLS
+from otel_callbacks._setup.exporters import PROTOCOLS
 from otel_callbacks.cli._exit import FINDING, GOOD, Stop
 
 NAME: Final = "doctor"

@@ -1,6 +1,6 @@
 """What resembles secrets and is none: texts and keys that redaction must leave alone, beside keys that it must not."""
 
-from otel_callbacks._redaction.rules import is_card_number
+from otel_callbacks._content.redaction.rules import is_card_number
 from tests.content.secrets import SEED, Maker, fours
 
 

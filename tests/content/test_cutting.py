@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_callbacks._content import ContentPolicy
-from otel_callbacks._json import dumps, plain
-from otel_callbacks._redaction import DROPPED, Redactor
+from otel_callbacks._content.json import dumps, plain
+from otel_callbacks._content.policy import ContentPolicy
+from otel_callbacks._content.redaction import DROPPED, Redactor
 from tests.content import secrets, values
 
 FILLER = "Quite ordinary words, one after another. "

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_callbacks._json import dumps, plain
+from otel_callbacks._content.json import dumps, plain
 from tests.content import values
 
 PLENTY = 1 << 20

@@ -5,7 +5,7 @@ from time import process_time
 
 import pytest
 
-from otel_callbacks._redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
+from otel_callbacks._content.redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
 
 SHORT, LONG = 3_000, 24_000
 """Characters. A pattern that needs the square of the length takes 64 times as long for the second."""

@@ -19,8 +19,8 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langgraph.types import Command
 
-from otel_callbacks._json import dumps
-from otel_callbacks._mapping.messages import answer_messages, input_messages, output_messages, prompt_messages
+from otel_callbacks._content.json import dumps
+from otel_callbacks._content.messages.messages import answer_messages, input_messages, output_messages, prompt_messages
 from tests.content import values
 from tests.content.forms import PICTURE, PLENTY, SIZE, text, user
 from tests.content.schemas import problems

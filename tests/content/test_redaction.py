@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_callbacks._json import dumps
-from otel_callbacks._redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
+from otel_callbacks._content.json import dumps
+from otel_callbacks._content.redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
 from tests.content import lookalikes, secrets, values
 
 TABLE = Path(__file__).parents[2] / "docs" / "redaction.md"

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
-from otel_callbacks._json import dumps
-from otel_callbacks._mapping.messages import input_messages
-from otel_callbacks._mapping.messages_tools import documents, tool_definitions
-from otel_callbacks._redaction import Redactor
+from otel_callbacks._content.json import dumps
+from otel_callbacks._content.messages.messages import input_messages
+from otel_callbacks._content.messages.tools import documents, tool_definitions
+from otel_callbacks._content.redaction import Redactor
 from tests.content import values
 from tests.content.schemas import problems
 

@@ -11,8 +11,8 @@ from langchain_core.messages import (
 from langchain_core.prompt_values import ChatPromptValue
 from langgraph.types import Command, Interrupt, Send
 
-from otel_callbacks._json import dumps
-from otel_callbacks._mapping.messages_runs import run_value
+from otel_callbacks._content.json import dumps
+from otel_callbacks._content.messages.states import run_value
 from tests.content.forms import PLENTY, user
 
 

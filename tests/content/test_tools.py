@@ -9,9 +9,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from otel_callbacks._json import dumps
-from otel_callbacks._mapping.messages_tools import documents, tool_arguments, tool_definitions, tool_result
-from otel_callbacks._redaction import Redactor
+from otel_callbacks._content.json import dumps
+from otel_callbacks._content.messages.tools import documents, tool_arguments, tool_definitions, tool_result
+from otel_callbacks._content.redaction import Redactor
 from tests.content.forms import PLENTY, text
 from tests.content.schemas import problems
 

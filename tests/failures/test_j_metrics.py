@@ -4,7 +4,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.retrievers import BaseRetriever
 
-from otel_callbacks import _recorder
+from otel_callbacks._runs import recorder as _recorder
 from tests.support.models import ScriptedChat, calling, usage
 from tests.support.programs import MESSAGES, agent, broken, needs_agent_marks, weather
 from tests.support.telemetry import Telemetry

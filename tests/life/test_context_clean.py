@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry import context as context_api
 from opentelemetry import trace
 
-from otel_callbacks._context import SelfHealingSpan
+from otel_callbacks._spans.current import SelfHealingSpan
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 

@@ -4,7 +4,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableLambda
 
-from otel_callbacks import _end
+from otel_callbacks._runs import end as _end
 from tests.life.test_generators import chain
 from tests.life.waiting import Hanging, exported
 from tests.support.models import ScriptedChat

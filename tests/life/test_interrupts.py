@@ -13,7 +13,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send, interrupt
 
-from otel_callbacks import _links
+from otel_callbacks._runs import pauses as _links
 from tests.support.models import calling
 from tests.support.programs import State, graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry

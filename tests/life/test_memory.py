@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 from langchain_core.runnables import RunnableLambda
 
-from otel_callbacks._body import Body
-from otel_callbacks._context import SelfHealingSpan
-from otel_callbacks._runs import OpenRun, RunId, Tree
+from otel_callbacks._runs.run import OpenRun, RunId, Tree
+from otel_callbacks._spans.body import Body
+from otel_callbacks._spans.current import SelfHealingSpan
 from tests.life.test_generators import model
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, weather

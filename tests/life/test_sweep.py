@@ -6,7 +6,10 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableLambda
 
-from otel_callbacks import _closing, _end, _recorder, _start
+from otel_callbacks._runs import closing as _closing
+from otel_callbacks._runs import end as _end
+from otel_callbacks._runs import recorder as _recorder
+from otel_callbacks._runs import start as _start
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 

@@ -7,7 +7,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.metrics import MeterProvider
 
-from otel_callbacks import OTelCallbackHandler, _metrics, _recorder
+from otel_callbacks import OTelCallbackHandler
+from otel_callbacks._metrics import instruments as _metrics
+from otel_callbacks._runs import recorder as _recorder
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph, weather
 from tests.support.telemetry import Telemetry
@@ -117,7 +119,7 @@ def test_first_chunk_is_the_first_with_content(telemetry: Telemetry, monkeypatch
     """The metric waits for content as the span does, and both tell the same."""
     clock = Clock()
     monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
-    monkeypatch.setattr("otel_callbacks._start.perf_counter_ns", clock)
+    monkeypatch.setattr("otel_callbacks._runs.start.perf_counter_ns", clock)
 
     class Timed(ScriptedChat):
         def _stream(self, *args, **kwargs):

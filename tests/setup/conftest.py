@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from otel_callbacks import _exporters, providers
-from otel_callbacks._telemetry import Telemetry
+from otel_callbacks import Telemetry, providers
+from otel_callbacks._setup import exporters
 from tests.support import global_providers, otlp_server
 
 
@@ -22,7 +22,7 @@ def closed_port() -> str:
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, closed_port: str) -> Iterator[None]:
     """No providers, no variables, and a default address that is nobody's."""
-    monkeypatch.setattr(_exporters, "DEFAULT_ADDRESSES", dict.fromkeys(_exporters.PROTOCOLS, closed_port))
+    monkeypatch.setattr(exporters, "DEFAULT_ADDRESSES", dict.fromkeys(exporters.PROTOCOLS, closed_port))
     with global_providers.none_set():
         yield
 

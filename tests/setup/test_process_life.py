@@ -16,8 +16,8 @@ from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import SpanProcessor
 
-from otel_callbacks import _identity
-from otel_callbacks._exporters import PerProcess
+from otel_callbacks._setup import identity
+from otel_callbacks._setup.exporters import PerProcess
 from tests.support.otlp_server import Received
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -255,8 +255,8 @@ def test_children_do_not_share_the_parents_connection(telemetry, receiver: Recei
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_older_sdks_get_a_new_instance_id_in_a_child(monkeypatch):
     """Where the SDK leaves the resource as it is after a fork, ours has another id in the child, once."""
-    monkeypatch.setattr(_identity, "ResourceDetector", object)
-    resource = _identity.resource("app")
+    monkeypatch.setattr(identity, "ResourceDetector", object)
+    resource = identity.resource("app")
     parent = dict(resource.attributes)
     assert parent["service.name"] == "app"
     read, write = os.pipe()

@@ -11,7 +11,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 import otel_callbacks
-from otel_callbacks import Config, _exporters
+from otel_callbacks import Config, providers
+from otel_callbacks._setup import exporters
 from tests.support import otlp_server
 from tests.support.models import ScriptedChat
 from tests.support.otlp_server import Received
@@ -203,7 +204,7 @@ def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
         "OTEL_PYTHON_ID_GENERATOR": "dice",
     }.items():
         monkeypatch.setenv(name, value)
-    assert _exporters.protocol_of("traces") == "http/protobuf"
+    assert exporters.protocol_of("traces") == "http/protobuf"
     setup()
     lines = said(caplog)
     assert any("'carrier-pigeon' ignored: must be one of http/protobuf, grpc" in line for line in lines)
@@ -371,9 +372,9 @@ def test_missing_collector_is_told_once(setup, caplog, monkeypatch):
 
 def test_default_address_with_a_collector_is_used_beside_the_console(setup, monkeypatch, caplog, receiver: Received):
     """`console=True` beside a collector at the default address: nothing is left out and nothing is warned of."""
-    monkeypatch.setattr(_exporters, "DEFAULT_ADDRESSES", {"http/protobuf": receiver.url})
+    monkeypatch.setattr(exporters, "DEFAULT_ADDRESSES", {"http/protobuf": receiver.url})
     made = []
-    monkeypatch.setattr(_exporters, "exporters", lambda signal, *_: made.append(signal) or [])
+    monkeypatch.setattr(providers, "exporters_of", lambda signal, *_: made.append(signal) or [])
     setup(console=True)
     assert made == ["traces", "metrics", "logs"]
     assert said(caplog) == []

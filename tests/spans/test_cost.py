@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import Config, Price
-from otel_callbacks._cost import Prices
 from otel_callbacks._mapping.cost import cost_usd
+from otel_callbacks._metrics.prices import Prices
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import create_agent, needs_agent_marks, weather
 from tests.support.telemetry import Telemetry

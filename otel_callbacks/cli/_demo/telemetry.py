@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from otel_callbacks import files
-from otel_callbacks._exporters import http_address
+from otel_callbacks._setup.exporters import http_address
 
 SERVICE: Final = "otel-callbacks-demo"
 

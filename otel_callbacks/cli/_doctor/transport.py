@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_trace_id
 
-from otel_callbacks._exporters import DEFAULT_ADDRESSES, Protocol, Signal, exporters, http_address, protocol_of
+from otel_callbacks._setup.exporters import DEFAULT_ADDRESSES, Protocol, Signal, exporters_of, http_address, protocol_of
 from otel_callbacks.cli._doctor.findings import Finding
 from otel_callbacks.cli._doctor.ports import holder
 
@@ -186,7 +186,9 @@ def _send_span(args: argparse.Namespace) -> tuple[str, bool]:
     provider.add_span_processor(SimpleSpanProcessor(kept))
     span = provider.get_tracer("otel_callbacks").start_span(SPAN_NAME)
     span.end()
-    results = [exporter.export(kept.get_finished_spans()) for exporter in exporters("traces", args.otlp, args.protocol)]
+    results = [
+        exporter.export(kept.get_finished_spans()) for exporter in exporters_of("traces", args.otlp, args.protocol)
+    ]
     return format_trace_id(span.get_span_context().trace_id), _all_succeeded(results)
 
 
@@ -197,7 +199,7 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
     check = f"{time.time_ns():x}"
     provider.get_meter("otel_callbacks").create_counter(METRIC_NAME, "{check}").add(1, {_CHECK: check})
     data = reader.get_metrics_data()
-    exporting = [one for one in exporters("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
+    exporting = [one for one in exporters_of("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
     return check, _all_succeeded([exporter.export(data) for exporter in exporting])
 
 

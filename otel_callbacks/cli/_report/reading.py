@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from otel_callbacks._json import decode
+from otel_callbacks._content.json import decode
 from otel_callbacks.cli._exit import Stop
 
 _PROGRESS_S = 0.5

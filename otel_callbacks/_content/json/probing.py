@@ -1,0 +1,102 @@
+"""The short way: most content is small and of plain types, and can be encoded without a copy."""
+
+from math import isfinite
+from typing import Any, NamedTuple
+
+from otel_callbacks._content.json.binary import SHORTEST, without_data, without_embedded_data
+from otel_callbacks._content.json.copying import MAX_DEPTH, MAX_KEY, TooBigError
+
+_LARGE = 10**10
+
+
+class UnusualError(Exception):
+    """The value holds something that must be changed before it can be JSON."""
+
+
+class Probed(NamedTuple):
+    """What there is to look at in a value.
+
+    Attributes:
+        keys: all keys of dictionaries.
+        texts: all texts, and integers so large that they may be identifiers.
+    """
+
+    keys: set[str]
+    texts: list[str]
+
+
+def probe(value: object, room: int) -> Probed:
+    """Reads a value that can be encoded as it is: of exact JSON types, not too deep, without binary data.
+
+    Goes level by level, so that neither depth nor cycles need book-keeping.
+
+    Raises:
+        TooBigError: its JSON cannot lie within `room` bytes; found after work in proportion to `room`.
+        UnusualError: it cannot be encoded as it is.
+    """
+    reading = _Reading(room)
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = reading.members(level)
+        if not level:
+            return reading.probed()
+    raise UnusualError
+
+
+class _Reading:
+    __slots__ = ("_keys", "_room", "_texts")
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._keys: set[str] = set()
+        self._texts: list[str] = []
+
+    def probed(self) -> Probed:
+        if not all(type(key) is str and len(key) <= MAX_KEY for key in self._keys):
+            raise UnusualError
+        return Probed(self._keys, self._texts)
+
+    def members(self, level: list[object]) -> list[object]:
+        """Reads the values of one level, gives those of the next."""
+        deeper: list[Any] = []
+        item: Any
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                self._text(item)
+            elif kind is dict:
+                self._dictionary(item, deeper)
+            elif kind is list or kind is tuple:
+                self._room -= 1 + len(item)
+                deeper += item if self._room >= 0 else ()
+            elif item is not None and kind is not bool:
+                self._number(item, kind)
+            if self._room < 0:
+                raise TooBigError
+        return deeper
+
+    def _text(self, text: str) -> None:
+        if len(text) >= SHORTEST:
+            _refuse_data(text, self._room)
+        self._texts.append(text)
+        self._room -= len(text) + 2
+
+    def _dictionary(self, mapping: dict[str, object], deeper: list[object]) -> None:
+        self._room -= 1 + 4 * len(mapping)
+        if self._room >= 0:
+            self._room -= sum(map(len, mapping))
+            self._keys.update(mapping)
+            deeper += mapping.values()
+
+    def _number(self, number: float, kind: type) -> None:
+        if kind is int and not -_LARGE < number < _LARGE:
+            if not -(2**63) <= number < 2**63:
+                raise UnusualError
+            self._texts.append(str(number))
+        elif (kind is not int and kind is not float) or not isfinite(number):
+            raise UnusualError
+
+
+def _refuse_data(text: str, room: int) -> None:
+    if without_data(text) is not text or (len(text) <= room and without_embedded_data(text) is not text):
+        raise UnusualError

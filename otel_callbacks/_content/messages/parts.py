@@ -1,0 +1,257 @@
+"""Content blocks of LangChain and its providers as parts of a message in the form of the GenAI conventions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from otel_callbacks._content.json import decode
+from otel_callbacks._content.messages.media import Part, media_part
+
+MOST_PARTS = 64
+"""Blocks of one message that are looked at, half of them from each end."""
+
+
+_LONGEST_PARSED = 1 << 14
+
+
+def text_part(text: object) -> Part:
+    """A ``text`` part."""
+    return {"type": "text", "content": text_of(text)}
+
+
+def reasoning_part(text: object) -> Part:
+    """A ``reasoning`` part."""
+    return {"type": "reasoning", "content": text_of(text)}
+
+
+def generic_part(kind: object, fields: Mapping[str, Any] | None = None) -> Part:
+    """What no other part fits: the block as it is, its type in ``generic_type``."""
+    named: Part = {"type": "generic", "generic_type": kind if isinstance(kind, str) else "unknown"}
+    return named | _rest(fields or {}, "type", "generic_type")
+
+
+def call_part(call: Mapping[str, Any]) -> Part:
+    """A ``tool_call`` part of a call in LangChain's, OpenAI's or Anthropic's form."""
+    function = call.get("function")
+    call = {**call, **function} if isinstance(function, Mapping) else call
+    part = _identified("tool_call", _first(call, "call_id", "id"))
+    part["name"] = _name(call)
+    arguments = _first(call, "args", "arguments", "input")
+    return part if arguments is None else part | {"arguments": parsed(arguments)}
+
+
+def response_part(identity: object, response: object) -> Part:
+    """A ``tool_call_response`` part; content blocks in the response become parts themselves."""
+    part = _identified("tool_call_response", identity)
+    blocks = isinstance(response, (list, tuple)) and any(isinstance(block, Mapping) for block in response)
+    return part | {"response": content_parts(response) if blocks else response}
+
+
+def content_parts(content: object, calls: Sequence[Part] = ()) -> list[Part]:
+    """The parts of a message's content in order, then those of its `calls` that the content does not hold.
+
+    Args:
+        content: a text, a block, or a list of both.
+        calls: ``tool_call`` parts of the message's own list of calls; where the content has the same call, its place
+            is kept and the better parsed part of the list is taken.
+    """
+    if isinstance(content, str):
+        return [text_part(content), *calls] if content else list(calls)
+    waiting = list(calls)
+    parts: list[Part] = []
+    for block in _blocks(content):
+        part = _part(block)
+        if part is None:
+            continue
+        if part["type"] == "tool_call" and "id" in part:
+            same = next((call for call in waiting if call.get("id") == part["id"]), None)
+            if same is not None:
+                waiting.remove(same)
+                part = same
+        parts.append(part)
+    return parts + waiting
+
+
+def _blocks(content: object) -> Sequence[object]:
+    if isinstance(content, (list, tuple)):
+        return ends(content, MOST_PARTS, "blocks")
+    return (content,) if content else ()
+
+
+def ends(items: Sequence[Any], limit: int, what: str) -> Sequence[Any]:
+    """`items`, or of more than `limit` the first and the last ones, with a text that counts the others between."""
+    if len(items) <= limit:
+        return items
+    half = limit // 2
+    return [*items[:half], f"[{len(items) - 2 * half} of {len(items)} {what} left out]", *items[-half:]]
+
+
+def parsed(value: object) -> object:
+    """A text that is JSON of an object or a list as that; anything else as it is."""
+    if isinstance(value, str) and value[:1] in {"{", "["} and len(value) <= _LONGEST_PARSED:
+        try:
+            return decode(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def text_of(value: object) -> str:
+    """`value` if it is text, the text of blocks in a list, else nothing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        texts = (
+            block if isinstance(block, str) else block.get("text")
+            for block in value[:MOST_PARTS]
+            if isinstance(block, (str, Mapping))
+        )
+        return "\n".join(text for text in texts if isinstance(text, str))
+    return ""
+
+
+def _part(block: object) -> Part | None:
+    if isinstance(block, str):
+        return text_part(block) if block else None
+    if not isinstance(block, Mapping):
+        return generic_part(type(block).__name__, {"value": block})
+    kind = block.get("type")
+    maker = _MAKERS.get(kind) if isinstance(kind, str) else _untyped
+    return (maker or _unknown)(block)
+
+
+def _untyped(block: Mapping[str, Any]) -> Part | None:
+    return (
+        text_part(block["text"])
+        if isinstance(block.get("text"), str)
+        else media_part(block) or generic_part(None, block)
+    )
+
+
+def _unknown(block: Mapping[str, Any]) -> Part | None:
+    kind = block["type"]
+    if kind.endswith("_tool_result"):
+        return _server_response(block)
+    if kind.endswith("_call"):
+        return _server_call(block)
+    return generic_part(kind, block)
+
+
+def _text(block: Mapping[str, Any]) -> Part:
+    return text_part(block.get("text"))
+
+
+def _refusal(block: Mapping[str, Any]) -> Part:
+    return text_part(block.get("refusal"))
+
+
+def _reasoning(block: Mapping[str, Any]) -> Part | None:
+    """Anthropic's ``thinking``, OpenAI's ``summary``, Bedrock's ``reasoning_content``, LangChain's ``reasoning``."""
+    nested = block.get("reasoning_content")
+    texts = (block.get("reasoning"), block.get("thinking"), block.get("summary"), block.get("content"))
+    text = _first(nested, "text") if isinstance(nested, Mapping) else nested
+    content = text_of(text) or next((found for found in map(text_of, texts) if found), "")
+    return reasoning_part(content) if content else None
+
+
+def _redacted_thinking(block: Mapping[str, Any]) -> Part:
+    """The provider has encrypted it; only its length says anything."""
+    return generic_part("redacted_thinking", {"characters": len(text_of(block.get("data")))})
+
+
+def _media(block: Mapping[str, Any]) -> Part | None:
+    return media_part(block) or generic_part(block.get("type"), block)
+
+
+def _server_call(block: Mapping[str, Any]) -> Part:
+    """A tool that the provider runs itself: LangChain's and Anthropic's blocks name it, OpenAI's type does."""
+    kind = block["type"]
+    own = kind in {"server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use"}
+    name = _name(block) if own else kind.removesuffix("_call")
+    part = _identified("server_tool_call", _first(block, "id", "call_id"))
+    arguments = _first(block, "args", "input") if own else _rest(block, "type", "id", "call_id", "status")
+    part["name"] = name
+    part["server_tool_call"] = {"type": name} | ({} if arguments is None else {"arguments": parsed(arguments)})
+    return part
+
+
+def _server_response(block: Mapping[str, Any]) -> Part:
+    part = _identified("server_tool_call_response", _first(block, "tool_call_id", "tool_use_id"))
+    result = _rest(block, "type", "id", "tool_call_id", "tool_use_id", "index", "extras", "cache_control")
+    part["server_tool_call_response"] = {"type": block["type"]} | result
+    return part
+
+
+def _tool_result(block: Mapping[str, Any]) -> Part:
+    return response_part(_first(block, "tool_use_id", "call_id", "tool_call_id"), _first(block, "content", "output"))
+
+
+def _non_standard(block: Mapping[str, Any]) -> Part:
+    value = block.get("value")
+    return (
+        generic_part(value.get("type") or "non_standard", value)
+        if isinstance(value, Mapping)
+        else generic_part("non_standard", block)
+    )
+
+
+def _code(block: Mapping[str, Any]) -> Part:
+    return _server_call(
+        {
+            "type": "server_tool_call",
+            "name": "code_execution",
+            "args": _rest(block, "type", "id"),
+            "id": block.get("id"),
+        }
+    )
+
+
+def _compaction(block: Mapping[str, Any]) -> Part:
+    part = _identified("compaction", block.get("id"))
+    return part | {"content": block["content"]} if isinstance(block.get("content"), str) else part
+
+
+def _nothing(_block: Mapping[str, Any]) -> None:
+    return None
+
+
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
+    **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "text-plain", "text/plain"), _text),
+    "refusal": _refusal,
+    **dict.fromkeys(("reasoning", "thinking", "reasoning_content"), _reasoning),
+    "redacted_thinking": _redacted_thinking,
+    **dict.fromkeys(
+        ("tool_call", "tool_use", "function_call", "custom_tool_call", "invalid_tool_call"), call_part
+    ),
+    **dict.fromkeys(("tool_result", "function_call_output", "custom_tool_call_output"), _tool_result),
+    **dict.fromkeys(("server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use"), _server_call),
+    "server_tool_result": _server_response,
+    "executable_code": _code,
+    **dict.fromkeys(
+        (
+            "image", "image_url", "input_image", "audio", "audio_url", "input_audio", "video", "video_url", "file",
+            "input_file", "document", "media",
+        ),
+        _media,
+    ),
+    "compaction": _compaction,
+    "non_standard": _non_standard,
+    # Pieces of calls that the message's own list holds whole.
+    **dict.fromkeys(("input_json_delta", "tool_call_chunk"), _nothing),
+}  # fmt: skip
+
+
+def _identified(kind: str, identity: object) -> Part:
+    return {"type": kind, "id": identity} if isinstance(identity, str) and identity else {"type": kind}
+
+
+def _name(call: Mapping[str, Any]) -> str:
+    name = call.get("name")
+    return name if isinstance(name, str) and name else "unknown"
+
+
+def _first(fields: Mapping[str, Any], *keys: str) -> Any:
+    return next((fields[key] for key in keys if fields.get(key) is not None), None)
+
+
+def _rest(fields: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in without}

@@ -1,0 +1,153 @@
+"""What tools and retrievers are defined as, are given and give back, in the form of the GenAI conventions."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from otel_callbacks._content.messages.parts import content_parts, ends, parsed
+
+MOST_DOCUMENTS = 256
+MOST_TOOLS = 512
+
+_SCORES = ("score", "relevance_score", "similarity_score", "_score")
+_PARAMETERS = ("parameters", "input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema")
+_GROUPS = ("function_declarations", "functionDeclarations")
+_PAIR = 2
+
+
+def tool_definitions(invocation_params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools a model was offered, each ``{"type": "function", "name", "description"?, "parameters"?}``.
+
+    Tools that the provider runs itself keep their own type, and of their settings nothing but a name: those hold
+    addresses and credentials. Source: ``gen_ai.tool.definitions``.
+
+    Args:
+        invocation_params: what ``on_chat_model_start`` tells of the request, in OpenAI's, Anthropic's, Google's or
+            Bedrock's form.
+    """
+    tools = invocation_params.get("tools") or invocation_params.get("functions") or _bedrock_tools(invocation_params)
+    if not isinstance(tools, (list, tuple)):
+        return []
+    return [definition for tool in tools[:MOST_TOOLS] if isinstance(tool, Mapping) for definition in _definitions(tool)]
+
+
+def _bedrock_tools(params: Mapping[str, Any]) -> object:
+    configuration = params.get("toolConfig")
+    return configuration.get("tools") if isinstance(configuration, Mapping) else None
+
+
+def _definitions(tool: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    grouped = next((tool[key] for key in _GROUPS if isinstance(tool.get(key), (list, tuple))), None)
+    if grouped is not None:
+        yield from (_function(entry) for entry in grouped if isinstance(entry, Mapping))
+        return
+    nested = next((tool[key] for key in ("function", "toolSpec", "custom") if isinstance(tool.get(key), Mapping)), None)
+    kind = tool.get("type")
+    if nested is not None:
+        yield _function(nested)
+    elif "name" in tool and (kind is None or (isinstance(kind, str) and kind in {"function", "custom"})):
+        yield _function(tool)
+    else:
+        yield _server_tool(tool)
+
+
+def _function(function: Mapping[str, Any]) -> dict[str, Any]:
+    definition: dict[str, Any] = {"type": "function", "name": _name(function, "unknown")}
+    if isinstance(function.get("description"), str):
+        definition["description"] = function["description"]
+    parameters = next((function[key] for key in _PARAMETERS if isinstance(function.get(key), Mapping)), None)
+    if parameters is not None:
+        definition["parameters"] = parameters.get("json", parameters)
+    return definition
+
+
+def _server_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI and Anthropic give a type; Google's tool is a dictionary with one key."""
+    kind = tool.get("type")
+    if not isinstance(kind, str) or kind == "function":
+        kind = str(next(iter(tool), "unknown"))
+    return {"type": kind, "name": _name(tool, tool.get("server_label") or kind)}
+
+
+def _name(tool: Mapping[str, Any], otherwise: object) -> str:
+    name = tool.get("name")
+    return name if isinstance(name, str) and name else otherwise if isinstance(otherwise, str) else "unknown"
+
+
+def tool_arguments(inputs: object, input_str: object) -> object:
+    """The arguments a tool was called with: an object where LangChain or the text gives one.
+
+    Args:
+        inputs: what ``on_tool_start`` got as ``inputs``, ``None`` in older releases of LangChain.
+        input_str: its positional text.
+    """
+    return parsed(input_str) if inputs is None else inputs
+
+
+def tool_result(output: object) -> object:
+    """What a tool gave back: the content of its message as an object where it is one, parts for content blocks.
+
+    Args:
+        output: what ``on_tool_end`` got: a ``ToolMessage``, a ``Command``, content blocks, anything.
+    """
+    content = getattr(output, "content", output) if hasattr(output, "tool_call_id") else output
+    blocks = isinstance(content, (list, tuple)) and bool(content) and all(_is_block(entry) for entry in content[:1])
+    return content_parts(content) if blocks else parsed(content)
+
+
+def _is_block(value: object) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("type"), str)
+
+
+def documents(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Retrieved documents in order, each ``{"id"?, "score"?, "content", "metadata"?}``; no score unless one is given.
+
+    Args:
+        found: documents, ``(document, score)`` pairs, dictionaries or texts. Source: ``gen_ai.retrieval.documents``.
+    """
+    return [_document(entry) for entry in ends(found, MOST_DOCUMENTS, "documents")]
+
+
+def _document(value: Any) -> dict[str, Any]:
+    try:
+        return _read_document(value)
+    except Exception:  # noqa: BLE001 - a hostile object must not take the other documents with it
+        return {"content": None}
+
+
+def _read_document(value: Any) -> dict[str, Any]:
+    score = None
+    if isinstance(value, tuple) and len(value) == _PAIR:
+        value, score = value
+    if isinstance(value, str):
+        return {"content": value}
+    fields = value if isinstance(value, Mapping) else {name: getattr(value, name, None) for name in _FIELDS}
+    metadata = fields.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    scores = (_number(entry) for entry in (score, *map(metadata.get, _SCORES)))
+    content = fields.get("page_content")
+    document = {
+        "id": _identity(fields.get("id")),
+        "score": next((number for number in scores if number is not None), None),
+        "content": fields.get("content") if content is None else content,
+        "metadata": metadata or None,
+    }
+    return {key: entry for key, entry in document.items() if entry is not None or key == "content"}
+
+
+_FIELDS = ("id", "page_content", "metadata")
+
+
+def _identity(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: Any) -> float | None:
+    """A score as a float; vector stores give numpy's scalars, too."""
+    if value is None or isinstance(value, (str, bytes, bool)):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

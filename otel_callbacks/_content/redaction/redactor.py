@@ -1,0 +1,217 @@
+"""All rules together, over texts and structures; a text pays only for rules that it may break."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from types import MappingProxyType
+from typing import Any
+
+from otel_callbacks._content.json import Json
+from otel_callbacks._content.redaction.assignments import may_assign, redact_assignments
+from otel_callbacks._content.redaction.guard import DROPPED, Guarded
+from otel_callbacks._content.redaction.keys import KeyMatcher, is_schema
+from otel_callbacks._content.redaction.rules import CARD, DEFAULT_RULES, Rule, mark
+
+_SHORTEST = 8  # characters of the shortest text that a pattern matches
+_SHORTEST_KEY = 16
+_LONGEST_WORD = 24
+_SMALLEST_CARD = 10**12
+_KNOWN_KEYS = 4096
+_KNOWN_TEXTS = 4096
+_LARGE = 256  # characters from which on looking at a text again costs more than remembering its hash
+
+_NAMING = frozenset({"name", "key"})
+"""Keys of what a ``value`` beside them is called."""
+_NOTHING_BESIDE: Mapping[Any, object] = MappingProxyType({})
+
+_RUN = b"x" * 16
+
+
+def _class(character: str) -> str:
+    if character.isdigit():
+        return "0"
+    return "x" if character.isalnum() or character in "_./+~=" else character if character == "-" else " "
+
+
+_CLASSES = "".join(_class(chr(code)) for code in range(128)).encode() + b" " * 128
+"""Byte -> "0" for digits, "x" and "-" for what tokens are made of beside those, a space for all others."""
+_WORDS = bytes(code if chr(code).isalnum() else 32 for code in range(128)) + b" " * 128
+"""Byte -> itself for letters and digits, a space for all others."""
+_HEAD = 2  # characters, all of them letters or digits, that every literal has which a secret begins with
+_DIGIT_GROUP = b"0" * 4
+_CARDS = (b"0" * 13, b"0000 0000", b"0000-0000")
+
+VOCABULARY = frozenset(
+    {
+        *("system", "user", "assistant", "tool", "developer", "omitted"),
+        *("text", "reasoning", "tool_call", "tool_call_response", "server_tool_call", "server_tool_call_response"),
+        *("blob", "file", "uri", "compaction", "generic", "image", "audio", "video", "document", "function"),
+        *("stop", "length", "content_filter", "error"),
+    }
+)
+"""Words of the conventions themselves: an application's redactors are not asked about them."""
+
+
+def ignore(_rule: str, _count: int) -> None:
+    """Count nothing."""
+
+
+class Redactor:
+    """Takes secrets out of texts and of structures of plain JSON types. Serves all threads.
+
+    Args:
+        rules: built-in or own `Rule` objects, applied in this order.
+        custom: an application's own: regular expressions, whose matches become ``[REDACTED:custom]``, and callables
+            that get each text and give it back without its secrets. One that raises, or gives back no text, has the
+            value dropped.
+        time_budget_s: seconds one call of a custom redactor may take; after a longer one, all its values are dropped.
+        on_redaction: called with the rule's name and the number of values it took out.
+
+    Raises:
+        re.error: a regular expression in `custom` is none.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule] = DEFAULT_RULES,
+        custom: Sequence[str | re.Pattern[str] | Callable[[str], str]] = (),
+        *,
+        time_budget_s: float = 0.05,
+        on_redaction: Callable[[str, int], None] = ignore,
+    ) -> None:
+        self._in_runs = _by_literal(rule for rule in rules if rule.in_run)
+        self._inside = [entry for entry in self._in_runs if not entry[1].begins]
+        self._by_head: dict[bytes, list[tuple[bytes, Rule]]] = {}
+        for literal, rule in self._in_runs:
+            if rule.begins:
+                self._by_head.setdefault(literal[:_HEAD], []).append((literal, rule))
+        self._anywhere = _by_literal(rule for rule in rules if rule.pattern and not rule.in_run and rule is not CARD)
+        self._finds_cards = CARD in rules
+        self._report = on_redaction
+        self._custom = [Guarded(redact, time_budget_s, on_redaction) for redact in custom]
+        endings = {rule.name: rule.keys for rule in rules if rule.keys}
+        self._knows_keys = bool(endings)
+        self._clean: set[int] = set()
+        self._key_rule = lru_cache(_KNOWN_KEYS)(KeyMatcher(endings).rule)
+
+    def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:
+        """Whether `redact` surely changes nothing in a structure of these keys and texts."""
+        if self._custom or any(map(self._key_rule, keys)) or ("value" in keys and not _NAMING.isdisjoint(keys)):
+            return False
+        unknown = [text for text in texts if len(text) < _LARGE or hash(text) not in self._clean]
+        if self._is_suspicious("\n".join([*keys, *unknown])):
+            return False
+        self._remember(unknown)
+        return True
+
+    def redact(self, structure: Json) -> Json:
+        """A structure with marks in place of its secrets, which are told by their shapes and by their keys."""
+        kind = type(structure)
+        if kind is str:
+            return self.redact_text(structure)  # type: ignore[arg-type]
+        if kind is dict:
+            return {self.redact_key(key): self._entry(key, value, structure) for key, value in structure.items()}  # type: ignore[union-attr,arg-type]
+        if kind is list:
+            return [self.redact(member) for member in structure]  # type: ignore[union-attr]
+        if kind is int and structure >= _SMALLEST_CARD:  # type: ignore[operator]
+            digits = str(structure)
+            clean = self._redact_by_rules(digits)
+            return structure if clean == digits else clean
+        return structure
+
+    def _entry(self, key: str, value: Json, beside: Mapping[str, Json]) -> Json:
+        hidden = self.hidden(key, value, beside)
+        return self.redact(value) if hidden is None else hidden
+
+    def redact_text(self, text: str) -> str:
+        """A text with marks in place of its secrets, or `DROPPED`."""
+        clean = self._redact_by_rules(text) if len(text) >= _SHORTEST else text
+        if self._custom and not (len(text) <= _LONGEST_WORD and text in VOCABULARY):
+            for redact in self._custom:
+                clean = redact(clean) if clean != DROPPED else DROPPED
+        return clean
+
+    def redact_key(self, key: str) -> str:
+        """A dictionary's key with a mark in place of a secret that it holds itself."""
+        return self._redact_by_rules(key) if len(key) >= _SHORTEST_KEY else key
+
+    def hidden(self, key: str, value: object, beside: Mapping[Any, object] = _NOTHING_BESIDE) -> str | None:
+        """The mark in place of a value whose key names a secret; ``None`` if the value may be shown.
+
+        Headers and variables are also written as ``{"name": ..., "value": ...}``: `beside` is what the key stands in.
+        Values that cannot be a secret stay: ``None``, booleans, nothing, and the schema of a parameter of that name.
+        """
+        if value is None or type(value) is bool or (type(value) is str and not value) or is_schema(value):
+            return None
+        name = self._key_rule(key) or (self._named(beside) if key == "value" and beside else None)
+        if name is None:
+            return None
+        self._report(name, 1)
+        return mark(name)
+
+    def _named(self, beside: Mapping[Any, object]) -> str | None:
+        names = (beside.get(key) for key in _NAMING)
+        return next((rule for name in names if type(name) is str and (rule := self._key_rule(name))), None)
+
+    def _may_hold_secret(self, text: str) -> bool:
+        """False if no rule can match; a large text is looked at once, however many runs pass it on."""
+        if len(text) >= _LARGE and hash(text) in self._clean:
+            return False
+        if self._is_suspicious(text):
+            return True
+        self._remember((text,))
+        return False
+
+    def _is_suspicious(self, text: str) -> bool:
+        data = text.encode("utf-8", "surrogatepass")
+        return bool(self._suspects(data)) or (self._knows_keys and may_assign(data))
+
+    def _remember(self, clean: Iterable[str]) -> None:
+        hashes = [hash(text) for text in clean if len(text) >= _LARGE]
+        if len(self._clean) + len(hashes) > _KNOWN_TEXTS:
+            self._clean.clear()
+        self._clean.update(hashes[:_KNOWN_TEXTS])
+
+    def _redact_by_rules(self, text: str) -> str:
+        if not self._may_hold_secret(text):
+            return text
+        for rule in self._suspects(text.encode("utf-8", "surrogatepass")):
+            text = rule.apply(text, self._report)
+        return redact_assignments(text, self._key_rule, self._report) if self._knows_keys else text
+
+    def _suspects(self, text: bytes) -> list[Rule]:
+        """The rules that may match, by what must occur in a text or in its JSON form for that."""
+        classes = text.translate(_CLASSES)
+        runs = _runs(text, classes)
+        possible = self._possible(text, runs) if runs else ()
+        found = [rule for literal, rule in possible if literal in (text if b" " in literal else runs)]
+        found += [rule for literal, rule in self._anywhere if literal in text]
+        if self._finds_cards and _DIGIT_GROUP in classes and any(map(classes.__contains__, _CARDS)):
+            found.append(CARD)
+        return list(dict.fromkeys(found))
+
+    def _possible(self, text: bytes, runs: bytes) -> Iterable[tuple[bytes, Rule]]:
+        """The literals worth looking for, with their rules: looking for each takes longer than all the rest."""
+        if b"\\" in text:
+            return self._in_runs
+        heads = {word[:_HEAD] for word in runs.translate(_WORDS).split()}
+        return chain(self._inside, *[self._by_head[head] for head in heads & self._by_head.keys()])
+
+
+def _by_literal(rules: Iterable[Rule]) -> list[tuple[bytes, Rule]]:
+    return [(literal.encode(), rule) for rule in rules for literal in rule.literals or ("",)]
+
+
+def _runs(text: bytes, classes: bytes) -> bytes:
+    """All long runs of characters that tokens are made of."""
+    flat = classes.replace(b"0", b"x").replace(b"-", b"x")
+    runs = []
+    start = flat.find(_RUN)
+    while start >= 0:
+        end = flat.find(b" ", start)
+        if end < 0:
+            end = len(flat)
+        runs.append(text[start:end])
+        start = flat.find(_RUN, end)
+    return b" ".join(runs)

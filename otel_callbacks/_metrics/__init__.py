@@ -1,0 +1,1 @@
+"""What is counted: instruments and their labels, and what model calls cost. Gets values, never runs."""

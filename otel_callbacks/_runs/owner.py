@@ -1,0 +1,44 @@
+"""What all runs of one handler share: its options, and what is made of them when first needed."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from otel_callbacks._records import Ending, RunSummary
+from otel_callbacks.config import Config
+
+if TYPE_CHECKING:
+    from otel_callbacks._content.redaction import Redactor
+    from otel_callbacks._metrics.prices import Prices
+
+
+class Owner:
+    """Stands for the handler that records a run; the same events reaching another handler are ignored.
+
+    Args:
+        config: the handler's options.
+        cancelled: how its runs end whose body is over and that nobody ended.
+        count_redaction: called with a rule's name and the number of values it took out.
+    """
+
+    def __init__(self, config: Config, cancelled: Ending, count_redaction: Callable[[str, int], None]) -> None:
+        self.config = config
+        self.cancelled = cancelled
+        self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
+        self.prices = _prices(config)
+        self._count_redaction = count_redaction
+
+    @cached_property
+    def redactor(self) -> "Redactor":
+        """Takes secrets out of content and metadata; loaded when something of that is to leave."""
+        from otel_callbacks._content.redaction import configured
+
+        return configured(self.config.redact, self._count_redaction)
+
+
+def _prices(config: Config) -> "Prices | None":
+    if not config.cost and not config.prices:
+        return None
+    from otel_callbacks._metrics.prices import Prices
+
+    return Prices(config.prices, listed=config.cost)

@@ -1,0 +1,1 @@
+"""For applications without OpenTelemetry: exporters, the resource, and an end that loses nothing."""

@@ -1,0 +1,73 @@
+"""The end of a program: providers are shut down and SIGTERM is answered within a time limit that always holds."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Final
+
+logger = logging.getLogger("otel_callbacks")
+
+EXIT_TIMEOUT_S: Final = 2.0
+"""Seconds that the end of the program waits, at most, for what is still to be exported."""
+_LATENESS_S: Final = 0.5
+"""How late a thread may notice that its time is up."""
+
+Export = Callable[[float], bool]
+"""Exports within so many seconds; true only if everything was taken."""
+
+
+class Closer(threading.Thread):
+    """Shuts a provider down when asked; left behind when that takes too long.
+
+    It waits from the beginning, because no thread can be started any more while Python exits.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        super().__init__(name="otel-callbacks-shutdown", daemon=True)
+        self._provider = provider
+        self.asked = threading.Event()
+        self.closed = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        self.asked.wait()
+        self._provider.shutdown()
+        self.closed.set()
+
+
+def export_on_sigterm(flush: Export, shutdown: Export) -> None:
+    """Export what there is when SIGTERM comes, then do what it did before.
+
+    Args:
+        flush: called where the program may go on after the signal.
+        shutdown: called where the signal ends the program.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        logger.warning("flush_on_sigterm has no effect: setup() must run in the main thread of a Python program")
+        return
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        if callable(before):
+            _in_time(flush)
+            before(number, frame)
+        elif before is signal.SIG_IGN:
+            _in_time(flush)
+        else:
+            _in_time(shutdown)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _in_time(export: Export) -> None:
+    """In a thread, because the signal may have interrupted somebody who holds a lock that is needed now."""
+    thread = threading.Thread(target=export, args=(EXIT_TIMEOUT_S,), name="otel-callbacks-sigterm", daemon=True)
+    with suppress(RuntimeError):  # Python is exiting already, and no thread can start
+        thread.start()
+        thread.join(EXIT_TIMEOUT_S + _LATENESS_S)
