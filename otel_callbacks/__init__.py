@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_callbacks._records import Price, RunInfo, RunSummary
     from otel_callbacks.config import Config
     from otel_callbacks.control import capture, context, suppress
     from otel_callbacks.embeddings import trace_embeddings
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from otel_callbacks.handler import OTelCallbackHandler
     from otel_callbacks.instrumentor import instrument, uninstrument
     from otel_callbacks.providers import Telemetry, setup
+    from otel_callbacks.types import Price, RunInfo, RunSummary
 
 __all__ = [
     "Config",
@@ -35,9 +35,9 @@ __all__ = [
 _HOMES = {
     "Config": "config",
     "OTelCallbackHandler": "handler",
-    "Price": "_records",
-    "RunInfo": "_records",
-    "RunSummary": "_records",
+    "Price": "types",
+    "RunInfo": "types",
+    "RunSummary": "types",
     "Telemetry": "providers",
     "TraceRef": "feedback",
     "capture": "control",

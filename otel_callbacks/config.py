@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from otel_callbacks import semconv
-from otel_callbacks._records import Price, RunInfo
+from otel_callbacks.types import Price, RunInfo
 
 logger = logging.getLogger("otel_callbacks")
 

@@ -9,14 +9,15 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks._langchain.graph_handler import LANGGRAPH, graph_class
 from otel_callbacks._langchain.place import starves_others
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import plain_text
-from otel_callbacks._records import RunStart, RunSummary, RunType
 from otel_callbacks._runs import flush as _flush
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.recorder import Recorder
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
+from otel_callbacks.types import RunSummary, RunType
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -12,8 +12,9 @@ from otel_callbacks._content import extractors as content
 from otel_callbacks._content import log_events as _log_events
 from otel_callbacks._content.json import decode
 from otel_callbacks._content.policy import ContentPolicy
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import MODEL_OPERATIONS
-from otel_callbacks._records import Ending, RunStart
+from otel_callbacks._mapping.records import Ending
 from otel_callbacks.config import Capture
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from otel_callbacks._content.messages.messages import answer_messages, input_mes
 from otel_callbacks._content.messages.parts import content_parts
 from otel_callbacks._content.messages.states import run_value
 from otel_callbacks._content.messages.tools import documents, tool_arguments, tool_definitions, tool_result
-from otel_callbacks._records import RunStart
+from otel_callbacks._langchain.run_start import RunStart
 
 Content = dict[str, Any]
 """Attribute key -> value of any kind, to become JSON; a text under a key of `TEXTS` stays one."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain, model, retriever, tool
 from otel_callbacks._mapping.bounds import short
-from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
+from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks.config import Detail
+from otel_callbacks.types import RunType
 
 Extractor = Callable[[Any, dict[str, Any]], None]
 """Writes attributes of a start record or a result into a dictionary; what it wrote before it failed stays."""

@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tags
 from otel_callbacks._mapping.bounds import short
-from otel_callbacks._records import Inherited, RunStart, RunType, SpanPlan
+from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks.types import RunType
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from otel_callbacks import semconv
-from otel_callbacks._records import Price
+from otel_callbacks.types import Price
 
 _PER_TOKENS = 1_000_000
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.bounds import few, short
-from otel_callbacks._records import Ending, OutcomeName
+from otel_callbacks._mapping.records import Ending
+from otel_callbacks.types import OutcomeName
 
 if TYPE_CHECKING:
     from types import TracebackType

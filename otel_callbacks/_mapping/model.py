@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import few, put_text, short
 from otel_callbacks._mapping.provider import provider
+from otel_callbacks._mapping.records import SpanPlan
 from otel_callbacks._mapping.result import generations, mapping
-from otel_callbacks._records import RunStart, SpanPlan
 
 _MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
 _ENDPOINT_KEYS = (

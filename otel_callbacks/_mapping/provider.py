@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import short
-from otel_callbacks._records import RunStart
 
 _CONVENTION_NAMES: Mapping[str, str] = {
     "amazon_bedrock": "aws.bedrock",

@@ -3,9 +3,10 @@
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import put_text
 from otel_callbacks._mapping.provider import GENAI_PROVIDERS, convention_name
-from otel_callbacks._records import RunStart, SpanPlan
+from otel_callbacks._mapping.records import SpanPlan
 
 
 def plan(start: RunStart, *_: object) -> SpanPlan:

@@ -4,8 +4,9 @@ from functools import lru_cache
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import put_text
-from otel_callbacks._records import Inherited, RunStart, SpanPlan
+from otel_callbacks._mapping.records import Inherited, SpanPlan
 
 UNNAMED = "tool"
 

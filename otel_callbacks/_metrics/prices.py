@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.cost import cost_usd
-from otel_callbacks._records import Price
+from otel_callbacks.types import Price
 
 _SECONDS_PER_HOUR = 3600
 _MOST_MODELS = 512

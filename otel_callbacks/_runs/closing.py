@@ -9,7 +9,7 @@ from asyncio import Task, _get_running_loop
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from otel_callbacks._records import Ending
+from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import end as _end
 from otel_callbacks._runs.destination import Destination, Pipeline
 from otel_callbacks._runs.owner import Owner

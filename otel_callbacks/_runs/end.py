@@ -10,14 +10,15 @@ from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format
 from otel_callbacks import _mapping, semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model
+from otel_callbacks._mapping.records import Ending
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._mapping.usage import usage as usage_of
 from otel_callbacks._metrics.instruments import Instruments
-from otel_callbacks._records import Ending, RunInfo, RunSummary
 from otel_callbacks._runs import pauses as _links
 from otel_callbacks._runs.destination import Pipeline
 from otel_callbacks._runs.run import OpenRun
 from otel_callbacks._spans import current as _context
+from otel_callbacks.types import RunInfo, RunSummary
 
 if TYPE_CHECKING:
     from otel_callbacks._content.capture import RunContent

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from otel_callbacks._records import Ending, RunSummary
+from otel_callbacks._mapping.records import Ending
 from otel_callbacks.config import Config
 
 if TYPE_CHECKING:
+    from otel_callbacks.types import RunSummary
     from otel_callbacks._content.redaction import Redactor
     from otel_callbacks._metrics.prices import Prices
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain
-from otel_callbacks._records import RunStart, SpanPlan
+from otel_callbacks._mapping.records import SpanPlan
 from otel_callbacks._runs.run import OpenRun
 
 _MAY_BE_GRAPH = frozenset({"chain", "plumbing"})

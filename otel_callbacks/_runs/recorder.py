@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as context_api
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tool
 from otel_callbacks._mapping.bounds import few, short
-from otel_callbacks._records import Ending, RunStart, RunSummary
+from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import pauses as _links
 from otel_callbacks._runs import recognition as _recognition
 from otel_callbacks._runs import start as _start
@@ -22,6 +23,7 @@ from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.run import OpenRun
 from otel_callbacks.config import Capture, Config
 from otel_callbacks.control import Block
+from otel_callbacks.types import RunSummary
 
 if TYPE_CHECKING:
     from uuid import UUID

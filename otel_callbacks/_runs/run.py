@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.context import Context, create_key
 from opentelemetry.trace import Span, SpanContext, TracerProvider
 
-from otel_callbacks._records import Inherited, OutcomeName, RunInfo, RunStart, RunType, SpanPlan
+from otel_callbacks._langchain.run_start import RunStart
+from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
 
 if TYPE_CHECKING:
+    from otel_callbacks.types import OutcomeName, RunInfo, RunType
     from asyncio import AbstractEventLoop
 
     from otel_callbacks._content.capture import RunContent

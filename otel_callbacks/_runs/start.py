@@ -15,9 +15,10 @@ from opentelemetry.trace import Link, Span, SpanKind
 
 from otel_callbacks import _mapping, semconv
 from otel_callbacks._langchain.place import child_config
+from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain, tags
 from otel_callbacks._mapping.bounds import LONGEST
-from otel_callbacks._records import Inherited, RunInfo, RunStart, SpanPlan
+from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks._runs import pauses as _links
 from otel_callbacks._runs import recognition as _recognition
 from otel_callbacks._runs.destination import Pipeline
@@ -27,6 +28,7 @@ from otel_callbacks._spans import current as _context
 from otel_callbacks._spans import suppression as _suppression
 from otel_callbacks._spans.body import Body
 from otel_callbacks.config import Config
+from otel_callbacks.types import RunInfo
 
 if TYPE_CHECKING:
     from uuid import UUID

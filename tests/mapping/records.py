@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from otel_callbacks._records import RunStart, RunType
+from otel_callbacks._langchain.run_start import RunStart
+from otel_callbacks.types import RunType
 
 
 def start(run_type: RunType = "chat", name: str = "", **fields: Any) -> RunStart:

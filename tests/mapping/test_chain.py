@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from otel_callbacks._mapping import chain
-from otel_callbacks._records import Inherited
+from otel_callbacks._mapping.records import Inherited
 from otel_callbacks.semconv import DIALECTS
 from tests.mapping.records import start
 

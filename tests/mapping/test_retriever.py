@@ -1,7 +1,7 @@
 import pytest
 
 from otel_callbacks._mapping import retriever
-from otel_callbacks._records import Inherited
+from otel_callbacks._mapping.records import Inherited
 from tests.mapping.records import start
 
 

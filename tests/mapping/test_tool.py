@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from otel_callbacks._mapping import tool
-from otel_callbacks._records import Inherited
+from otel_callbacks._mapping.records import Inherited
 from tests.mapping.records import start
 
 

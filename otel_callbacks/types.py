@@ -1,10 +1,6 @@
-"""The values that travel between layers. No behaviour, no imports of OpenTelemetry or LangChain.
+"""What an application's callables and subscribers get, and the prices it gives. Values without behaviour."""
 
-Those of the hot path have slots: a field of a named tuple costs five times as much to read.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 RunType = Literal["chat", "llm", "chain", "prompt", "parser", "tool", "retriever"]
@@ -72,55 +68,3 @@ class Price(NamedTuple):
     cache_read: float | None = None
     cache_write: float | None = None
     reasoning: float | None = None
-
-
-@dataclass(slots=True)
-class RunStart:
-    """A start event, normalised: the last place that knew LangChain's keyword arguments."""
-
-    run_type: RunType
-    name: str
-    serialized: Mapping[str, Any]
-    """What LangChain knows of the object that runs; empty for Runnables and graphs."""
-    inputs: Any
-    """Chat: messages. LLM: prompts. Tool: arguments. Retriever: query. Chain: anything."""
-    tags: Sequence[str]
-    metadata: Mapping[str, Any]
-    params: Mapping[str, Any]
-    """Models: invocation parameters. Tools: the call's id."""
-    options: Mapping[str, Any]
-    single: bool = True
-    """False for one of several prompts that a model got in one call."""
-
-
-@dataclass(slots=True)
-class Inherited:
-    """What a child run takes over from its parent when it starts. Shared by runs: read only."""
-
-    agent_name: str | None = None
-    agent_marker: str | None = None
-    """Metadata by which the enclosing agent was recognised; LangChain repeats it on every descendant."""
-    conversation_id: str | None = None
-
-
-@dataclass(slots=True)
-class SpanPlan:
-    """What is to become of a run, decided when it starts. Shared by runs: read only."""
-
-    operation: str
-    """A GenAI operation, or the kind of step: "node", "graph", "chain", "prompt", "parser", "plumbing"."""
-    name: str
-    """The span's name."""
-    attributes: Mapping[str, Any]
-    """Given at span creation, so that samplers see them; metrics take their dimensions from here."""
-    inherit: Inherited | None = None
-    """What the runs below take over; ``None``: what this one took over."""
-
-
-@dataclass(slots=True)
-class Ending:
-    """How a run ended, decided when it ended."""
-
-    outcome: OutcomeName
-    error_type: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,40 @@
+"""What mapping decides: the values that travel from here to the rooms above."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_callbacks.types import OutcomeName
+
+
+@dataclass(slots=True)
+class Inherited:
+    """What a child run takes over from its parent when it starts. Shared by runs: read only."""
+
+    agent_name: str | None = None
+    agent_marker: str | None = None
+    """Metadata by which the enclosing agent was recognised; LangChain repeats it on every descendant."""
+    conversation_id: str | None = None
+
+
+@dataclass(slots=True)
+class SpanPlan:
+    """What is to become of a run, decided when it starts. Shared by runs: read only."""
+
+    operation: str
+    """A GenAI operation, or the kind of step: "node", "graph", "chain", "prompt", "parser", "plumbing"."""
+    name: str
+    """The span's name."""
+    attributes: Mapping[str, Any]
+    """Given at span creation, so that samplers see them; metrics take their dimensions from here."""
+    inherit: Inherited | None = None
+    """What the runs below take over; ``None``: what this one took over."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a run ended, decided when it ended."""
+
+    outcome: OutcomeName
+    error_type: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
