@@ -97,7 +97,11 @@ class OTelCallbackHandler(BaseCallbackHandler):
                 last few thousand runs of the process are known. A hidden run is found at its nearest visible ancestor
                 while it runs.
         """
-        return self._recorder.trace_ref(run_id)
+        from otel_callbacks.feedback import TraceRef, run_key
+
+        key = run_key(run_id)
+        place = self._recorder.place(key) if key is not None else None
+        return TraceRef.of(place) if place is not None else None
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
         """Have `callback` called in line after each span of this handler ended, with what is known of the run.

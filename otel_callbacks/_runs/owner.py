@@ -8,9 +8,9 @@ from otel_callbacks._mapping.records import Ending
 from otel_callbacks.config import Config
 
 if TYPE_CHECKING:
-    from otel_callbacks.types import RunSummary
     from otel_callbacks._content.redaction import Redactor
     from otel_callbacks._metrics.prices import Prices
+    from otel_callbacks.types import RunSummary
 
 
 class Owner:

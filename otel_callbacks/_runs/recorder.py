@@ -7,6 +7,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
+from opentelemetry.trace import SpanContext
 
 from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
 
     from otel_callbacks._content.capture import Capturing
-    from otel_callbacks.feedback import TraceRef
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
@@ -87,14 +87,10 @@ class Recorder:
         if run.parent is None:
             _start.watch_task(run, self.closing.on_task_done)
 
-    def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
-        """Where a run is found, on whichever of this handler's destinations."""
-        from otel_callbacks.feedback import TraceRef, run_key
-
-        key = run_key(run_id)
-        places = (pipeline.table.place(key) for pipeline in self._destination.all()) if key is not None else ()
-        found = next((place for place in places if place is not None and place.is_valid), None)
-        return TraceRef.of(found) if found is not None else None
+    def place(self, key: int) -> SpanContext | None:
+        """Where a run is found, on whichever of this handler's destinations. `key`: the integer of the run's id."""
+        places = (pipeline.table.place(key) for pipeline in self._destination.all())
+        return next((place for place in places if place is not None and place.is_valid), None)
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
         """Add a subscriber; the result takes it out again."""

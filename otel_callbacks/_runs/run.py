@@ -15,11 +15,11 @@ from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
 
 if TYPE_CHECKING:
-    from otel_callbacks.types import OutcomeName, RunInfo, RunType
     from asyncio import AbstractEventLoop
 
     from otel_callbacks._content.capture import RunContent
     from otel_callbacks._spans.body import Body
+    from otel_callbacks.types import OutcomeName, RunInfo, RunType
 
 _REMEMBERED_CLOSED = 4096
 _REMEMBERED_ENDED = 2048
