@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from otel_callbacks import semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping.provider import convention_name
-from otel_callbacks._runs.destination import Destination, Pipeline
+from otel_callbacks._runs.destination import Destination, Destinations
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
 from otel_callbacks.semconv import DIALECTS
@@ -35,7 +35,7 @@ _DESTINATION = "_otel_callbacks_destination"
 _embedding: ContextVar[bool] = ContextVar("otel_callbacks.embedding", default=False)
 """Methods call each other: only the outermost call is one to the provider."""
 _traced_classes: dict[type, type] = {}
-_pickled_destinations: WeakValueDictionary[str, Destination] = WeakValueDictionary()
+_pickled_destinations: WeakValueDictionary[str, Destinations] = WeakValueDictionary()
 
 
 def trace_embeddings(
@@ -65,11 +65,11 @@ def trace_embeddings(
     if type(embeddings) in _traced_classes.values():
         return embeddings
     dialect = DIALECTS[(config or Config.from_env()).semconv]
-    traced: AnyEmbeddings = _traced(copy.copy(embeddings), Destination(tracer_provider, meter_provider, dialect))
+    traced: AnyEmbeddings = _traced(copy.copy(embeddings), Destinations(tracer_provider, meter_provider, dialect))
     return traced
 
 
-def _traced(plain: Any, destination: Destination) -> Any:
+def _traced(plain: Any, destination: Destinations) -> Any:
     """Make `plain` itself a traced object, past the checks of pydantic, whose models know no such field."""
     object.__setattr__(plain, _DESTINATION, destination)
     object.__setattr__(plain, "__class__", _traced_class(type(plain)))
@@ -133,19 +133,19 @@ def _slots(kind: type) -> Iterator[str]:
                 yield f"_{base.__name__.lstrip('_')}{name}" if hidden else name
 
 
-def _destination(traced: Any) -> Destination:
-    destination: Destination = traced.__dict__[_DESTINATION]
+def _destination(traced: Any) -> Destinations:
+    destination: Destinations = traced.__dict__[_DESTINATION]
     return destination
 
 
-def _pickled(destination: Destination) -> tuple[str, str]:
+def _pickled(destination: Destinations) -> tuple[str, str]:
     """Providers hold threads and sockets and cannot travel: a key to find them again, and the dialect."""
     _pickled_destinations[destination.key] = destination
     return destination.key, destination.dialect.name
 
 
 def _unpickled(plain: Any, key: str, dialect: str) -> Any:
-    return _traced(plain, _pickled_destinations.get(key) or Destination(None, None, DIALECTS[dialect]))
+    return _traced(plain, _pickled_destinations.get(key) or Destinations(None, None, DIALECTS[dialect]))
 
 
 def _call(traced: Any, texts: Any, embed: Callable[[], Any]) -> Any:
@@ -177,7 +177,7 @@ def _is_silent() -> bool:
 class _Opened(NamedTuple):
     """A call that is being traced."""
 
-    pipeline: Pipeline
+    destination: Destination
     span: Span
     attributes: dict[str, Any]
     context: Context
@@ -187,21 +187,21 @@ class _Opened(NamedTuple):
 
 def _begin(traced: Any, texts: Any) -> _Opened | None:
     """Open the call's span; ``None``, and counted, where that fails: the call itself goes on."""
-    pipeline: Pipeline = _destination(traced).current()
+    destination: Destination = _destination(traced).current()
     try:
         attributes = _attributes(traced)
         model = attributes.get(semconv.REQUEST_MODEL)
         title = f"{semconv.EMBEDDINGS} {model}" if model else semconv.EMBEDDINGS
-        span = pipeline.tracer.start_span(title, kind=SpanKind.CLIENT, attributes=attributes)
+        span = destination.tracer.start_span(title, kind=SpanKind.CLIENT, attributes=attributes)
         if isinstance(texts, (list, tuple)):
             span.set_attribute(semconv.EMBEDDINGS_TEXT_COUNT, len(texts))
         before, context = context_api.get_current(), set_span_in_context(span)
         context_api.attach(context)
     except Exception as error:  # noqa: BLE001 - whatever an application's class raises when it is asked
-        pipeline.failed("embeddings", error)
+        destination.failed("embeddings", error)
         return None
     _embedding.set(True)
-    return _Opened(pipeline, span, attributes, context, before, perf_counter())
+    return _Opened(destination, span, attributes, context, before, perf_counter())
 
 
 def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | None = None) -> None:
@@ -209,7 +209,7 @@ def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | N
         return
     seconds = perf_counter() - opened.started
     _embedding.set(False)
-    pipeline, span, attributes = opened.pipeline, opened.span, opened.attributes
+    destination, span, attributes = opened.destination, opened.span, opened.attributes
     try:
         _restore(opened.before, opened.context)
         size = _dimension(result) if error is None else None
@@ -217,9 +217,9 @@ def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | N
             span.set_attribute(semconv.EMBEDDINGS_DIMENSION, size)
         outcome = "ok" if error is None else _fail(span, error, attributes)
         span.set_attribute(semconv.OUTCOME, outcome)
-        pipeline.instruments.duration(semconv.EMBEDDINGS, seconds, attributes, opened.context)
+        destination.instruments.duration(semconv.EMBEDDINGS, seconds, attributes, opened.context)
     except Exception as failure:  # noqa: BLE001 - hostile results and exceptions, span processors
-        pipeline.failed("embeddings", failure)
+        destination.failed("embeddings", failure)
     finally:
         span.end()
 

@@ -2,17 +2,16 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks._langchain.graph_handler import LANGGRAPH, graph_class
 from otel_callbacks._langchain.place import starves_others
-from otel_callbacks._langchain.run_start import RunStart
-from otel_callbacks._mapping.bounds import plain_text
-from otel_callbacks._runs import flush as _flush
-from otel_callbacks._runs.destination import Destination
+from otel_callbacks._langchain.run_start import NOTHING, RunStart, normalise
+from otel_callbacks._runs.destination import Destinations
+from otel_callbacks._runs.flush import flush
 from otel_callbacks._runs.recorder import Recorder
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.control import current
@@ -30,13 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("otel_callbacks")
 
-_NOTHING: Mapping[str, Any] = {}
 _INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
-"""Chains whose own type LangChain tells."""
-_ONE_PROMPT = (None, 1)
+"""Chains whose own type LangChain reports."""
 _frame = sys._getframe  # noqa: SLF001 - the documented way to one's own stack
-_LONGEST_NAME = 256
-"""Characters of a run's name that count."""
 
 
 class OTelCallbackHandler(BaseCallbackHandler):
@@ -50,10 +45,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
     No hook ever raises; what fails inside is counted in ``otel_callbacks.errors`` and logged once per kind.
 
     Args:
-        tracer_provider: where spans go; the global provider by default, also one that is set later.
-        meter_provider: where measurements go; the global provider by default, likewise.
-        logger_provider: where events go; the global provider by default, likewise.
-        config: options; `Config.from_env()` by default.
+        tracer_provider: Where spans go; the global provider by default, even one that is set later.
+        meter_provider: Where measurements go; the global provider by default, likewise.
+        logger_provider: Where events go; the global provider by default, likewise.
+        config: Options; `Config.from_env()` by default.
 
     Raises:
         TypeError: `config` is not a `Config`.
@@ -70,13 +65,12 @@ class OTelCallbackHandler(BaseCallbackHandler):
         config: Config | None = None,
     ) -> None:
         if config is not None and not isinstance(config, Config):
-            message = f"config={config!r}: must be a Config, or None to read the environment"
-            raise TypeError(message)
+            raise TypeError(f"config={config!r}: must be a Config, or None to read the environment")
         self.config = config if config is not None else Config.from_env()
         self._providers = (tracer_provider, meter_provider, logger_provider)
         self._ignored = sdk_disabled()
-        destination = Destination(tracer_provider, meter_provider, DIALECTS[self.config.semconv])
-        self._recorder = Recorder(self.config, destination, logger_provider)
+        destinations = Destinations(tracer_provider, meter_provider, DIALECTS[self.config.semconv])
+        self._recorder = Recorder(self.config, destinations, logger_provider)
         self._is_graph_handler = False
         if self._ignored:
             self._ignore_everything()
@@ -86,16 +80,15 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     @property
     def open_runs(self) -> int:
-        """Number of runs that have started and not ended, of all handlers on the same tracer provider."""
+        """Number of runs that have not ended, of all handlers on the same tracer provider."""
         return self._recorder.open_runs
 
     def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
-        """Where a run is found among the traces, while it runs and afterwards; ``None`` where it is not known.
+        """Return where to find a run among the traces, while it runs and afterwards; ``None`` if it is not known.
 
         Args:
-            run_id: LangChain's id of the run, such as ``config={"run_id": ...}``; a message's ``id`` will do, too. The
-                last few thousand runs of the process are known. A hidden run is found at its nearest visible ancestor
-                while it runs.
+            run_id: LangChain's id of the run, such as ``config={"run_id": ...}``, or the ``id`` of a message. The last
+                few thousand runs are known; a hidden one is found at its nearest visible ancestor while it runs.
         """
         from otel_callbacks.feedback import TraceRef, run_key
 
@@ -104,7 +97,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         return TraceRef.of(place) if place is not None else None
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
-        """Have `callback` called in line after each span of this handler ended, with what is known of the run.
+        """Have `callback` called with what is known of a run when its span has ended, on the thread that ended it.
 
         For runs that start from now on. What it raises is counted in ``otel_callbacks.errors`` and logged once.
 
@@ -120,11 +113,11 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Have the providers export what they hold; true only if everything left within `timeout_s` seconds."""
-        self._recorder.closing.tend()
-        return _flush.flush(self._providers, timeout_s)
+        self._recorder.closing.close_due()
+        return flush(self._providers, timeout_s)
 
     def close(self) -> None:
-        """End the runs that are open, as abandoned; later events are ignored. The providers stay as they are."""
+        """End open runs as abandoned, and ignore later events. The providers are left alone."""
         self._ignored = True
         self._ignore_everything()
         self._recorder.closing.close_all()
@@ -153,9 +146,9 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def run_inline(self) -> bool:  # type: ignore[override]
         """True: callbacks run where the event happens, the only way to make a span current in an async body.
 
-        Except where that would keep the event from other handlers.
+        False where that would keep the event from other handlers.
         """
-        # LangChain asks three times for each token of an async stream: only one of its functions needs a closer look.
+        # LangChain reads this three times per token of an async stream; only one of its functions needs a closer look.
         depth = 1
         function = _frame(depth).f_code.co_name
         if function == "<listcomp>":  # has a frame of its own before Python 3.12
@@ -164,13 +157,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         return function != "on_llm_start" or not starves_others(self, _frame(depth))
 
     # Plain attributes where the base class has properties: LangChain reads one before every event.
-    ignore_llm = False
-    ignore_chat_model = False
-    ignore_chain = False
-    ignore_agent = False
-    ignore_retriever = False
-    ignore_retry = False
-    ignore_custom_event = False
+    ignore_llm = ignore_chat_model = ignore_chain = ignore_agent = False
+    ignore_retriever = ignore_retry = ignore_custom_event = False
 
     def _ignore_everything(self) -> None:
         for event in ("llm", "chat_model", "chain", "agent", "retriever", "retry", "custom_event"):
@@ -193,8 +181,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         batch_size: Any = None,
         **_: Any,
     ) -> None:
-        asked = invocation_params, options, batch_size
-        self._start("chat", serialized, messages, run_id, parent_run_id, name, tags, metadata, asked)
+        start = RunStart("chat", name, serialized, messages, tags, metadata, invocation_params, options, batch_size)
+        self._start(run_id, parent_run_id, start)
 
     def on_llm_start(
         self,
@@ -211,8 +199,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         batch_size: Any = None,
         **_: Any,
     ) -> None:
-        asked = invocation_params, options, batch_size
-        self._start("llm", serialized, prompts, run_id, parent_run_id, name, tags, metadata, asked)
+        start = RunStart("llm", name, serialized, prompts, tags, metadata, invocation_params, options, batch_size)
+        self._start(run_id, parent_run_id, start)
 
     def on_llm_new_token(
         self,
@@ -259,7 +247,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         run_type: Any = None,
         **_: Any,
     ) -> None:
-        self._start("chain", serialized, inputs, run_id, parent_run_id, name, tags, metadata, None, run_type)
+        kind = _INNER_CHAINS.get(run_type, "chain") if type(run_type) is str else "chain"
+        self._start(run_id, parent_run_id, RunStart(kind, name, serialized, inputs, tags, metadata, NOTHING, NOTHING))
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", inputs: Any = None, **_: Any) -> None:
         self._end(run_id, outputs, inputs)
@@ -283,9 +272,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
         tool_call_id: Any = None,
         **_: Any,
     ) -> None:
-        arguments = input_str if inputs is None else inputs
-        asked = {"tool_call_id": tool_call_id}, None, None
-        self._start("tool", serialized, arguments, run_id, parent_run_id, name, tags, metadata, asked)
+        arguments = input_str if inputs is None else inputs  # older releases of LangChain pass the text only
+        params = {"tool_call_id": tool_call_id}
+        start = RunStart("tool", name, serialized, arguments, tags, metadata, params, NOTHING)
+        self._start(run_id, parent_run_id, start)
 
     def on_tool_end(self, output: Any, *, run_id: "UUID", **_: Any) -> None:
         self._end(run_id, output)
@@ -307,7 +297,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         name: Any = None,
         **_: Any,
     ) -> None:
-        self._start("retriever", serialized, query, run_id, parent_run_id, name, tags, metadata)
+        start = RunStart("retriever", name, serialized, query, tags, metadata, NOTHING, NOTHING)
+        self._start(run_id, parent_run_id, start)
 
     def on_retriever_end(self, documents: Any, *, run_id: "UUID", **_: Any) -> None:
         self._end(run_id, documents)
@@ -315,67 +306,37 @@ class OTelCallbackHandler(BaseCallbackHandler):
     def on_retriever_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
         self._fail(run_id, error)
 
-    # Everything else
+    # Events inside a run
 
     def on_agent_action(self, action: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
         """Only an ``AgentExecutor`` sends this, whatever its run is called."""
-        self._agent_acts(run_id)
+        self._guard("agent_action", lambda: self._recorder.agent_acts(run_id))
 
     def on_agent_finish(self, finish: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
-        self._agent_acts(run_id)
-
-    def _agent_acts(self, run_id: "UUID") -> None:
-        try:
-            self._recorder.agent_acts(run_id)
-        except Exception as error:  # noqa: BLE001
-            self._failed("agent_action", error)
+        self._guard("agent_action", lambda: self._recorder.agent_acts(run_id))
 
     def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
-        try:
-            self._recorder.retried(run_id)
-        except Exception as error:  # noqa: BLE001
-            self._failed("retry", error)
+        self._guard("retry", lambda: self._recorder.retried(run_id))
 
     def on_custom_event(self, name: str, data: Any, *, run_id: "UUID", **_: Any) -> None:
-        try:
-            self._recorder.custom_event(run_id, str(name), data)
-        except Exception as error:  # noqa: BLE001
-            self._failed("custom_event", error)
+        self._guard("custom_event", lambda: self._recorder.custom_event(run_id, str(name), data))
 
     def on_interrupt(self, event: Any) -> None:
-        """LangGraph's ``GraphCallbackHandler.on_interrupt``: a graph pauses for a human."""
-        try:
-            self._recorder.interrupted(event.run_id, event.interrupts, event.checkpoint_id)
-        except Exception as error:  # noqa: BLE001
-            self._failed("interrupt", error)
+        """LangGraph's ``GraphCallbackHandler.on_interrupt``: a graph pauses for a person."""
+        recorder = self._recorder
+        self._guard("interrupt", lambda: recorder.interrupted(event.run_id, event.interrupts, event.checkpoint_id))
 
     def on_resume(self, event: Any) -> None:
         """LangGraph's ``GraphCallbackHandler.on_resume``: a graph goes on from where it paused."""
-        try:
-            self._recorder.resumed(event.run_id, event.checkpoint_id)
-        except Exception as error:  # noqa: BLE001
-            self._failed("resume", error)
+        self._guard("resume", lambda: self._recorder.resumed(event.run_id, event.checkpoint_id))
 
-    # The guard around every event
+    # The guard around every event. Frequent events have it spelled out: a call less for each
 
-    def _start(
-        self,
-        run_type: RunType,
-        serialized: Any,
-        inputs: Any,
-        run_id: "UUID",
-        parent_run_id: "UUID | None",
-        name: Any,
-        tags: Any,
-        metadata: Any,
-        asked: tuple[Any, Any, Any] | None = None,
-        told: Any = None,
-    ) -> None:
-        """`asked`: parameters, options and number of prompts of a call. `told`: what LangChain says a chain is."""
+    def _start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart) -> None:
         if self._ignored:
             return
         try:
-            start = _normalise(run_type, serialized, inputs, name, tags, metadata, asked, told)
+            normalise(start)
             block = current()
             if block.metadata:
                 start.metadata = {**block.metadata, **start.metadata}
@@ -397,6 +358,12 @@ class OTelCallbackHandler(BaseCallbackHandler):
         except Exception as failure:  # noqa: BLE001
             self._failed("end", failure)
 
+    def _guard(self, kind: str, record: Callable[[], None]) -> None:
+        try:
+            record()
+        except Exception as error:  # noqa: BLE001
+            self._failed(kind, error)
+
     def _failed(self, kind: str, error: BaseException) -> None:
         try:
             self._recorder.failed(kind, error)
@@ -404,59 +371,11 @@ class OTelCallbackHandler(BaseCallbackHandler):
             logger.debug("otel_callbacks failed in %s", kind)
 
     def _become_graph_handler(self) -> None:
-        made = graph_class(type(self))
-        if made is not None:
+        """Turn into LangGraph's own handler class, which alone gets its events, once LangGraph is loaded."""
+        graph_handler = graph_class(type(self))
+        if graph_handler is not None:
             self._is_graph_handler = True
-            self.__class__ = made
-
-
-def _normalise(
-    run_type: RunType,
-    serialized: Any,
-    inputs: Any,
-    name: Any,
-    tags: Any,
-    metadata: Any,
-    asked: tuple[Any, Any, Any] | None,
-    told: Any,
-) -> RunStart:
-    """LangChain's arguments as plain values of known types; nothing below sees others."""
-    known = serialized if isinstance(serialized, dict) else _NOTHING
-    name, tags = _name(name, known), _tags(tags)
-    if not isinstance(metadata, dict):
-        metadata = _NOTHING
-    if asked is None:
-        if isinstance(told, str):
-            run_type = _INNER_CHAINS.get(told, run_type)
-        return RunStart(run_type, name, known, inputs, tags, metadata, _NOTHING, _NOTHING)
-    if run_type == "chat" and isinstance(inputs, list) and inputs:
-        inputs = inputs[0]  # a list of one prompt: LangChain starts a run for each
-    params, options, prompts = asked
-    single = prompts in _ONE_PROMPT
-    return RunStart(run_type, name, known, inputs, tags, metadata, _mapping(params), _mapping(options), single)
-
-
-def _name(given: Any, serialized: Mapping[str, Any]) -> str:
-    if isinstance(given, str) and given:
-        return plain_text(given)[:_LONGEST_NAME]
-    name = serialized.get("name")
-    if isinstance(name, str) and name:
-        return plain_text(name)[:_LONGEST_NAME]
-    path = serialized.get("id")
-    return plain_text(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
-
-
-def _tags(tags: Any) -> Sequence[str]:
-    if not isinstance(tags, (list, tuple)):
-        return ()
-    for tag in tags:
-        if type(tag) is not str:
-            return tuple([plain_text(tag) for tag in tags if isinstance(tag, str)])
-    return tuple(tags)  # as nearly always: a third of the cost of choosing
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else _NOTHING
+            self.__class__ = graph_handler
 
 
 def _unpickle(config: Config) -> OTelCallbackHandler:

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from otel_callbacks import TraceRef, record_evaluation, trace_url
-from otel_callbacks._runs import run as _runs
+from otel_callbacks._runs import table
 from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
 from tests.support.models import ScriptedChat
@@ -56,7 +56,7 @@ def test_unknown_run_is_nowhere(telemetry: Telemetry, run_id):
 
 def test_memory_of_ended_runs_is_bounded(telemetry: Telemetry, monkeypatch):
     """Old runs are forgotten, the last ones are known."""
-    monkeypatch.setattr(_runs, "_REMEMBERED_ENDED", 10)
+    monkeypatch.setattr(table, "_REMEMBERED_ENDED", 10)
     handler = telemetry.handler()
     answers = [ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]}).id for _ in range(50)]
     known = [handler.trace_ref(answer) is not None for answer in answers]

@@ -1,4 +1,4 @@
-"""The start of a run, in the form that all rooms read. No imports of OpenTelemetry or LangChain."""
+"""The start of a run as LangChain reports it: the last place that knows its keyword arguments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from typing import Any
 
 from otel_callbacks.types import RunType
 
+NOTHING: Mapping[str, Any] = {}
+_LONGEST_NAME = 256
+"""Characters of a run's name that are kept."""
 
-@dataclass(slots=True)  # a field of a named tuple costs five times as much to read
+
+@dataclass(slots=True)  # reading a field of a named tuple costs five times as much
 class RunStart:
-    """A start event, normalised: the last place that knew LangChain's keyword arguments."""
+    """A start event. A hook fills it with whatever LangChain passes; after `normalise` the types below hold."""
 
     run_type: RunType
     name: str
@@ -22,5 +26,50 @@ class RunStart:
     params: Mapping[str, Any]
     """Models: invocation parameters. Tools: the call's id."""
     options: Mapping[str, Any]
-    single: bool = True
-    """False for one of several prompts that a model got in one call."""
+    """Models: further arguments of the call."""
+    batch_size: int | None = None
+    """Models: prompts in the call, each of which is a run; ``None``: one."""
+
+
+def normalise(start: RunStart) -> None:
+    """Turn LangChain's arguments into plain values of known types; no room above sees others.
+
+    Raises:
+        Exception: whatever a hostile value raises when it is looked at.
+    """
+    if not isinstance(start.serialized, dict):
+        start.serialized = NOTHING
+    start.name = _name(start.name, start.serialized)
+    start.tags = _texts(start.tags)
+    if not isinstance(start.metadata, dict):
+        start.metadata = NOTHING
+    if not isinstance(start.params, dict):
+        start.params = NOTHING
+    if not isinstance(start.options, dict):
+        start.options = NOTHING
+    if start.run_type == "chat" and isinstance(start.inputs, list) and start.inputs:
+        start.inputs = start.inputs[0]  # a list of one prompt: LangChain starts a run for each
+
+
+def _name(name: Any, serialized: Mapping[str, Any]) -> str:
+    if isinstance(name, str) and name:
+        return plain_text(name)[:_LONGEST_NAME]
+    name = serialized.get("name")
+    if isinstance(name, str) and name:
+        return plain_text(name)[:_LONGEST_NAME]
+    path = serialized.get("id")
+    return plain_text(path[-1]) if isinstance(path, (list, tuple)) and path and isinstance(path[-1], str) else ""
+
+
+def _texts(tags: Any) -> Sequence[str]:
+    if not isinstance(tags, (list, tuple)):
+        return ()
+    for tag in tags:
+        if type(tag) is not str:
+            return tuple([plain_text(tag) for tag in tags if isinstance(tag, str)])
+    return tuple(tags)  # as nearly always: a third of the cost of choosing
+
+
+def plain_text(text: str) -> str:
+    """Return `text` as an exact `str`: members of an enumeration would show their own names, not their values."""
+    return text if type(text) is str else str.__str__(text)

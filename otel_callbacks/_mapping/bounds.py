@@ -4,15 +4,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from otel_callbacks._langchain.run_start import plain_text
+
 LONGEST = 1024
 """Characters of one text."""
 MOST = 128
 """Texts of one attribute."""
-
-
-def plain_text(text: str) -> str:
-    """`text` as nothing but a text: members of an enumeration would show as their own names, not as their values."""
-    return text if type(text) is str else str.__str__(text)
 
 
 def short(text: str) -> str:

@@ -19,14 +19,14 @@ class Inherited:
 
 @dataclass(slots=True)
 class SpanPlan:
-    """What is to become of a run, decided when it starts. Shared by runs: read only."""
+    """What a run becomes, decided when it starts. Shared by runs: read only."""
 
     operation: str
     """A GenAI operation, or the kind of step: "node", "graph", "chain", "prompt", "parser", "plumbing"."""
     name: str
     """The span's name."""
     attributes: Mapping[str, Any]
-    """Given at span creation, so that samplers see them; metrics take their dimensions from here."""
+    """Set when the span is created, so that samplers see them; metrics take their labels from them."""
     inherit: Inherited | None = None
     """What the runs below take over; ``None``: what this one took over."""
 

@@ -1,9 +1,9 @@
-"""Instruments and what is measured on them. Dimensions are an allow-list taken from span attributes."""
+"""Instruments, and what is measured on them. Measuring gets values, never runs."""
 
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
@@ -11,110 +11,21 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._metrics import labels
+from otel_callbacks._metrics.labels import LabelSets, ModelLabels
 from otel_callbacks.semconv import Dialect, Instrument
 
-MAX_VALUES_PER_DIMENSION = 200
-_MAX_CACHED_SETS = 4096
 
-_MODEL = (
-    semconv.OPERATION_NAME,
-    semconv.PROVIDER_NAME,
-    semconv.REQUEST_MODEL,
-    semconv.RESPONSE_MODEL,
-    semconv.SERVER_ADDRESS,
-    semconv.SERVER_PORT,
-)
-_REQUEST = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
-_COST = (*_REQUEST, semconv.RESPONSE_MODEL, semconv.AGENT_NAME)
-_DURATION_ONLY = (semconv.ERROR_TYPE, semconv.OUTCOME)
-_MODEL_DURATION = (*_MODEL, *_DURATION_ONLY)
-_OPEN_ENDED = frozenset(
-    {
-        semconv.PROVIDER_NAME,
-        semconv.REQUEST_MODEL,
-        semconv.RESPONSE_MODEL,
-        semconv.SERVER_ADDRESS,
-        semconv.TOOL_NAME,
-        semconv.AGENT_NAME,
-        semconv.WORKFLOW_NAME,
-        semconv.GRAPH_NODE,
-        semconv.ERROR_TYPE,
-        semconv.FINISH_REASON,
-    }
-)
-"""Dimensions whose values come from outside; their number is capped."""
-
-Labels = dict[str, Any]
-
-
-class Runs(Protocol):
+class OpenRuns(Protocol):
     """What is counted as open."""
 
     open: Any
 
-    def tend(self) -> None:
-        """Close what is due."""
+    def close_due(self) -> None:
+        """Close what is due, so that it is not counted as open."""
 
 
-class ModelLabels(NamedTuple):
-    """All sets of labels that measurements of one model run take."""
-
-    duration: Labels
-    model: Labels
-    input: Labels
-    output: Labels
-    request: tuple[Any, ...]
-    """Values in the order of `_REQUEST`."""
-
-
-class Dimensions:
-    """Projects attributes onto allow-listed dimensions; few distinct sets, so each is built once."""
-
-    def __init__(self) -> None:
-        self._sets: dict[tuple[Any, ...], Labels] = {}
-        self._of_models: dict[tuple[Any, ...], ModelLabels] = {}
-        self._seen: dict[str, set[Any]] = {key: set() for key in _OPEN_ENDED}
-
-    def of(self, attributes: Mapping[str, Any], keys: tuple[str, ...]) -> Labels:
-        """The labels `keys` give; absent attributes give none, values above the cap read ``_OTHER``."""
-        identity = (keys, *map(attributes.get, keys))
-        labels = self._sets.get(identity)
-        if labels is None:
-            labels = {key: self.capped(key, attributes[key]) for key in keys if attributes.get(key) is not None}
-            if len(self._sets) < _MAX_CACHED_SETS:
-                self._sets[identity] = labels
-        return labels
-
-    def of_model(self, attributes: Mapping[str, Any]) -> ModelLabels:
-        """The labels of a model run, found with one look-up: four cost 20 000 instructions more."""
-        identity = tuple(map(attributes.get, _MODEL_DURATION))
-        labels = self._of_models.get(identity)
-        if labels is None:
-            request = self.of(attributes, _REQUEST)
-            model = self.of(attributes, _MODEL)
-            labels = ModelLabels(
-                duration=self.of(attributes, _MODEL_DURATION),
-                model=model,
-                input={**model, semconv.TOKEN_TYPE: "input"},
-                output={**model, semconv.TOKEN_TYPE: "output"},
-                request=tuple(map(request.get, _REQUEST)),
-            )
-            if len(self._of_models) < _MAX_CACHED_SETS:
-                self._of_models[identity] = labels
-        return labels
-
-    def capped(self, key: str, value: Any) -> Any:
-        """`value`, or ``_OTHER`` where the dimension has its number of values already."""
-        seen = self._seen.get(key)
-        if seen is None or value in seen:
-            return value
-        if len(seen) >= MAX_VALUES_PER_DIMENSION:
-            return semconv.OTHER
-        seen.add(value)
-        return value
-
-
-class Count:
+class ObservedCount:
     """Plain integers behind an observable counter: incremented on the hot path, read when metrics are collected.
 
     A key of `values` is the tuple of label values in the order of `keys`. Far cheaper than a counter's `add`.
@@ -136,15 +47,17 @@ class Instruments:
     """All instruments of one meter in one dialect."""
 
     def __init__(self, meter: Meter, dialect: Dialect) -> None:
-        self._dimensions = Dimensions()
-        self.tables: weakref.WeakSet[Runs] = weakref.WeakSet()
-        self.runs = Count(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
-        self.errors = Count(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
-        self.redactions = Count(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
-        self._cost: Any = Count(meter, semconv.COST, _COST).values  # a sum of money
-        self._unpriced = Count(meter, semconv.UNPRICED, _REQUEST).values
-        self._finish_reasons = Count(meter, semconv.FINISH_REASONS, (*_REQUEST, semconv.FINISH_REASON)).values
-        self._usage_missing = Count(meter, semconv.USAGE_MISSING, _REQUEST).values
+        self._label_sets = LabelSets()
+        self.tables: weakref.WeakSet[OpenRuns] = weakref.WeakSet()
+        """Tables whose runs are counted as open."""
+        self.runs = ObservedCount(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
+        self.errors = ObservedCount(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
+        self.redactions = ObservedCount(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
+        self._cost: Any = ObservedCount(meter, semconv.COST, labels.COST).values  # not integers: a sum of money
+        self._unpriced = ObservedCount(meter, semconv.UNPRICED, labels.REQUEST).values
+        reason_keys = (*labels.REQUEST, semconv.FINISH_REASON)
+        self._finish_reasons = ObservedCount(meter, semconv.FINISH_REASONS, reason_keys).values
+        self._usage_missing = ObservedCount(meter, semconv.USAGE_MISSING, labels.REQUEST).values
         self._durations = _durations(meter, dialect)
         self._model_duration = self._durations[semconv.CHAT][0]
         self._first_chunk = _histogram(meter, dialect.time_to_first_chunk)
@@ -165,102 +78,121 @@ class Instruments:
         meter.create_observable_up_down_counter(name, [self._observe_open], unit, description)
 
     def _observe_open(self, _: CallbackOptions) -> Iterable[Observation]:
-        for table in list(self.tables):
-            table.tend()
-        return [Observation(sum(len(table.open) for table in list(self.tables)))]
+        tables = list(self.tables)
+        for table in tables:
+            table.close_due()
+        return [Observation(sum(len(table.open) for table in tables))]
 
     def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
-        """Record how long an operation took; steps other than graph nodes have no duration metric."""
-        known = self._durations.get(operation)
-        if known:
-            histogram, keys = known
-            histogram.record(seconds, self._dimensions.of(attributes, keys), context)
+        """Record how long an operation took; of all steps, only graph nodes have a duration metric."""
+        entry = self._durations.get(operation)
+        if entry:
+            histogram, keys = entry
+            histogram.record(seconds, self._label_sets.of(attributes, keys), context)
 
-    def model_labels(self, attributes: Mapping[str, Any]) -> ModelLabels:
-        """What the measurements of a model run that has ended take."""
-        return self._dimensions.of_model(attributes)
+    def model_call(
+        self,
+        seconds: float,
+        attributes: Mapping[str, Any],
+        context: Context | None,
+        *,
+        first_chunk_s: float | None,
+        usage: Usage | None,
+        finish_reasons: Iterable[str],
+        is_usage_expected: bool,
+    ) -> None:
+        """Record one model call.
 
-    def model_duration(self, seconds: float, labels: ModelLabels, context: Context | None) -> None:
-        self._model_duration.record(seconds, labels.duration, context)
+        Args:
+            seconds: Duration.
+            attributes: What labels are taken from.
+            context: Holds the span for exemplars.
+            first_chunk_s: Seconds to the first chunk with content; ``None`` where nothing was streamed.
+            usage: Token counts; ``None`` where none were reported.
+            finish_reasons: One for each choice.
+            is_usage_expected: Whether the call counts as one without usage if `usage` is ``None``.
+        """
+        sets = self._label_sets.of_model(attributes)
+        self._model_duration.record(seconds, sets.duration, context)
+        if first_chunk_s is not None:
+            self._first_chunk.record(first_chunk_s, sets.model, context)
+        if usage is None:
+            if is_usage_expected:
+                self._usage_missing[sets.request] += 1
+        elif not usage.from_cache:
+            self._tokens(usage.counts, sets, context)
+        for reason in finish_reasons:
+            capped = self._label_sets.capped(semconv.FINISH_REASON, reason)
+            self._finish_reasons[sets.request + (capped,)] += 1  # noqa: RUF005 - a star needs Python 3.11 here
 
-    def first_chunk(self, seconds: float, labels: ModelLabels, context: Context | None) -> None:
-        self._first_chunk.record(seconds, labels.model, context)
-
-    def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
-        self._per_chunk.record(seconds, self._dimensions.of(attributes, _MODEL), context)
-
-    def usage(self, usage: Usage, labels: ModelLabels, context: Context | None) -> None:
-        """Record the tokens of one model run; input and output are totals, the other counts parts of them."""
-        counts = usage.counts
+    def _tokens(self, counts: Mapping[str, int], sets: ModelLabels, context: Context | None) -> None:
+        """Record token counts: input and output are totals, the others are parts of them."""
         if self._token_usage is not None:
             if semconv.USAGE_INPUT in counts:
-                self._token_usage.record(counts[semconv.USAGE_INPUT], labels.input, context)
+                self._token_usage.record(counts[semconv.USAGE_INPUT], sets.input, context)
             if semconv.USAGE_OUTPUT in counts:
-                self._token_usage.record(counts[semconv.USAGE_OUTPUT], labels.output, context)
+                self._token_usage.record(counts[semconv.USAGE_OUTPUT], sets.output, context)
         for key, histogram in self._token_histograms:
             if key in counts:
-                histogram.record(counts[key], labels.model, context)
+                histogram.record(counts[key], sets.model, context)
         for key, counter in self._usage_counters.items():
             for modality, count in _by_modality(key, counts):
-                counter.add(count, {**labels.model, semconv.TOKEN_MODALITY: modality}, context)
+                counter.add(count, {**sets.model, semconv.TOKEN_MODALITY: modality}, context)
 
-    def usage_missing(self, labels: ModelLabels) -> None:
-        self._usage_missing[labels.request] += 1
+    def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
+        """Record the time between two chunks of a stream."""
+        self._per_chunk.record(seconds, self._label_sets.of(attributes, labels.MODEL), context)
 
     def cost(self, usd: float | None, attributes: Mapping[str, Any], agent: str | None) -> None:
-        """Count what a model call cost; one without a price is counted apart."""
+        """Count what a model call cost; one without a price is counted as such."""
         if usd is None:
-            labels = self._dimensions.of(attributes, _REQUEST)
-            self._unpriced[tuple(map(labels.get, _REQUEST))] += 1
+            unpriced = self._label_sets.of(attributes, labels.REQUEST)
+            self._unpriced[tuple(map(unpriced.get, labels.REQUEST))] += 1
             return
-        labels = self._dimensions.of({**attributes, semconv.AGENT_NAME: agent}, _COST)
-        self._cost[tuple(map(labels.get, _COST))] += usd
-
-    def finish_reasons(self, reasons: Iterable[str], labels: ModelLabels) -> None:
-        for reason in reasons:
-            capped = self._dimensions.capped(semconv.FINISH_REASON, reason)
-            self._finish_reasons[labels.request + (capped,)] += 1  # noqa: RUF005 - a star needs Python 3.11 here
+        priced = self._label_sets.of({**attributes, semconv.AGENT_NAME: agent}, labels.COST)
+        self._cost[tuple(map(priced.get, labels.COST))] += usd
 
     def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context | None) -> None:
-        labels = self._dimensions.of(attributes, (semconv.AGENT_NAME,))
-        self._inference_calls.record(inference, labels, context)
-        self._tool_calls.record(tool, labels, context)
+        """Record how many model and tool calls an agent made itself."""
+        agent = self._label_sets.of(attributes, (semconv.AGENT_NAME,))
+        self._inference_calls.record(inference, agent, context)
+        self._tool_calls.record(tool, agent, context)
 
 
 def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histogram, tuple[str, ...]]]:
-    """Operation -> its duration histogram and dimensions; operations that share a metric share the instrument."""
+    """Return the duration histogram and label keys of each operation; some share an instrument."""
     tool = (semconv.TOOL_NAME, semconv.TOOL_TYPE, semconv.AGENT_NAME)
     table: dict[str, tuple[Instrument, tuple[str, ...]]] = {
-        semconv.CHAT: (dialect.inference_duration, _MODEL),
-        semconv.TEXT_COMPLETION: (dialect.inference_duration, _MODEL),
-        semconv.RETRIEVAL: (semconv.OPERATION_DURATION, _REQUEST),
-        semconv.EMBEDDINGS: (semconv.OPERATION_DURATION, _REQUEST),
+        semconv.CHAT: (dialect.inference_duration, labels.MODEL),
+        semconv.TEXT_COMPLETION: (dialect.inference_duration, labels.MODEL),
+        semconv.RETRIEVAL: (semconv.OPERATION_DURATION, labels.REQUEST),
+        semconv.EMBEDDINGS: (semconv.OPERATION_DURATION, labels.REQUEST),
         semconv.EXECUTE_TOOL: (semconv.TOOL_DURATION, tool),
         semconv.INVOKE_AGENT: (semconv.AGENT_DURATION, (semconv.AGENT_NAME,)),
         semconv.INVOKE_WORKFLOW: (dialect.workflow_duration, (dialect.workflow_name,)),
         "node": (semconv.STEP_DURATION, (semconv.GRAPH_NODE,)),
     }
     histograms = {instrument.name: _histogram(meter, instrument) for instrument, _ in table.values()}
-    operation = (semconv.OPERATION_NAME,)
-    return {
-        name: (
-            histograms[instrument.name],
-            tuple(dict.fromkeys((operation if name in dialect.duration_has_operation else ()) + keys + _DURATION_ONLY)),
-        )
-        for name, (instrument, keys) in table.items()
-    }
+    durations = {}
+    for operation, (instrument, keys) in table.items():
+        operation_key = (semconv.OPERATION_NAME,) if operation in dialect.duration_has_operation else ()
+        all_keys = tuple(dict.fromkeys(operation_key + keys + labels.DURATION_ONLY))
+        durations[operation] = histograms[instrument.name], all_keys
+    return durations
+
+
+_MODALITIES: Mapping[str, Mapping[str, str]] = {
+    semconv.USAGE_INPUT: semconv.USAGE_INPUT_BY_MODALITY,
+    semconv.USAGE_OUTPUT: semconv.USAGE_OUTPUT_BY_MODALITY,
+}
 
 
 def _by_modality(key: str, counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
-    """Split a count into modalities where the provider told them; the rest, or all, is "unknown"."""
+    """Split a count into the modalities that the provider reported; the rest, or all, is "unknown"."""
     total = counts.get(key)
     if total is None:
         return
-    modalities = {
-        semconv.USAGE_INPUT: semconv.USAGE_INPUT_BY_MODALITY,
-        semconv.USAGE_OUTPUT: semconv.USAGE_OUTPUT_BY_MODALITY,
-    }.get(key, {})
-    for modality, modality_key in modalities.items():
+    for modality, modality_key in _MODALITIES.get(key, {}).items():
         part = min(counts.get(modality_key, 0), total)
         if part:
             total -= part

@@ -1,8 +1,10 @@
-"""Runs whose end event never comes: cancelled, abandoned, forgotten. None vanishes, none is kept for ever.
+"""Runs that never get an end event: cancelled, abandoned, forgotten. None vanishes, none is kept for ever.
 
-No thread of our own: the end of a parent, the event loop, the next event and the interpreter's exit are the occasions.
+There is no thread for it: the end of a parent, the event loop, the next event and the interpreter's exit are the
+occasions.
 """
 
+import asyncio
 import atexit
 import weakref
 from asyncio import Task, _get_running_loop
@@ -10,8 +12,9 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks._mapping.records import Ending
-from otel_callbacks._runs import end as _end
-from otel_callbacks._runs.destination import Destination, Pipeline
+from otel_callbacks._runs import end as run_end
+from otel_callbacks._runs.destination import Destination, Destinations
+from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.run import OpenRun, RunId
 from otel_callbacks.config import Config
@@ -25,49 +28,57 @@ _MAX_SWEEP_INTERVAL_NS = 60_000_000_000
 
 
 class Closing:
-    """Closes runs of one handler's destinations without an end event of their own."""
+    """Closes runs without an end event of their own, at the destinations of one handler."""
 
-    def __init__(self, config: Config, destination: Destination, owner: Owner) -> None:
+    def __init__(self, config: Config, destinations: Destinations, owner: Owner) -> None:
         self._config = config
+        self._destinations = destinations
         self._owner = owner
-        self._destination = destination
         self._ttl_ns = int(config.run_ttl_s * 1e9)
         self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
 
-    def when_due(self, pipeline: Pipeline) -> None:
-        """Called at every start: close what has waited long enough. Next to free when nothing has."""
-        table = pipeline.table
+    def close_due_at(self, destination: Destination) -> None:
+        """Close what has waited long enough; called at every start, and next to free when nothing has."""
+        table = destination.table
         if table.collected:
-            self._close_collected(pipeline)
+            self._close_collected(destination)
         now = perf_counter_ns()
         if table.orphans and table.orphans[0][0] <= now:
-            self._close_orphans(pipeline, now)
+            self._close_orphans(destination, now)
         if now >= table.next_sweep_ns:
-            self._close_idle(pipeline, now)
+            self._close_idle(destination, now)
 
-    def tend(self) -> None:
-        """Close what is due on all destinations: when metrics are collected, and when the application asks."""
-        for pipeline in self._destination.all():
-            self.when_due(pipeline)
+    def close_due(self) -> None:
+        """Close what is due at all destinations: when metrics are collected, and when the application asks."""
+        for destination in self._destinations.all():
+            self.close_due_at(destination)
 
-    def when_grace_is_over(self, pipeline: Pipeline) -> None:
-        """Come back once the grace of orphans has passed, where there is a loop to ask."""
-        loop = _get_running_loop()
+    # Orphans: their parent has ended, and their own end is awaited for a moment
+
+    def finish(self, destination: Destination, run: OpenRun, end: RunEnd) -> None:
+        """End a run that has left the table, and come back for runs below that outlive it."""
+        run_end.finish(destination, run, end)
+        if run.watched_task is not None:
+            _unwatch_task(run)
+        loop = _get_running_loop() if run.children else None
         if loop is not None:
-            loop.call_later(1.1 * _end.GRACE_NS / 1e9, self._close_orphans, pipeline)  # clocks of loops may be coarse
+            delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
+            loop.call_later(delay_s, self._close_orphans, destination)
 
-    def _close_orphans(self, pipeline: Pipeline, now: int | None = None) -> None:
+    def _close_orphans(self, destination: Destination, now: int | None = None) -> None:
         now = perf_counter_ns() if now is None else now
-        orphans = pipeline.table.orphans
+        orphans = destination.table.orphans
         while orphans and orphans[0][0] <= now:
             _, run = orphans.popleft()
             if run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
-                self._close(pipeline, run, run.owner.cancelled, run.parent_end[0])
+                self._close(destination, run, run.owner.cancelled, run.parent_end[0])
+
+    # Collected: LangChain has dropped the id of the run
 
     def on_collected(self, run_id: "RunId | Any") -> None:
-        """LangChain dropped the run's id, so the body is over without an end event.
+        """Note that a run's body is over: LangChain has dropped the run's id, so there will be no end event.
 
-        Runs inside the garbage collector, wherever that struck: it may only retire the span in the context and leave
+        Runs inside the garbage collector, wherever that struck. So it only retires the span in the context, and leaves
         the rest to the loop, or to the next occasion.
         """
         run = run_id.table.open.get(run_id.key)
@@ -78,82 +89,90 @@ class Closing:
         run_id.table.collected.append((run_id.key, perf_counter_ns()))
         if run_id.loop is not None:
             try:
-                run_id.loop.call_soon_threadsafe(self.tend)
+                run_id.loop.call_soon_threadsafe(self.close_due)
             except RuntimeError:  # the loop is closed
                 return
 
-    def _close_collected(self, pipeline: Pipeline) -> None:
-        table = pipeline.table
+    def _close_collected(self, destination: Destination) -> None:
+        table = destination.table
         while table.collected:
             key, end_ns = table.collected.popleft()
             run = table.open.get(key)
             if run is not None and run.id() is None:
-                self._close(pipeline, run, run.owner.cancelled, end_ns)
+                self._close(destination, run, run.owner.cancelled, end_ns)
 
-    def on_task_done(self, key: int, task: "Task[Any]") -> None:
-        """The task a root run started in is over; only a cancelled one says that the run is over too."""
+    # Cancelled: the task in which a root started is over
+
+    def watch_task(self, run: OpenRun) -> None:
+        """Have a root run closed when its task is cancelled: there may be no other sign of it."""
+        if run.id.loop is None:
+            return
+        task = asyncio.current_task(run.id.loop)
+        if task is not None:
+            key = run.id.key
+
+            def on_done(done: "Task[Any]") -> None:
+                self._on_task_done(key, done)
+
+            task.add_done_callback(on_done)
+            run.watched_task = weakref.ref(task), on_done  # weakly: a task's result may be what owns the run's id
+
+    def _on_task_done(self, key: int, task: "Task[Any]") -> None:
+        """Close the run if the task was cancelled; a task that ended otherwise says nothing about it."""
         if task.cancelled():
-            found = self._destination.find(key)
-            if found is not None:
-                self._close(*found, self._owner.cancelled)
+            place = self._destinations.find(key)
+            if place is not None:
+                self._close(*place, self._owner.cancelled)
 
-    def _close_idle(self, pipeline: Pipeline, now: int) -> None:
-        table = pipeline.table
+    # Abandoned: idle for too long, or too many
+
+    def _close_idle(self, destination: Destination, now: int) -> None:
+        table = destination.table
         table.next_sweep_ns = now + self._sweep_interval_ns
         runs = list(table.open.values())
         for run in runs:
             if run.active:
                 run.active = False
                 run.tree.idle_since = now
-            if run.streamed:
+            if run.stream is not None:
                 table.awaiting[run.id.key] = run
-        self._evict(pipeline, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
+        self._evict(destination, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
-    def make_room(self, pipeline: Pipeline, newcomer: OpenRun) -> None:
-        """Called with a run just opened over the bound: give up leaves of the trees that were idle longest.
+    def make_room(self, destination: Destination, newcomer: OpenRun) -> None:
+        """Give up leaves of the trees that were idle longest; called when a run was opened over the bound.
 
-        Down to nine tenths of the bound, so that the cost is shared by many starts.
+        Down to nine tenths of the bound, so that many starts share the cost.
         """
-        table = pipeline.table
+        table = destination.table
         bound = self._config.max_open_runs
         leaves = [run for run in list(table.open.values()) if not run.children and run is not newcomer]
         leaves.sort(key=lambda run: run.tree.idle_since)
-        self._evict(pipeline, leaves[: len(table.open) - bound + bound // 10])
+        self._evict(destination, leaves[: len(table.open) - bound + bound // 10])
 
-    def _evict(self, pipeline: Pipeline, runs: "Iterable[OpenRun]") -> None:
+    def _evict(self, destination: Destination, runs: "Iterable[OpenRun]") -> None:
         for run in runs:
-            pipeline.instruments.errors["evicted",] += 1
-            self._close(pipeline, run, _ABANDONED)
+            destination.instruments.errors["evicted",] += 1
+            self._close(destination, run, _ABANDONED)
 
     def close_all(self) -> None:
         """End what this handler has open."""
-        for pipeline in self._destination.all():
-            for run in reversed(list(pipeline.table.open.values())):
+        for destination in self._destinations.all():
+            for run in reversed(list(destination.table.open.values())):
                 if run.owner is self._owner:
-                    self._close(pipeline, run, _ABANDONED)
+                    self._close(destination, run, _ABANDONED)
 
-    def _close(self, pipeline: Pipeline, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
-        """End a run without its own end event; a late one is then known as such."""
-        if pipeline.table.leave(run):
-            pipeline.table.remember_closed(run.id.key)
-            if not run.dropped:
-                self.finish(pipeline, run, ending, end_ns=end_ns)
+    def _close(self, destination: Destination, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
+        """End a run without its own end event; a late one is then recognised."""
+        if destination.table.leave(run):
+            destination.table.remember_closed(run.id.key)
+            if not run.suppressed:
+                self.finish(destination, run, RunEnd(ending, at_ns=end_ns))
 
-    def finish(
-        self,
-        pipeline: Pipeline,
-        run: OpenRun,
-        ending: Ending,
-        result: Any = None,
-        error: BaseException | None = None,
-        end_ns: int | None = None,
-    ) -> None:
-        """End a run that has left the table, and come back for what outlives it."""
-        try:
-            _end.finish(pipeline, run, ending, result, error, end_ns)
-        finally:
-            if run.children:
-                self.when_grace_is_over(pipeline)
+
+def _unwatch_task(run: OpenRun) -> None:
+    task, on_done = run.watched_task[0](), run.watched_task[1]
+    if task is not None:
+        task.remove_done_callback(on_done)
 
 
 _at_exit: "weakref.WeakSet[Closing]" = weakref.WeakSet()
@@ -162,7 +181,7 @@ _at_exit: "weakref.WeakSet[Closing]" = weakref.WeakSet()
 def close_at_exit(closing: Closing) -> None:
     """End open runs when the interpreter exits.
 
-    Registered anew with each destination, so that it runs before the shutdown of the providers that were made earlier.
+    Registered again for each destination, so that it runs before the shutdown of providers that were made earlier.
     """
     _at_exit.add(closing)
     atexit.unregister(_close_everything)

@@ -1,4 +1,4 @@
-"""Where telemetry goes: tracer, open runs and instruments of a pair of providers, shared by all handlers on them."""
+"""Where runs go: the tracer, the table and the instruments of a pair of providers, shared by all handlers on them."""
 
 import logging
 import os
@@ -13,17 +13,16 @@ from opentelemetry import metrics, trace
 
 from otel_callbacks import semconv
 from otel_callbacks._metrics.instruments import Instruments
-from otel_callbacks._runs.run import OpenRun, RunTable, table_of
-from otel_callbacks._version import __version__
+from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.table import RunTable, table_of
+from otel_callbacks._version import SCOPE, __version__
 
 logger = logging.getLogger("otel_callbacks")
 
-SCOPE = "otel_callbacks"
-
 
 @dataclass(slots=True, eq=False)
-class Pipeline:
-    """One destination of runs."""
+class Destination:
+    """A pair of providers, and what this package has on them."""
 
     tracer_provider: trace.TracerProvider
     meter_provider: metrics.MeterProvider
@@ -42,11 +41,60 @@ class Pipeline:
             )
 
     def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
-        """The one guard around extractors: a failing one loses only the keys it had not written."""
+        """Run an extractor under the one guard they have: one that fails loses only the keys it had not written."""
         try:
             extract(source, out)
         except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
             self.failed("mapping", error)
+
+
+class Destinations:
+    """The destinations of one handler: on the providers it was given, or on the global ones, whenever these are set.
+
+    Args:
+        tracer_provider: Where spans go; ``None``: the global provider.
+        meter_provider: Where measurements go; ``None``: the global provider.
+        dialect: The names to speak.
+    """
+
+    def __init__(self, tracer_provider: Any, meter_provider: Any, dialect: semconv.Dialect) -> None:
+        self.tracer_provider: trace.TracerProvider | None = tracer_provider
+        self.meter_provider: metrics.MeterProvider | None = meter_provider
+        self.dialect = dialect
+        self.key = uuid4().hex
+        """Finds this object again after its holder was pickled: providers cannot be."""
+        self._opened: list[Destination] = []
+
+    def current(self) -> Destination:
+        """Return where a run that starts now goes."""
+        tracer_provider = self.tracer_provider or trace.get_tracer_provider()
+        meter_provider = self.meter_provider or metrics.get_meter_provider()
+        if self._opened:
+            newest = self._opened[0]
+            if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
+                return newest
+        return self._open(tracer_provider, meter_provider)
+
+    def all(self) -> list[Destination]:
+        """Return every destination used so far, newest first."""
+        return list(self._opened)
+
+    def find(self, key: int) -> tuple[Destination, OpenRun] | None:
+        """Return the open run of that id; one opened before a global provider was set is at an older destination."""
+        for destination in self._opened:
+            run = destination.table.open.get(key)
+            if run is not None:
+                return destination, run
+        return None
+
+    def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Destination:
+        table = table_of(tracer_provider)
+        instruments = _instruments_of(meter_provider, self.dialect)
+        instruments.tables.add(table)
+        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self.dialect.schema_url)
+        destination = Destination(tracer_provider, meter_provider, tracer, table, instruments, self.dialect)
+        self._opened.insert(0, destination)
+        return destination
 
 
 _instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()
@@ -54,7 +102,7 @@ _opening = threading.RLock()
 
 
 def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect) -> Instruments:
-    """One set per provider: a second one would register the observable instruments twice."""
+    """Return the one set of a provider: a second one would register the observable instruments twice."""
     with _opening:
         by_dialect = _instruments.setdefault(provider, {})
         if dialect.name not in by_dialect:
@@ -70,46 +118,3 @@ def _renew_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
-
-
-class Destination:
-    """The providers a handler was given, or the global ones: also those set after the handler was made."""
-
-    def __init__(self, tracer_provider: Any, meter_provider: Any, dialect: semconv.Dialect) -> None:
-        self.tracer_provider: trace.TracerProvider | None = tracer_provider
-        self.meter_provider: metrics.MeterProvider | None = meter_provider
-        self.dialect = dialect
-        self.key = uuid4().hex
-        """Finds the destination again after its holder was pickled: providers do not travel."""
-        self._pipelines: list[Pipeline] = []
-
-    def current(self) -> Pipeline:
-        """The pipeline a run that starts now belongs to."""
-        tracer_provider = self.tracer_provider or trace.get_tracer_provider()
-        meter_provider = self.meter_provider or metrics.get_meter_provider()
-        if self._pipelines:
-            newest = self._pipelines[0]
-            if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
-                return newest
-        return self._open(tracer_provider, meter_provider)
-
-    def all(self) -> list[Pipeline]:
-        """Every pipeline used so far, newest first."""
-        return list(self._pipelines)
-
-    def find(self, key: int) -> tuple[Pipeline, OpenRun] | None:
-        """The open run of that id; one opened before a global provider was set is in an older pipeline."""
-        for pipeline in self._pipelines:
-            run = pipeline.table.open.get(key)
-            if run is not None:
-                return pipeline, run
-        return None
-
-    def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Pipeline:
-        table = table_of(tracer_provider)
-        instruments = _instruments_of(meter_provider, self.dialect)
-        instruments.tables.add(table)
-        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self.dialect.schema_url)
-        pipeline = Pipeline(tracer_provider, meter_provider, tracer, table, instruments, self.dialect)
-        self._pipelines.insert(0, pipeline)
-        return pipeline

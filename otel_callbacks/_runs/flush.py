@@ -2,14 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry import _logs, metrics, trace
 
 
 def flush(providers: tuple[Any, Any, Any], timeout_s: float) -> bool:
-    """Flush tracer, meter and logger provider (the global one for ``None``) side by side.
+    """Flush a tracer, a meter and a logger provider (``None``: the global one) side by side.
 
     The SDK's batch processor does not keep to the timeout it is given, so each flush runs in a thread of its own that
     is left behind when time is up.
@@ -17,21 +16,17 @@ def flush(providers: tuple[Any, Any, Any], timeout_s: float) -> bool:
     Returns:
         True only if each provider said that everything left, in time.
     """
+    tracer_provider, meter_provider, logger_provider = providers
+    chosen = (
+        tracer_provider or trace.get_tracer_provider(),
+        meter_provider or metrics.get_meter_provider(),
+        logger_provider or _logs.get_logger_provider(),
+    )
     deadline = time.monotonic() + timeout_s
-    flushes = [_Flush(provider, timeout_s) for provider in _flushable(providers)]
+    flushes = [_Flush(provider, timeout_s) for provider in chosen if hasattr(provider, "force_flush")]
     for running in flushes:
         running.join(max(0.0, deadline - time.monotonic()))
     return all(running.done for running in flushes)
-
-
-def _flushable(providers: tuple[Any, Any, Any]) -> Iterable[Any]:
-    tracer, meter, logger = providers
-    chosen = (
-        tracer or trace.get_tracer_provider(),
-        meter or metrics.get_meter_provider(),
-        logger or _logs.get_logger_provider(),
-    )
-    return [provider for provider in chosen if hasattr(provider, "force_flush")]
 
 
 class _Flush(threading.Thread):

@@ -1,4 +1,4 @@
-"""What all runs of one handler share: its options, and what is made of them when first needed."""
+"""What all runs of one handler share: its options, and what is built of them when first needed."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -17,9 +17,9 @@ class Owner:
     """Stands for the handler that records a run; the same events reaching another handler are ignored.
 
     Args:
-        config: the handler's options.
-        cancelled: how its runs end whose body is over and that nobody ended.
-        count_redaction: called with a rule's name and the number of values it took out.
+        config: The handler's options.
+        cancelled: How its runs end whose body is over without an end event.
+        count_redaction: Called with a rule's name and the number of values it removed.
     """
 
     def __init__(self, config: Config, cancelled: Ending, count_redaction: Callable[[str, int], None]) -> None:
@@ -31,7 +31,7 @@ class Owner:
 
     @cached_property
     def redactor(self) -> "Redactor":
-        """Takes secrets out of content and metadata; loaded when something of that is to leave."""
+        """Removes secrets from content and metadata; loaded when some of that is to leave."""
         from otel_callbacks._content.redaction import configured
 
         return configured(self.config.redact, self._count_redaction)
@@ -40,6 +40,6 @@ class Owner:
 def _prices(config: Config) -> "Prices | None":
     if not config.cost and not config.prices:
         return None
-    from otel_callbacks._metrics.prices import Prices
+    from otel_callbacks._metrics.prices import Prices  # it may load a price list of megabytes
 
     return Prices(config.prices, listed=config.cost)

@@ -1,6 +1,6 @@
-"""Where graphs paused, for the links of the runs that go on there: bounded and process-wide.
+"""Where graphs paused, for the links of the runs that go on there: bounded, and one for the whole process.
 
-So another handler object finds it, too.
+So a graph may go on under another handler object than the one it paused under.
 """
 
 import os
@@ -9,6 +9,10 @@ from collections import OrderedDict
 
 from opentelemetry.trace import SpanContext
 
+from otel_callbacks import semconv
+
+RESUME_LINK = {semconv.LINK_KIND: "resume"}
+"""Attributes of the link from a run that goes on to where it had paused."""
 _MAX_PAUSES = 4096
 
 _pauses: OrderedDict[str, SpanContext] = OrderedDict()
@@ -24,8 +28,8 @@ def remember_pause(place: str, span_context: SpanContext) -> None:
             _pauses.popitem(last=False)
 
 
-def pause(place: str) -> SpanContext | None:
-    """The span in which a graph paused there last."""
+def paused_span(place: str) -> SpanContext | None:
+    """Return the span in which a graph paused last at that place."""
     return _pauses.get(place)
 
 

@@ -1,4 +1,4 @@
-"""Runs that turn out to be graphs or agents after their start: what runs inside them tells, nothing before.
+"""Runs that turn out to be graphs or agents after their start: only what runs inside them shows it.
 
 Their spans are renamed and completed. Samplers have seen them as what they seemed to be.
 """
@@ -10,14 +10,35 @@ from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain
 from otel_callbacks._mapping.records import SpanPlan
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.pauses import RESUME_LINK, paused_span
+from otel_callbacks._runs.run import CallCounts, GraphTask, OpenRun
 
 _MAY_BE_GRAPH = frozenset({"chain", "plumbing"})
 _MAY_BE_AGENT = frozenset({"graph", semconv.INVOKE_WORKFLOW})
 _MAX_DEPTH_IN_NODE = 4
+_SUB_GRAPH = "|"
+"""Separates the levels in LangGraph's name for a node's task."""
 
 
-def by_node(node: OpenRun) -> None:
+def by_start(run: OpenRun, start: RunStart) -> None:
+    """See what a run that has its plan reveals about itself and the runs around it."""
+    if run.operation == semconv.INVOKE_AGENT:
+        _count_calls(run)
+    if run.operation == "node":
+        _by_node(run)
+        _recognise_task(run, start)
+    elif run.name in chain.PARTS_OF_AGENTS:
+        _by_part(run, start)
+
+
+def _count_calls(run: OpenRun) -> None:
+    """Have an agent or graph run count the calls made below it."""
+    run.agent = run
+    if run.calls is None:
+        run.calls = CallCounts()
+
+
+def _by_node(node: OpenRun) -> None:
     """Recognise a graph by its first node."""
     graph = node.parent
     if graph is None:
@@ -25,10 +46,22 @@ def by_node(node: OpenRun) -> None:
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
     if graph.operation in _MAY_BE_AGENT:
-        graph.agent = node.agent = graph
+        _count_calls(graph)
+        node.agent = graph
 
 
-def by_part(part: OpenRun, start: RunStart) -> None:
+def _recognise_task(node: OpenRun, start: RunStart) -> None:
+    """Find out whether a node goes on where it had paused; if so, the graph its caller resumed links there as well."""
+    name = start.metadata.get("langgraph_checkpoint_ns")
+    if not isinstance(name, str):
+        return
+    node.task = GraphTask(name, paused_span(name))
+    graph = node.visible.span if node.visible is not None else None
+    if node.task.resumes is not None and graph is not None and _SUB_GRAPH not in name:
+        graph.add_link(node.task.resumes, RESUME_LINK)
+
+
+def _by_part(part: OpenRun, start: RunStart) -> None:
     """Recognise an agent by a part that nothing else has: a run of one of the names in `chain.PARTS_OF_AGENTS`."""
     between: list[str] = []
     run = part.parent
@@ -39,29 +72,29 @@ def by_part(part: OpenRun, start: RunStart) -> None:
         _become_agent(run.parent)
 
 
-def by_result(run: OpenRun, result: Any) -> None:
-    """Recognise an agent by how a node of its ended."""
-    if chain.ends_only_in_agents(run.name, run.inherit, result):
-        _become_agent(run.parent)
+def by_result(node: OpenRun, result: Any) -> None:
+    """Recognise an agent by how one of its nodes ended."""
+    if chain.ends_only_in_agents(node.name, node.inherited, result):
+        _become_agent(node.parent)
 
 
 def by_agent_event(run: OpenRun) -> None:
     """Recognise a legacy ``AgentExecutor`` by the events only it sends."""
     if run.operation in _MAY_BE_GRAPH | _MAY_BE_AGENT:
-        run.agent = run
-        _become(run, chain.agent(run.name, run.inherit))
+        _count_calls(run)
+        _become(run, chain.agent(run.name, run.inherited))
 
 
 def _become_agent(graph: OpenRun | None) -> None:
     if graph is None or graph.operation not in _MAY_BE_AGENT:
         return
-    _become(graph, chain.agent(graph.name, graph.inherit))
+    _become(graph, chain.agent(graph.name, graph.inherited))
     for run in graph.descendants():
-        run.inherit = replace(run.inherit, agent_name=graph.inherit.agent_name)
+        run.inherited = replace(run.inherited, agent_name=graph.inherited.agent_name)
 
 
 def _become(run: OpenRun, plan: SpanPlan) -> None:
-    run.take(plan)
+    run.adopt(plan)
     if run.span is not None:
         run.span.update_name(plan.name)
         run.span.set_attributes(plan.attributes)

@@ -1,4 +1,4 @@
-"""Feeds runs from events: start, chunks, events, end. One per handler."""
+"""The life of a run, from its first event to its last. One recorder per handler."""
 
 from asyncio import CancelledError
 from collections.abc import Callable
@@ -10,18 +10,20 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import SpanContext
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.place import child_config
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import error as errors
-from otel_callbacks._mapping import model, tool
+from otel_callbacks._mapping import model, tables, tool
 from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.records import Ending
-from otel_callbacks._runs import pauses as _links
-from otel_callbacks._runs import recognition as _recognition
-from otel_callbacks._runs import start as _start
+from otel_callbacks._runs import pauses, recognition
+from otel_callbacks._runs import start as steps
 from otel_callbacks._runs.closing import Closing, close_at_exit
-from otel_callbacks._runs.destination import Destination, Pipeline
+from otel_callbacks._runs.destination import Destination, Destinations
+from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.parents import parent_of
+from otel_callbacks._runs.run import OpenRun, Stream
 from otel_callbacks.config import Capture, Config
 from otel_callbacks.control import Block
 from otel_callbacks.types import RunSummary
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from opentelemetry._logs import LoggerProvider
 
-    from otel_callbacks._content.capture import Capturing
+    from otel_callbacks._content.capture import ContentCapture
 
 _OK = Ending("ok")
 _INTERRUPTED = Ending("interrupted")
@@ -39,169 +41,108 @@ _TOOL_FAILED = Ending("error", semconv.TOOL_ERROR)
 
 
 class Recorder:
-    """Turns the events of one handler into telemetry."""
+    """Records the runs of one handler: one method per event.
+
+    The life of a run:
+
+    - `start`: find its parent, enter it into the table, decide what it becomes, start its span, make that current, and
+      capture its inputs.
+    - `chunk`, `retried`, `custom_event`, `agent_acts`, `interrupted`, `resumed`: note on the open run what happens.
+    - `end` or `fail`: take it out of the table, so that it ends once; then `end.finish` completes its span, measures,
+      ends the span and restores what was current.
+    - A run whose end event never comes is taken out and finished by `Closing`.
+
+    Methods may raise what hostile values raise; the handler guards each call.
+    """
 
     def __init__(
-        self, config: Config, destination: Destination, logger_provider: "LoggerProvider | None" = None
+        self, config: Config, destinations: Destinations, logger_provider: "LoggerProvider | None" = None
     ) -> None:
         self._config = config
-        self._destination = destination
+        self._destinations = destinations
         self._logger_provider = logger_provider
         cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
-        self.owner = Owner(config, cancelled, self._count_redaction)
-        self.closing = Closing(config, destination, self.owner)
-        self._newest: Pipeline | None = None
+        self._owner = Owner(config, cancelled, self._count_redaction)
+        self.closing = Closing(config, destinations, self._owner)
+        self._newest: Destination | None = None
         self.awaiting: dict[int, OpenRun] = {}
+        """Model runs whose next chunk matters, by the integer of their id; the handler looks here at each token."""
 
-    def failed(self, kind: str, error: BaseException) -> None:
-        """Count a failure that kept an event from being recorded."""
-        self._destination.current().failed(kind, error)
-
-    @property
-    def open_runs(self) -> int:
-        """Number of runs on this handler's destinations that have not ended."""
-        self.closing.tend()
-        return sum(len(pipeline.table.open) for pipeline in self._destination.all())
+    # The events of a run, in the order of its life
 
     def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, block: Block) -> None:
-        """A run starts; the start of a run that is open already (the handler attached twice) is ignored."""
-        pipeline = self._destination.current()
-        if pipeline is not self._newest:
-            self._arrive(pipeline)
-        if run_id.int in pipeline.table.open:
-            return
-        self.closing.when_due(pipeline)
+        """Record that a run starts."""
+        destination = self._destinations.current()
+        if destination is not self._newest:
+            self._settle_at(destination)
+        table = destination.table
+        if run_id.int in table.open:
+            return  # another handler on the provider, or this one attached twice, has recorded it
+        # Before anything else, close what is overdue: a run that is over must not become a parent.
+        self.closing.close_due_at(destination)
         current = context_api.get_current()
-        run = _start.open_run(pipeline, self.owner, run_id, parent_run_id, start, current, self.closing.on_collected)
-        if len(pipeline.table.open) > self._config.max_open_runs:
-            self.closing.make_room(pipeline, run)
-        if block.suppressed or run.dropped:
-            run.dropped = True
+        config = child_config()
+        parent = parent_of(table, parent_run_id, config, current)
+        run = steps.open_run(table, self._owner, run_id, start, parent, config, self.closing.on_collected)
+        if len(table.open) > self._config.max_open_runs:
+            self.closing.make_room(destination, run)
+        # A suppressed run is in the table as well: the runs below it have to find it to be suppressed.
+        if block.suppressed or run.suppressed:
+            run.suppressed = True
             return
-        if self.owner.subscribers:
-            run.info = _start.info(start)
-        _start.begin(pipeline, self._config, run, start, current)
+        # The plan comes before the span, so that samplers see its attributes and hidden runs have no span at all. What
+        # the run reveals about the runs around it comes before as well: its span may link to where a node paused.
+        run.adopt(steps.plan(destination, run, start))
+        recognition.by_start(run, start)
+        if steps.is_visible(destination, self._config, run, start):
+            steps.start_span(destination, self._config, run, start, current)
+        if run.operation in tables.MODEL_OPERATIONS:
+            table.awaiting[run_id.int] = run
         where = block.capture or self._config.capture
         if where != "no_content" and run.span is not None and run.span.is_recording():
-            self._capture(pipeline, run, start, where)
-        if run.parent is None:
-            _start.watch_task(run, self.closing.on_task_done)
-
-    def place(self, key: int) -> SpanContext | None:
-        """Where a run is found, on whichever of this handler's destinations. `key`: the integer of the run's id."""
-        places = (pipeline.table.place(key) for pipeline in self._destination.all())
-        return next((place for place in places if place is not None and place.is_valid), None)
-
-    def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
-        """Add a subscriber; the result takes it out again."""
-        subscription = object()
-        self.owner.subscribers[subscription] = callback
-
-        def unsubscribe() -> None:
-            self.owner.subscribers.pop(subscription, None)
-
-        return unsubscribe
-
-    def _capture(self, pipeline: Pipeline, run: OpenRun, start: RunStart, where: Capture) -> None:
-        ask = self._config.capture_when
-        if ask is None or _start.allows(pipeline, "capture_when", ask, start, otherwise=False):
-            run.content = self.capturing.begin(
-                run.operation, start, where, pipeline.failed, is_given_later=run.deferred_inputs
-            )
-
-    @cached_property
-    def capturing(self) -> "Capturing":
-        """How content is captured; loaded when a run first does."""
-        from otel_callbacks._content.capture import Capturing
-        from otel_callbacks._content.policy import ContentPolicy
-
-        policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self.owner.redactor)
-        return Capturing(policy, self._logger_provider)
-
-    def _count_redaction(self, rule: str, count: int) -> None:
-        self._destination.current().instruments.redactions[rule,] += count
-
-    def _arrive(self, pipeline: Pipeline) -> None:
-        self._newest = pipeline
-        self.awaiting = pipeline.table.awaiting
-        pipeline.table.caretakers.add(self.closing)
-        close_at_exit(self.closing)
-
-    def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
-        """A run ends well, or so LangChain says. `inputs`: what a step of a stream had been given."""
-        found = self._take(run_id)
-        if found is None:
-            return
-        pipeline, run = found
-        if run.operation == "node":
-            _recognition.by_result(run, result)
-        if run.content is not None and inputs is not None and run.deferred_inputs:
-            run.content.take_inputs(run.operation, inputs)
-        ending = _OK
-        if run.paused:
-            ending = _INTERRUPTED
-        elif run.run_type == "tool" and tool.failed(result):
-            ending = _TOOL_FAILED
-        self.closing.finish(pipeline, run, ending, result)
-
-    def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
-        """A run ends with an exception. `partial`: what a model had answered until then, an ``LLMResult``."""
-        found = self._take(run_id)
-        if found is not None:
-            pipeline, run = found
-            ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
-            self.closing.finish(pipeline, run, ending, partial, error)
-
-    def _take(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
-        """The run, taken out of the table; ``None`` where there is nothing to end."""
-        found = self._destination.find(run_id.int)
-        if found is not None and found[0].table.leave(found[1]):
-            return None if found[1].dropped else found
-        for pipeline in self._destination.all():
-            if pipeline.table.forget_closed(run_id.int):
-                pipeline.instruments.errors["late_end",] += 1
-        return None
-
-    def _open(self, run_id: "UUID") -> tuple[Pipeline, OpenRun] | None:
-        """The open run, where this handler is the one that records it."""
-        found = self._destination.find(run_id.int)
-        return found if found is not None and found[1].owner is self.owner and not found[1].dropped else None
+            self._capture_inputs(destination, run, start, where)
+        if parent is None:
+            self.closing.watch_task(run)
 
     def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
-        """A model streams, and the run is among those `awaiting` a chunk."""
-        found = self._open(run_id)
-        if found is None:
+        """Record that a model streams; called for runs in `awaiting`."""
+        place = self._find_own(run_id)
+        if place is None:
             return
-        pipeline, run = found
-        run.active = run.streamed = True
-        if run.first_chunk_ns == 0:
+        destination, run = place
+        run.active = True
+        stream = run.stream
+        if stream is None:
+            stream = run.stream = Stream()
+        if stream.first_chunk_ns == 0:
             if not model.has_content(token, chunk):
                 return
-            run.first_chunk_ns = run.last_chunk_ns = perf_counter_ns()
-            run.last_chunk = chunk
-        elif self._config.chunk_metrics and model.has_content(token, chunk) and chunk is not run.last_chunk:
+            stream.first_chunk_ns = stream.last_chunk_ns = perf_counter_ns()
+            stream.last_chunk = chunk
+        elif self._config.chunk_metrics and model.has_content(token, chunk) and chunk is not stream.last_chunk:
             now = perf_counter_ns()
-            pipeline.instruments.output_chunk((now - run.last_chunk_ns) / 1e9, run.attributes, run.context)
-            run.last_chunk, run.last_chunk_ns = chunk, now
+            seconds = (now - stream.last_chunk_ns) / 1e9
+            destination.instruments.output_chunk(seconds, run.dimensions, run.context)
+            stream.last_chunk, stream.last_chunk_ns = chunk, now
         if not self._config.chunk_metrics:
-            self.awaiting.pop(run_id.int, None)
+            self.awaiting.pop(run_id.int, None)  # later tokens cost the handler one look-up
 
     def agent_acts(self, run_id: "UUID") -> None:
-        """The run is an agent's (``on_agent_action``, ``on_agent_finish``)."""
-        found = self._open(run_id)
-        if found is not None:
-            _recognition.by_agent_event(found[1])
+        """Record that the run is an agent's (``on_agent_action``, ``on_agent_finish``)."""
+        place = self._find_own(run_id)
+        if place is not None:
+            recognition.by_agent_event(place[1])
 
     def retried(self, run_id: "UUID") -> None:
-        """A provider's client tries again inside the run (``on_retry``)."""
-        found = self._open(run_id)
-        if found is not None:
-            found[1].retries += 1
+        """Record that a provider's client tries again inside the run (``on_retry``)."""
+        place = self._find_own(run_id)
+        if place is not None:
+            place[1].retries += 1
 
     def custom_event(self, run_id: "UUID", name: str, data: Any) -> None:
-        """Application code reports something (``dispatch_custom_event``); the data is content."""
-        found = self._open(run_id)
-        run = found[1].visible if found is not None else None
+        """Record an event of the application (``dispatch_custom_event``); its data is content."""
+        place = self._find_own(run_id)
+        run = place[1].visible if place is not None else None
         span = run.span if run is not None else None
         if run is not None and span is not None and span.is_recording():
             attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: short(name)}
@@ -213,23 +154,117 @@ class Recorder:
             span.add_event(semconv.EVENT_CUSTOM, attributes)
 
     def interrupted(self, run_id: "UUID", interrupts: Any, checkpoint_id: Any) -> None:
-        """A graph pauses for a human (LangGraph's ``on_interrupt``)."""
-        found = self._open(run_id)
-        if found is None:
+        """Record that a graph pauses for a person (LangGraph's ``on_interrupt``)."""
+        place = self._find_own(run_id)
+        if place is None:
             return
-        _, run = found
+        run = place[1]
         run.paused = True
-        identities = [identity for identity in (getattr(entry, "id", None) for entry in interrupts) if identity]
-        run.details[semconv.GRAPH_INTERRUPT_IDS] = few(str(identity) for identity in identities)
-        run.details[semconv.GRAPH_CHECKPOINT_ID] = short(str(checkpoint_id))
+        ids = [interrupt_id for interrupt_id in (getattr(entry, "id", None) for entry in interrupts) if interrupt_id]
+        run.end_attributes[semconv.GRAPH_INTERRUPT_IDS] = few(str(interrupt_id) for interrupt_id in ids)
+        run.end_attributes[semconv.GRAPH_CHECKPOINT_ID] = short(str(checkpoint_id))
         if run.content is not None and interrupts:
-            run.content.take_interrupts(interrupts)
-        if run.span is not None and not interrupts:  # before or after a node, so that no node tells of it
-            _links.remember_pause(str(checkpoint_id), run.span.get_span_context())
+            run.content.add_interrupts(interrupts)
+        # Without interrupts it pauses before or after a node, and no node run is there to be linked to.
+        if run.span is not None and not interrupts:
+            pauses.remember_pause(str(checkpoint_id), run.span.get_span_context())
 
     def resumed(self, run_id: "UUID", checkpoint_id: Any) -> None:
-        """A graph goes on from a checkpoint (LangGraph's ``on_resume``)."""
-        found = self._open(run_id)
-        paused = _links.pause(str(checkpoint_id))
-        if found is not None and found[1].span is not None and paused is not None:
-            found[1].span.add_link(paused, {semconv.LINK_KIND: "resume"})
+        """Record that a graph goes on from a checkpoint (LangGraph's ``on_resume``)."""
+        place = self._find_own(run_id)
+        paused = pauses.paused_span(str(checkpoint_id))
+        if place is not None and place[1].span is not None and paused is not None:
+            place[1].span.add_link(paused, pauses.RESUME_LINK)
+
+    def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
+        """Record that a run ends well, or so LangChain says. `inputs`: those of a step of a stream."""
+        place = self._take_out(run_id)
+        if place is None:
+            return
+        destination, run = place
+        if run.operation == "node":
+            recognition.by_result(run, result)
+        if run.content is not None and inputs is not None and run.deferred_inputs:
+            run.content.add_late_inputs(run.operation, inputs)
+        ending = _OK
+        if run.paused:
+            ending = _INTERRUPTED
+        elif run.run_type == "tool" and tool.failed(result):
+            ending = _TOOL_FAILED
+        self.closing.finish(destination, run, RunEnd(ending, result))
+
+    def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
+        """Record that a run ends with an exception. `partial`: what a model had answered, an ``LLMResult``."""
+        place = self._take_out(run_id)
+        if place is not None:
+            ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
+            self.closing.finish(*place, RunEnd(ending, partial, error))
+
+    # What the handler is asked
+
+    @property
+    def open_runs(self) -> int:
+        """Number of open runs at this handler's destinations."""
+        self.closing.close_due()
+        return sum(len(destination.table.open) for destination in self._destinations.all())
+
+    def place(self, key: int) -> SpanContext | None:
+        """Return the span of a run, at whichever destination. `key`: the integer of the run's id."""
+        places = (destination.table.place(key) for destination in self._destinations.all())
+        return next((place for place in places if place is not None and place.is_valid), None)
+
+    def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
+        """Add a subscriber; the result removes it again."""
+        subscribers, subscription = self._owner.subscribers, object()
+        subscribers[subscription] = callback
+
+        def unsubscribe() -> None:
+            subscribers.pop(subscription, None)
+
+        return unsubscribe
+
+    def failed(self, kind: str, error: BaseException) -> None:
+        """Count a failure that kept an event from being recorded."""
+        self._destinations.current().failed(kind, error)
+
+    # Steps
+
+    def _settle_at(self, destination: Destination) -> None:
+        self._newest = destination
+        self.awaiting = destination.table.awaiting
+        destination.table.closers.add(self.closing)
+        close_at_exit(self.closing)
+
+    def _find_own(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
+        """Return the open run, if this handler is the one that records it."""
+        place = self._destinations.find(run_id.int)
+        return place if place is not None and place[1].owner is self._owner and not place[1].suppressed else None
+
+    def _take_out(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
+        """Take the run out of the table; ``None`` where there is nothing to end."""
+        place = self._destinations.find(run_id.int)
+        if place is not None and place[0].table.leave(place[1]):
+            return None if place[1].suppressed else place
+        for destination in self._destinations.all():
+            if destination.table.forget_closed(run_id.int):
+                destination.instruments.errors["late_end",] += 1
+        return None
+
+    def _capture_inputs(self, destination: Destination, run: OpenRun, start: RunStart, where: Capture) -> None:
+        ask = self._config.capture_when
+        if ask is None or steps.allows(destination, "capture_when", ask, start, otherwise=False):
+            run.content = self._content_capture.begin(
+                run.operation, start, where, destination.failed, has_inputs=not run.deferred_inputs
+            )
+
+    @cached_property
+    def _content_capture(self) -> "ContentCapture":
+        """How content is captured; loaded by the first run whose content is."""
+        from otel_callbacks._content.capture import ContentCapture
+        from otel_callbacks._content.policy import ContentPolicy
+
+        policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self._owner.redactor)
+        return ContentCapture(policy, self._logger_provider)
+
+    def _count_redaction(self, rule: str, count: int) -> None:
+        self._destinations.current().instruments.redactions[rule,] += count

@@ -1,14 +1,11 @@
-"""Open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
+"""An open run, and what belongs to it."""
 
-import os
 import weakref
-from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context, create_key
-from opentelemetry.trace import Span, SpanContext, TracerProvider
+from opentelemetry.trace import Span, SpanContext
 
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.records import Inherited, SpanPlan
@@ -17,13 +14,15 @@ from otel_callbacks._runs.owner import Owner
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from opentelemetry.context import Context
+
     from otel_callbacks._content.capture import RunContent
     from otel_callbacks._spans.body import Body
     from otel_callbacks.types import OutcomeName, RunInfo, RunType
 
-_REMEMBERED_CLOSED = 4096
-_REMEMBERED_ENDED = 2048
-"""Ended runs whose place among the traces is known, at least; at most twice as many."""
+_NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
+_NO_USAGE: Mapping[str, int] = MappingProxyType({})
+_ONE_PROMPT = (None, 1)
 
 
 class RunId(weakref.ref):  # type: ignore[type-arg]
@@ -34,9 +33,11 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
 
     __slots__ = ("key", "loop", "table")
     key: int
+    """The integer of the id."""
     loop: "AbstractEventLoop | None"
     """The event loop the run started in, if any."""
-    table: "RunTable"
+    table: Any
+    """The table that holds the run."""
 
 
 class Tree:
@@ -51,211 +52,142 @@ class Tree:
         """Monotonic time of the last sweep, start or end that saw the tree alive."""
 
 
-_NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
-_NO_USAGE: Mapping[str, int] = MappingProxyType({})
+class Stream:
+    """The chunks of a model run that streams."""
+
+    __slots__ = ("first_chunk_ns", "last_chunk", "last_chunk_ns")
+
+    def __init__(self) -> None:
+        self.first_chunk_ns = 0
+        """When the first chunk with content came; 0 before that."""
+        self.last_chunk_ns = 0
+        self.last_chunk: Any = None
+
+
+class GraphTask:
+    """What a graph's node run does."""
+
+    __slots__ = ("name", "resumes")
+
+    def __init__(self, name: str, resumes: SpanContext | None) -> None:
+        self.name = name
+        """LangGraph's name for it: the same when the node is tried again, and when it is resumed."""
+        self.resumes = resumes
+        """The span in which the same task had paused."""
+
+
+class CallCounts:
+    """Calls made below an agent or graph run."""
+
+    __slots__ = ("inference", "tool")
+
+    def __init__(self) -> None:
+        self.inference = 0
+        self.tool = 0
 
 
 class OpenRun:
     """A run between its start and its end, hidden ones included.
 
-    In slots: a default that stands on the class costs seven times as much to read, and most are read in every run.
+    In slots: a default on the class costs seven times as much to read, and most are read in every run.
     """
 
     __slots__ = (
-        "active", "agent", "attributes", "body", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "details", "dropped", "error_mark", "failed_attempts", "first_chunk_ns", "id", "inference_calls", "info",
-        "inherit", "last_chunk", "last_chunk_ns", "name", "operation", "owner", "parent", "parent_end", "paused",
-        "resumes", "retries", "run_type", "single", "span", "start_ns", "streamed", "task", "title", "tool_calls",
-        "tree", "usage", "visible", "watched_task",
+        "active", "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "dimensions", "end_attributes", "error_mark", "failed_attempts", "id", "info", "inherited", "name", "operation",
+        "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
+        "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0915 - one statement per slot
+    def __init__(  # noqa: PLR0915 - one statement for each slot
         self,
         run_id: RunId,
         start: RunStart,
         parent: "OpenRun | None",
         tree: Tree,
         owner: Owner,
-        inherit: Inherited,
+        inherited: Inherited,
         start_ns: int,
     ) -> None:
+        # Who it is
         self.id = run_id
         self.run_type: RunType = start.run_type
         self.name = start.name
-        self.parent = parent
-        self.tree = tree
         self.owner = owner
         """Whose run it is; the same events reaching another handler on the provider are ignored."""
         self.start_ns = start_ns
         """Monotonic, like all times here; the tree knows the offset to Unix time."""
+        self.info: RunInfo | None = None
+        """What subscribers get of the run; kept only if there are any."""
+        self.single = start.batch_size in _ONE_PROMPT
+        """False for one of several prompts that started together: their bodies are not nested."""
+
+        # Where it stands
+        self.parent = parent
         self.children: dict[int, OpenRun] = {}
-        self.attributes: Mapping[str, Any] = _NO_ATTRIBUTES
-        """What metrics take their dimensions from."""
-        self.details: dict[str, Any] = {}
-        """Attributes that wait for the end, to be set in one call."""
+        self.tree = tree
         self.agent: OpenRun | None = parent.agent if parent is not None else None
         """The nearest agent or graph run, this one included: it counts the calls made below."""
-        self.active = True
-        """Set by every event, cleared by every sweep."""
-        self.dropped = False
-        """Suppressed, with all that runs below: neither span nor measurement."""
-        self.operation = ""
-        self.title = ""
-        """The span's name."""
-        self.inherit = inherit
-        self.inference_calls = 0
-        self.tool_calls = 0
-        self.cost_usd = 0.0
-        """Of all model calls below."""
+        self.visible: OpenRun | None = parent.visible if parent is not None else None
+        """The run whose span children hang on: this one, or the nearest visible ancestor."""
+        self.inherited = inherited
+        self.task: GraphTask | None = None
+        """Of a graph's node."""
 
+        # What it becomes
+        self.operation = ""
+        self.span_name = ""
+        self.dimensions: Mapping[str, Any] = _NO_ATTRIBUTES
+        """Attributes set at the start; metrics take their labels from them."""
+        self.end_attributes: dict[str, Any] = {}
+        """Attributes that wait for the end, to be set in one call."""
         self.span: Span | None = None
         """The run's own span; ``None`` where the run is hidden."""
-        self.visible: OpenRun | None = None
-        """The run whose span children hang on: this one, or the nearest visible ancestor."""
         self.context: Context | None = None
         """A context with the run's span, for children and measurements."""
         self.body: Body | None = None
         """What the run executes; ``None`` where its span is not made current."""
-
-        self.streamed = False
-        self.first_chunk_ns = 0
-        self.last_chunk_ns = 0
-        self.last_chunk: Any = None
-        self.deferred_inputs = False
-        """A step of a streaming chain: its body pulls from its siblings, so it is no one's unstated parent."""
-        self.single = start.single
-        """False for one of several prompts that started together: their bodies are not nested."""
-
-        self.error_mark: tuple[Any, ...] | None = None
-        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
-        self.retries = 0
-        self.task: str | None = None
-        """LangGraph's name for what a node run does: the same when the node is tried again, and when resumed."""
-        self.failed_attempts: dict[str, int] | None = None
-        """Attempts of its nodes' tasks that failed, in a graph."""
-        self.resumes: SpanContext | None = None
-        """The span in which the same task had paused."""
-        self.paused = False
-        """A node below asked for a human: LangGraph ends the graph well nevertheless."""
-        self.watched_task: Any = None
-        self.info: RunInfo | None = None
-        """What subscribers are told of the run; kept where there are any."""
-        self.usage: Mapping[str, int] = _NO_USAGE
         self.content: RunContent | None = None
-        """What the run was given and gave back, where that was asked for."""
+        """What captures the run's content, where that was asked for."""
+
+        # What happens to it
+        self.active = True
+        """Set by every event, cleared by every sweep."""
+        self.suppressed = False
+        """Neither span nor measurement, for all that runs below as well."""
+        self.deferred_inputs = False
+        """A step of a streaming chain: its inputs come later, and its body pulls from its siblings, so no run that
+        states no parent is its child."""
+        self.stream: Stream | None = None
+        self.retries = 0
+        self.paused = False
+        """A node below waits for a person; LangGraph ends the graph well nevertheless."""
         self.parent_end: tuple[int, OutcomeName] | None = None
         """When and how a parent ended that this run outlives."""
+        self.watched_task: Any = None
 
-    def take(self, plan: SpanPlan) -> None:
+        # What comes up from below
+        self.calls: CallCounts | None = None
+        """Of an agent or graph."""
+        self.cost_usd = 0.0
+        """Of all model calls below."""
+        self.usage: Mapping[str, int] = _NO_USAGE
+        self.error_mark: tuple[Any, ...] | None = None
+        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
+        self.failed_attempts: dict[str, int] | None = None
+        """Failed attempts by the name of a task, in a graph."""
+
+    def adopt(self, plan: SpanPlan) -> None:
         """Become what the plan says."""
         self.operation = plan.operation
-        self.title = plan.name
-        self.attributes = plan.attributes
+        self.span_name = plan.name
+        self.dimensions = plan.attributes
         if plan.inherit is not None:
-            self.inherit = plan.inherit
+            self.inherited = plan.inherit
 
     def descendants(self) -> list["OpenRun"]:
         """All open runs below this one, leaves first."""
-        found = list(self.children.values())
-        for run in found:
-            found.extend(run.children.values())
-        return found[::-1]
-
-
-class Caretaker(Protocol):
-    """Who closes runs without an end event."""
-
-    def tend(self) -> None:
-        """Close what is due."""
-
-
-class RunTable:
-    """Open runs of one tracer provider, by the integer of their id."""
-
-    def __init__(self) -> None:
-        self.open: dict[int, OpenRun] = {}
-        self.bodies: dict[int, Body] = {}
-        """Bodies in which their run's span is current, by the id of the frame that encloses each."""
-        self.awaiting: dict[int, OpenRun] = {}
-        """Model runs whose next chunk matters: the first with content, or a sign of life after a sweep."""
-        self.context_key = create_key("otel_callbacks.run")
-        self.orphans: deque[tuple[int, OpenRun]] = deque()
-        """Runs whose parent has ended, with the time until which their own end is awaited."""
-        self.collected: deque[tuple[int, int]] = deque()
-        """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
-        self.caretakers: weakref.WeakSet[Caretaker] = weakref.WeakSet()
-        """Who closes runs without an end event."""
-        self.next_sweep_ns = 0
-        self._closed: dict[int, None] = {}
-        self._ended: dict[int, SpanContext] = {}
-        self._ended_before: dict[int, SpanContext] = {}
-
-    def tend(self) -> None:
-        """Have what is due closed."""
-        for caretaker in list(self.caretakers):
-            caretaker.tend()
-
-    def leave(self, run: OpenRun) -> bool:
-        """Take the run out; false where somebody else did already, so that each run ends once."""
-        key = run.id.key
-        if self.open.pop(key, None) is None:
-            return False
-        self.awaiting.pop(key, None)
-        if run.parent is not None:
-            run.parent.children.pop(key, None)
-        return True
-
-    def remember_ended(self, key: int, place: SpanContext) -> None:
-        """Note where an ended run is found. Two dictionaries take turns: the older one is dropped as a whole."""
-        self._ended[key] = place
-        if len(self._ended) >= _REMEMBERED_ENDED:
-            self._ended, self._ended_before = {}, self._ended
-
-    def place(self, key: int) -> SpanContext | None:
-        """The span of a run, or of its nearest visible ancestor; ``None`` where it is not known."""
-        run = self.open.get(key)
-        visible = run.visible if run is not None else None
-        if visible is not None and visible.span is not None:
-            return visible.span.get_span_context()
-        return self._ended.get(key) or self._ended_before.get(key)
-
-    def remember_closed(self, key: int) -> None:
-        """Note that a run was closed without its own end event, so that a late one is known as such."""
-        self._closed[key] = None
-        if len(self._closed) > _REMEMBERED_CLOSED:
-            del self._closed[next(iter(self._closed))]
-
-    def forget_closed(self, key: int) -> bool:
-        """Whether the run had been closed without its own end event."""
-        return self._closed.pop(key, False) is None
-
-    def renew(self) -> None:
-        """Forget everything: this process is a fork, the runs belong to its parent."""
-        self.open.clear()
-        self.bodies.clear()
-        self.awaiting.clear()
-        self.orphans.clear()
-        self.collected.clear()
-        self._closed.clear()
-        self._ended.clear()
-        self._ended_before.clear()
-
-
-_tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()
-
-
-def table_of(provider: TracerProvider) -> RunTable:
-    """The one table of `provider`."""
-    table = _tables.get(provider)
-    if table is None:
-        table = _tables.setdefault(provider, RunTable())
-    return table
-
-
-def _renew_tables() -> None:
-    for table in list(_tables.values()):
-        table.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_tables)
+        runs = list(self.children.values())
+        for run in runs:
+            runs.extend(run.children.values())
+        return runs[::-1]

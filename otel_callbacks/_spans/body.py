@@ -1,8 +1,8 @@
 """In whose body code executes, read off the Python stack.
 
-The context alone does not tell: a cancelled model leaves its span current in its caller's task, the consumer of a
+The context alone cannot answer that: a cancelled model leaves its span current in its caller's task, the consumer of a
 stream runs between two chunks with the stream's span current, and the steps of a streaming chain, which pull from one
-another, share one context. The stack does tell: the frame in which LangChain started a run encloses the run's body.
+another, share one context. The stack can: the frame in which LangChain started a run encloses the run's body.
 """
 
 import asyncio
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _MANAGER = "langchain_core.callbacks.manager"
-_OWN_FRAMES = 8
-"""So many frames of our own lie between here and LangChain's callback manager, or whoever calls the hook."""
+_OWN_FRAMES = 7
+"""Frames of this package between `_caller_of_manager` and LangChain's callback manager, or whatever calls the hook.
+
+They are skipped without a look, at every start. A test counts them: with a few too many, the manager's frame
+would be skipped as well and no body found.
+"""
 _EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
 _GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_start", "_astart"})
@@ -30,8 +34,15 @@ _GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_st
 class Body:
     """What a run executes: the thread, the task and the frame it started in, and the span that stands for it.
 
-    Holds no frame, so nothing is kept alive: a frame's id can be used again only after LangChain dropped the run's id
-    object, and then the run is closed.
+    Holds no frame, so it keeps nothing alive. A frame's id can be reused only after LangChain has dropped the run's id
+    object, and by then the run is closed.
+
+    Args:
+        key: The integer of the run's id.
+        span: The run's span.
+        tree: Stands for all runs below one root; compared by identity.
+        bodies: All bodies of the run's table, by the id of the frame that encloses each.
+        is_model: Whether the run is a model call.
     """
 
     __slots__ = (
@@ -40,24 +51,22 @@ class Body:
 
     def __init__(self, key: int, span: Span, tree: object, bodies: "dict[int, Body]", is_model: bool) -> None:  # noqa: FBT001
         self.key = key
-        """The integer of the run's id."""
         self.span = span
         self.tree = tree
-        """Stands for all runs below one root; compared by identity."""
         self.bodies = bodies
-        """All bodies of the table, by the id of the frame that encloses each."""
         self.is_model = is_model
         self.entered: Context | None = None
-        """The context the body runs in; its span heals itself."""
+        """The context the body runs in."""
         self.before: Context | None = None
         """The context to restore."""
         self.healing: Any = None
-        """The self-healing span in `entered`."""
+        """The `SelfHealingSpan` in `entered`."""
         self.thread = _current_thread()
         self.task = _current_task()
         frame = _caller_of_manager()
         self.frame = id(frame)
         self.code: CodeType | None = frame.f_code if frame is not None else None
+        """The code of that frame; ``None`` where the frame is unknown."""
 
     def started_here(self) -> bool:
         """Whether the calling code runs in the thread and task in which the run started, and its frame is known."""
@@ -65,7 +74,7 @@ class Body:
 
 
 def innermost(bodies: dict[int, Body]) -> Body | None:
-    """The body, of those by frame id, that is executing the calling code.
+    """Return the body, of those by frame id, that executes the calling code.
 
     A task never continues a run that started outside all tasks: such frames lie below a nested event loop.
     """
@@ -73,19 +82,20 @@ def innermost(bodies: dict[int, Body]) -> Body | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to one's own stack
     while frame is not None:
         body = bodies.get(id(frame))
+        # The code is compared as well: another frame may have got the id of one that is gone.
         if body is not None and body.code is frame.f_code:
             return None if in_task and body.task is None else body
         frame = frame.f_back
     return None
 
 
-# Ids of threads and tasks are used again as soon as they are over, and a run may outlive those in which it started.
+# Ids of threads and tasks are reused as soon as these are over, and a run may outlive those in which it started.
 
 _of_thread = threading.local()
 
 
 def _current_thread() -> object:
-    """What stands for the calling thread and for no later one."""
+    """Return what stands for the calling thread and for no later one."""
     try:
         return _of_thread.token
     except AttributeError:
@@ -94,7 +104,10 @@ def _current_thread() -> object:
 
 
 def _current_task() -> "weakref.ref[Any] | None":
-    """What stands for the calling task, or between tasks for the loop; ``None`` outside. The same while it is kept."""
+    """Return what stands for the calling task, or for the loop between tasks; ``None`` outside of both.
+
+    A weak reference to one object is the same object for as long as somebody keeps it, so `is` compares tasks.
+    """
     loop = _get_running_loop()
     return weakref.ref(asyncio.current_task(loop) or loop) if loop is not None else None
 
@@ -109,10 +122,10 @@ def _find_globals() -> dict[str, object] | None:
 
 
 def _caller_of_manager() -> FrameType | None:
-    """The frame that called LangChain's callback manager.
+    """Return the frame that called LangChain's callback manager.
 
-    ``None`` where the hook was called by hand, or the manager by a task of its own: the event loop's frame under that
-    is none of the body's.
+    ``None`` where the hook was called by hand, or the manager by a task of its own: the frame below that one is the
+    event loop's, and encloses no body.
     """
     globals_of_manager = _globals_of_manager or _find_globals()
     frame: FrameType | None = sys._getframe(_OWN_FRAMES)  # noqa: SLF001

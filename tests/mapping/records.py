@@ -9,7 +9,15 @@ from otel_callbacks.types import RunType
 
 def start(run_type: RunType = "chat", name: str = "", **fields: Any) -> RunStart:
     """A start record; what is not given is empty."""
-    empty = {"serialized": {}, "inputs": None, "tags": (), "metadata": {}, "params": {}, "options": {}, "single": True}
+    empty = {
+        "serialized": {},
+        "inputs": None,
+        "tags": (),
+        "metadata": {},
+        "params": {},
+        "options": {},
+        "batch_size": None,
+    }
     return RunStart(run_type, name, **{**empty, **fields})
 
 

@@ -1,6 +1,8 @@
 import pytest
 
-from otel_callbacks import _mapping, semconv
+from otel_callbacks import semconv
+from otel_callbacks._mapping import tables
+from otel_callbacks._mapping.conversation import conversation_id
 from otel_callbacks._mapping.records import Inherited
 from tests.mapping.records import start
 
@@ -21,21 +23,21 @@ DIALECT = semconv.DIALECTS["py-1.3"]
 )
 def test_each_run_type_has_its_operation(run_type, operation):
     """The hook that fired decides the operation, not a name."""
-    plan = _mapping.PLAN[run_type](start(run_type, "agent"), Inherited(), DIALECT, False)
+    plan = tables.PLAN[run_type](start(run_type, "agent"), Inherited(), DIALECT, False)
     assert plan.operation == operation
 
 
 @pytest.mark.parametrize("run_type", ["chat", "llm", "tool", "retriever", "chain"])
 def test_bare_plan_needs_nothing(run_type):
     """A run whose own data cannot be read still becomes a span of its operation."""
-    plan = _mapping.bare_plan(start(run_type))
+    plan = tables.bare_plan(run_type)
     assert plan.name == plan.operation
     assert plan.attributes.get("gen_ai.operation.name") in {plan.operation, None}
 
 
 def test_each_detail_shows_more():
     """Each level of detail shows all that the one before shows, and more."""
-    visible = _mapping.VISIBLE
+    visible = tables.VISIBLE
     assert visible["operations"] < visible["steps"] < visible["all"]
 
 
@@ -55,4 +57,4 @@ def test_each_detail_shows_more():
 )
 def test_conversation_id(metadata, expected):
     """The conversation is the thread's, the session's or the conversation's id, the first that is there."""
-    assert _mapping.conversation_id(metadata) == expected
+    assert conversation_id(metadata) == expected

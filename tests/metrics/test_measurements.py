@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.metrics import MeterProvider
 
 from otel_callbacks import OTelCallbackHandler
-from otel_callbacks._metrics import instruments as _metrics
+from otel_callbacks._metrics import labels
 from otel_callbacks._runs import recorder as _recorder
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph, weather
@@ -222,11 +222,11 @@ def test_handlers_own_failures_are_counted_by_kind(telemetry: Telemetry, caplog)
 
 def test_dimension_keeps_its_first_values(telemetry: Telemetry):
     """Above the cap new values share one series, known ones keep theirs."""
-    for number in (*range(_metrics.MAX_VALUES_PER_DIMENSION + 50), 0):
+    for number in (*range(labels.MAX_VALUES_PER_LABEL + 50), 0):
         tool = weather.model_copy(update={"name": f"tool-{number}"})
         tool.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
     counts = {p.attributes["gen_ai.tool.name"]: p.count for p in telemetry.points("gen_ai.execute_tool.duration")}
-    assert len(counts) == _metrics.MAX_VALUES_PER_DIMENSION + 1
+    assert len(counts) == labels.MAX_VALUES_PER_LABEL + 1
     assert counts["_OTHER"] == 50
     assert counts["tool-0"] == 2
 

@@ -1,0 +1,63 @@
+"""Which open run is the parent of one that starts."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+
+from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.table import RunTable
+from otel_callbacks._spans.current import executing_body
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+_CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
+"""Run types whose body may call models without saying that they are the parent."""
+
+
+def parent_of(
+    table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None, current: Context
+) -> OpenRun | None:
+    """Return the parent of a run that starts; ``None`` for a root.
+
+    Args:
+        table: The table in which the run will be.
+        parent_run_id: The parent that LangChain states.
+        config: LangChain's configuration of the Runnable in whose body the run starts.
+        current: The caller's context.
+    """
+    return _stated_parent(table, parent_run_id, config) or _unstated_parent(table, current)
+
+
+def _stated_parent(table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None) -> OpenRun | None:
+    """Return the parent LangChain states, unless its own context knows a run in between.
+
+    ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent: they are recognised
+    by being called from the body of a child of that parent. Runs whose start never reached us are no parents.
+    """
+    enclosing = None
+    if config is not None:
+        enclosing_id = getattr(config.get("callbacks"), "parent_run_id", None)
+        if enclosing_id is not None:
+            enclosing = table.open.get(enclosing_id.int)
+            if enclosing_id is parent_run_id:  # as nearly always
+                return enclosing
+    stated = table.open.get(parent_run_id.int) if parent_run_id is not None else None
+    if stated is None:
+        return enclosing
+    if enclosing is not None and enclosing.parent is stated and not enclosing.deferred_inputs:
+        return enclosing
+    return stated
+
+
+def _unstated_parent(table: RunTable, current: Context) -> OpenRun | None:
+    """Return the model, tool or retriever whose body makes calls that state no parent.
+
+    Not one of several that started together: they do not run in each other's body.
+    """
+    body = executing_body(current, table.context_key)
+    run = table.open.get(body.key) if body is not None else None
+    if run is None or run.body is not body or run.run_type not in _CALL_WITHOUT_PARENT or not run.single:
+        return None
+    return run
