@@ -54,8 +54,6 @@ class OTelCallbackHandler(BaseCallbackHandler):
         TypeError: `config` is not a `Config`.
     """
 
-    raise_error = False
-
     def __init__(
         self,
         *,
@@ -68,11 +66,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
             raise TypeError(f"config={config!r}: must be a Config, or None to read the environment")
         self.config = config if config is not None else Config.from_env()
         self._providers = (tracer_provider, meter_provider, logger_provider)
-        self._ignored = sdk_disabled()
         destinations = Destinations(tracer_provider, meter_provider, DIALECTS[self.config.semconv])
         self._recorder = Recorder(self.config, destinations, logger_provider)
-        self._is_graph_handler = False
-        if self._ignored:
+        self._is_graph_handler = self._ignored = False
+        if sdk_disabled():
             self._ignore_everything()
         self._become_graph_handler()
 
@@ -118,7 +115,6 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     def close(self) -> None:
         """End open runs as abandoned, and ignore later events. The providers are left alone."""
-        self._ignored = True
         self._ignore_everything()
         self._recorder.closing.close_all()
 
@@ -156,11 +152,13 @@ class OTelCallbackHandler(BaseCallbackHandler):
             function = _frame(depth).f_code.co_name
         return function != "on_llm_start" or not starves_others(self, _frame(depth))
 
+    raise_error = False
     # Plain attributes where the base class has properties: LangChain reads one before every event.
     ignore_llm = ignore_chat_model = ignore_chain = ignore_agent = False
     ignore_retriever = ignore_retry = ignore_custom_event = False
 
     def _ignore_everything(self) -> None:
+        self._ignored = True  # for whoever calls a hook without asking
         for event in ("llm", "chat_model", "chain", "agent", "retriever", "retry", "custom_event"):
             setattr(self, f"ignore_{event}", True)
 

@@ -21,10 +21,10 @@ _CREATE_AGENT_NODE = "model"
 _COMMAND = ("langgraph.types", "Command")
 _CREATE_AGENT_EDGES = frozenset({"model_to_tools", "model_to_model", "tools_to_model"})
 PARTS_OF_AGENTS = _CREATE_AGENT_EDGES | {_REACT_AGENT_PROMPT}
-"""Names of runs that are worth `starts_only_in_agents`."""
+"""Names of runs for which `starts_only_in_agents` is worth asking."""
 UNNAMED_GRAPH = "LangGraph"
 
-# Names of classes, not of what a user built: no workflow is named after them, and inside a tree they are plumbing.
+# Names of classes, not of what a user built: no workflow is named after them, and below a root they are plumbing.
 _TYPE_NAMES = frozenset(
     {
         "RunnableSequence", "RunnablePassthrough", "RunnableBranch", "RunnableWithFallbacks", "RunnablePick",
@@ -39,16 +39,14 @@ _LAMBDA_NAMES = frozenset({"RunnableLambda", "<lambda>"})
 _GENERIC_PREFIXES = (
     "RunnableParallel<", "RunnableAssign<", "RunnableEach<", "ChannelWrite<", "ChannelRead<", "Branch<",
 )  # fmt: skip
-
-
 _NAMES_OF_CODE = _TYPE_NAMES | _LAMBDA_NAMES
 
 
 def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_root: bool) -> SpanPlan:  # noqa: FBT001
     """Decide what a chain run is (``on_chain_start``)."""
-    known = tags.read(start.tags)
-    if known.graph_step is not None:
-        return _node(start.run_type, start.name, known.graph_step)
+    run_tags = tags.read(start.tags)
+    if run_tags.graph_step is not None:
+        return _node(start.run_type, start.name, run_tags.graph_step)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         name = _text(start.metadata.get("lc_agent_name")) or start.name
@@ -57,36 +55,37 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_roo
         return agent(start.name, inherited)
     if is_root:
         return _workflow(start.name, dialect.workflow_name)
-    return _step(start.run_type, start.name, known.hidden)
+    return _step(start.run_type, start.name, run_tags.hidden)
 
 
 def as_graph(run_name: str) -> SpanPlan:
-    """What an inner chain turns out to be when its first node starts."""
+    """Return the plan of an inner chain that turns out to be a graph when its first node starts."""
     return _shape("graph", "chain", run_name)
 
 
-def starts_only_in_agents(part: RunStart, node: str, chain_of: Sequence[str]) -> bool:
-    """Whether a run exists only inside agents that LangChain or LangGraph built, which nothing else tells.
+def starts_only_in_agents(part: RunStart, node: str, between: Sequence[str]) -> bool:
+    """Tell whether a run exists only inside agents that LangChain or LangGraph built, which have no other sign.
 
     LangGraph's ``create_react_agent``: the step "Prompt" of the model's chain, in `call_model` of the node "agent".
     ``create_agent`` of LangChain 1.0: the functions on its edges; later releases mark their agents.
 
     Args:
-        part: the run's start.
-        node: name of the graph node in which it runs.
-        chain_of: names of the runs between the two, innermost first.
+        part: The run's start.
+        node: Name of the graph node in which it runs.
+        between: Names of the runs between the two, innermost first.
     """
     if part.run_type != "chain" or not tags.read(part.tags).in_sequence:
         return False
     if part.name == _REACT_AGENT_PROMPT:
-        return node == "agent" and "call_model" in chain_of
-    return part.name in _CREATE_AGENT_EDGES and not chain_of and "ls_integration" not in part.metadata
+        return node == "agent" and "call_model" in between
+    return part.name in _CREATE_AGENT_EDGES and not between and "ls_integration" not in part.metadata
 
 
 def ends_only_in_agents(node: str, inherited: Inherited, result: Any) -> bool:
-    """Whether a graph node ended as only the model node of ``create_agent`` does: with a list of commands.
+    """Tell whether a graph node ended as only the model node of ``create_agent`` does: with a list of commands.
 
-    Tells an agent without a name of its own inside another agent, where a graph called by a tool looks the same.
+    This reveals an agent without a name of its own inside another agent; a graph that a tool calls looks the same
+    until then.
     """
     if node != _CREATE_AGENT_NODE or inherited.agent_marker is None or not isinstance(result, list):
         return False
@@ -94,9 +93,9 @@ def ends_only_in_agents(node: str, inherited: Inherited, result: Any) -> bool:
 
 
 def _agent_marker(metadata: Mapping[str, Any]) -> str | None:
-    """The mark LangChain leaves on an agent's run, or ``None``.
+    """Return the mark LangChain leaves on an agent's run, or ``None``.
 
-    All descendants inherit it, so only one that the parent does not have makes an agent.
+    All descendants inherit the mark, so only one that the parent does not have makes an agent.
     """
     integration = metadata.get("ls_integration")
     if integration not in _AGENT_INTEGRATIONS:
@@ -105,27 +104,27 @@ def _agent_marker(metadata: Mapping[str, Any]) -> str | None:
 
 
 def agent(name: str, inherited: Inherited) -> SpanPlan:
-    """An `invoke_agent` span; names of classes are no names of agents."""
+    """Return the plan of an agent; it is not named after a class."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.INVOKE_AGENT}
-    title = semconv.INVOKE_AGENT
-    known = name if is_meaningful(name) else None
-    if known:
-        attributes[semconv.AGENT_NAME] = known
-        title = f"{title} {known}"
-    return SpanPlan(semconv.INVOKE_AGENT, title, attributes, replace(inherited, agent_name=known))
+    span_name = semconv.INVOKE_AGENT
+    agent_name = name if is_meaningful(name) else None
+    if agent_name:
+        attributes[semconv.AGENT_NAME] = agent_name
+        span_name = f"{span_name} {agent_name}"
+    return SpanPlan(semconv.INVOKE_AGENT, span_name, attributes, replace(inherited, agent_name=agent_name))
 
 
-# Plans of the same names are one object: a program has few, and looking one up costs a tenth of building it.
+# Runs of the same names share one plan: a program has few, and looking one up costs a tenth of building it.
 
 
 @lru_cache(maxsize=1024)
-def _workflow(run_name: str, workflow_name: str) -> SpanPlan:
+def _workflow(run_name: str, name_key: str) -> SpanPlan:
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.INVOKE_WORKFLOW}
-    title = semconv.INVOKE_WORKFLOW
+    span_name = semconv.INVOKE_WORKFLOW
     if is_meaningful(run_name):
-        attributes[workflow_name] = run_name
-        title = f"{title} {run_name}"
-    return SpanPlan(semconv.INVOKE_WORKFLOW, title, attributes)
+        attributes[name_key] = run_name
+        span_name = f"{span_name} {run_name}"
+    return SpanPlan(semconv.INVOKE_WORKFLOW, span_name, attributes)
 
 
 @lru_cache(maxsize=1024)
@@ -142,8 +141,8 @@ def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT0
 
 def _shape(step: Step, run_type: RunType, name: str) -> SpanPlan:
     word = "chain" if step == "plumbing" else step
-    title = f"{word} {name}" if name else word
-    return SpanPlan(step, title, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name})
+    span_name = f"{word} {name}" if name else word
+    return SpanPlan(step, span_name, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name})
 
 
 def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:
@@ -157,7 +156,7 @@ def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:
 
 
 def is_meaningful(name: str) -> bool:
-    """Whether a run's name was chosen by a person rather than by a class."""
+    """Tell whether a run's name was chosen by a person rather than taken from a class."""
     return bool(name) and name not in _NAMES_OF_CODE and not name.startswith(_GENERIC_PREFIXES)
 
 

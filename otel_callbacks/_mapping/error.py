@@ -14,7 +14,7 @@ _MAX_FRAMES = 64
 
 
 def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
-    """Outcome and `error.type` of a run that ended with `error`."""
+    """Return the outcome and `error.type` of a run that ended with `error`."""
     outcome = _outcome(type(error))
     attributes: dict[str, Any] = {}
     if outcome == "handed_off":
@@ -27,7 +27,7 @@ def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
 
 
 def _outcome(kind: type[BaseException]) -> OutcomeName:
-    """LangGraph's control flow is told by class and module, so that a user's class of the same name stays an error."""
+    """Look at class and module: a user's class with the name of LangGraph's control flow stays an error."""
     for base in kind.__mro__:
         module, name = base.__module__, base.__name__
         if module.startswith("langgraph."):
@@ -51,7 +51,7 @@ _CANCELLATIONS = frozenset(
 
 
 def _put_target(error: BaseException, out: dict[str, Any]) -> None:
-    """``ParentCommand`` carries the command; a list of targets or ``Send`` objects is joined."""
+    """Put where a ``ParentCommand`` goes; a list of targets or ``Send`` objects is joined."""
     command = error.args[0] if error.args else None
     goto = getattr(command, "goto", None)
     targets = goto if isinstance(goto, (list, tuple)) else (goto,)
@@ -61,30 +61,30 @@ def _put_target(error: BaseException, out: dict[str, Any]) -> None:
 
 
 def _put_interrupts(error: BaseException, out: dict[str, Any]) -> None:
-    """``GraphInterrupt`` carries what the graph waits for; LangGraph before 0.6 calls the id ``interrupt_id``."""
+    """Put what a ``GraphInterrupt`` waits for; LangGraph before 0.6 calls the id ``interrupt_id``."""
     interrupts = error.args[0] if error.args and isinstance(error.args[0], (list, tuple)) else ()
     ids = [getattr(interrupt, "id", None) or getattr(interrupt, "interrupt_id", None) for interrupt in interrupts]
-    known = [identity for identity in ids if isinstance(identity, str)]
-    if known:
-        out[semconv.GRAPH_INTERRUPT_IDS] = few(known)
+    texts = [interrupt_id for interrupt_id in ids if isinstance(interrupt_id, str)]
+    if texts:
+        out[semconv.GRAPH_INTERRUPT_IDS] = few(texts)
 
 
 def error_type(kind: type[BaseException]) -> str:
-    """The first class of the MRO outside LangChain, with its module: a provider's own class where there is one."""
-    named = next((base for base in kind.__mro__ if not base.__module__.startswith("langchain")), kind)
-    if named in {Exception, BaseException}:
-        named = kind
-    return named.__qualname__ if named.__module__ == "builtins" else f"{named.__module__}.{named.__qualname__}"
+    """Return the first class of the MRO outside LangChain, with its module: a provider's own class if there is one."""
+    cause = next((base for base in kind.__mro__ if not base.__module__.startswith("langchain")), kind)
+    if cause in {Exception, BaseException}:
+        cause = kind
+    return cause.__qualname__ if cause.__module__ == "builtins" else f"{cause.__module__}.{cause.__qualname__}"
 
 
 def status_code(error: BaseException) -> int | None:
-    """The HTTP status a provider's client put on the exception."""
+    """Return the HTTP status that a provider's client put on the exception."""
     code = getattr(error, "status_code", None)
     return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599 else None  # noqa: PLR2004
 
 
 def mark(error: BaseException) -> tuple[Any, ...]:
-    """What tells an exception from others without keeping it alive: identity, which may be used again, and origin."""
+    """Return what identifies an exception without keeping it alive: its id, which may be reused, and its origin."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -93,7 +93,7 @@ def mark(error: BaseException) -> tuple[Any, ...]:
 
 
 def stack(error: BaseException) -> str:
-    """The traceback as ``file:line:function`` lines, innermost last; neither messages nor source lines."""
+    """Return the traceback as ``file:line:function`` lines, innermost last; neither messages nor source lines."""
     lines: list[str] = []
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:

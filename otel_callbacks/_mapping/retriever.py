@@ -10,7 +10,7 @@ from otel_callbacks._mapping.records import SpanPlan
 
 
 def plan(start: RunStart, *_: object) -> SpanPlan:
-    """The convention names the span after the data source only, which LangChain does not tell."""
+    """Decide the provider. The convention names the span after the data source, which LangChain does not report."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.RETRIEVAL, semconv.RUN_NAME: start.name}
     provider = start.metadata.get("ls_retriever_provider") or start.metadata.get("ls_vector_store_provider")
     if isinstance(provider, str) and convention_name(provider) in GENAI_PROVIDERS:

@@ -1,4 +1,4 @@
-"""What the tags of a run say. LangChain sets some itself; the same few sets come again and again."""
+"""What the tags of a run say: LangChain sets some itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ _INTERNAL = (_GRAPH_STEP, _SEQUENCE_STEP, _RETRY, "map:key:", "langsmith:")
 
 @dataclass(slots=True)
 class Tags:
-    """The tags of a run, read."""
+    """What the tags of a run say."""
 
     graph_step: int | None
     """The step of a LangGraph run in which the run is a node."""
     in_sequence: bool
-    """The run is a step of a sequence."""
+    """Whether the run is a step of a sequence."""
     hidden: bool
-    """LangGraph marks its own plumbing so."""
+    """Whether LangGraph marked the run as its own plumbing."""
     retry_attempt: int | None
-    """The attempt's number where ``with_retry`` tagged the run, from the second on."""
+    """Number of the attempt, from the second on, if ``with_retry`` tagged the run."""
     own: tuple[str, ...]
     """The application's own tags."""
 
 
 def read(tags: Sequence[str]) -> Tags:
-    """Read the tags of a run."""
+    """Read the tags of a run. The same few sets come again and again, so each is read once."""
     return _read(tags if type(tags) is tuple else tuple(tags)) if tags else _NONE
 
 

@@ -12,7 +12,7 @@ UNNAMED = "tool"
 
 
 def plan(start: RunStart, inherited: Inherited, *_: object) -> SpanPlan:
-    """Name and executing agent; both are metric dimensions."""
+    """Decide name and executing agent; both are labels of metrics."""
     return _plan(start.name or UNNAMED, inherited.agent_name)
 
 
@@ -35,10 +35,10 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
 
 
 def response(output: Any, out: dict[str, Any]) -> None:
-    """LangChain before 1.1 tells the call's id only with the result."""
+    """Write the call's id into `out`: LangChain before 1.1 reports it only with the result."""
     put_text(out, semconv.TOOL_CALL_ID, getattr(output, "tool_call_id", None))
 
 
 def failed(output: Any) -> bool:
-    """A failure the tool turned into an error message (``handle_tool_error``) instead of raising."""
+    """Tell whether the tool turned a failure into an error message (``handle_tool_error``) instead of raising."""
     return getattr(output, "status", None) == "error" and hasattr(output, "tool_call_id")

@@ -1,6 +1,6 @@
 """Prices of models: an application's own, then those of the package ``genai-prices`` (extra ``cost``).
 
-That package brings its prices along; nothing is fetched. It is loaded when a handler is made, not while runs run.
+That package ships its prices; nothing is fetched. It is loaded when a handler is made, not during a run.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ _PROVIDERS: Mapping[str, str] = {
     "moonshot_ai": "moonshotai",
     "x_ai": "x-ai",
 }
-"""Where the package calls a provider other than the conventions do."""
+"""Names the package has for providers that the conventions name differently."""
 _UNITS: Mapping[str, str] = {
     semconv.USAGE_INPUT: "input_tokens",
     semconv.USAGE_OUTPUT: "output_tokens",
@@ -49,14 +49,14 @@ Calculation = Callable[[Mapping[str, int]], float]
 
 
 class Prices:
-    """Tells what calls cost.
+    """Knows what model calls cost.
 
     Args:
-        own: an application's own prices by model name; they win.
-        listed: also look into ``genai-prices``.
+        own: An application's own prices by model name; they win.
+        listed: Look into ``genai-prices`` as well.
 
     Raises:
-        ModuleNotFoundError: `listed`, and the extra ``cost`` is not installed; the message says how to.
+        ModuleNotFoundError: `listed` without the extra ``cost``; the message says how to install it.
     """
 
     def __init__(self, own: Mapping[str, Price], *, listed: bool) -> None:
@@ -65,11 +65,11 @@ class Prices:
         self._calculation = lru_cache(_MOST_MODELS)(self._find)
 
     def cost(self, attributes: Mapping[str, Any], counts: Mapping[str, int]) -> float | None:
-        """Cost of a model call in USD; ``None`` where no price is known.
+        """Return the cost of a model call in USD; ``None`` if no price is known.
 
         Args:
-            attributes: the span's; provider, request model and response model are read.
-            counts: tokens by ``gen_ai.usage.*`` attribute.
+            attributes: The span's; provider, request model and response model are read.
+            counts: Tokens by ``gen_ai.usage.*`` attribute.
         """
         models = (attributes.get(semconv.RESPONSE_MODEL), attributes.get(semconv.REQUEST_MODEL))
         hour = int(time() // _SECONDS_PER_HOUR)  # listed prices may change with the date and the time of day
@@ -77,15 +77,15 @@ class Prices:
         return calculate(counts) if calculate is not None else None
 
     def _find(self, provider: str | None, models: tuple[str | None, ...], _hour: int) -> Calculation | None:
-        named = [model for model in models if model]
-        for model in named:
-            if model in self._own:
-                price = self._own[model]
+        names = [model for model in models if model]
+        for name in names:
+            if name in self._own:
+                price = self._own[name]
                 return lambda counts: cost_usd(counts, price)
         if self._listed is None:
             return None
-        found = (_listed(self._listed, provider, model) for model in named)
-        return next((calculation for calculation in found if calculation is not None), None)
+        calculations = (_listed(self._listed, provider, name) for name in names)
+        return next((calculation for calculation in calculations if calculation is not None), None)
 
 
 def _load() -> Any:
@@ -111,12 +111,12 @@ def _listed(package: Any, provider: str | None, model: str) -> Calculation | Non
     if price is None:
         return calculate
     flat = price
-    # The package takes a quarter of a millisecond for each call.
+    # The package takes a quarter of a millisecond for each call, so it is asked only where it knows more.
     return lambda counts: cost_usd(counts, flat) if counts.keys() <= _SIMPLE else calculate(counts)
 
 
 def _flat(listed: Any) -> Price | None:
-    """The same price where it does not depend on the number of tokens, ``None`` where it does."""
+    """Return the price as ours if it does not depend on the number of tokens, else ``None``."""
     names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     prices = [getattr(listed, name, None) for name in names]
     try:

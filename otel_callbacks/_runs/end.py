@@ -60,7 +60,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:
         if run.span is not None and run.span.is_recording():
             _complete_span(run, run.span, end, response, usage)
         if end.error is not None:
-            _tell_ancestors(run, ending, end.error)
+            _note_error(run, ending, end.error)
         _measure(destination, run, ending, response, usage, (end_ns - run.start_ns) / 1e9)
     except Exception as failure:  # noqa: BLE001 - a hostile value must not keep the span open
         destination.failed("end", failure)
@@ -167,8 +167,8 @@ def _first_chunk_s(run: OpenRun) -> float | None:
     return (run.stream.first_chunk_ns - run.start_ns) / 1e9
 
 
-def _tell_ancestors(run: OpenRun, ending: Ending, error: BaseException) -> None:
-    """Record the exception once, where it happened; runs it passes through on its way up only get the status."""
+def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
+    """Record the exception once, where it happened; runs it passes through on its way up get only the status."""
     parent = run.parent
     mark = errors.mark(error)
     if ending.error_type is not None and run.error_mark != mark:
