@@ -43,10 +43,12 @@ class RunEnd:
     """Monotonic time; ``None``: now."""
 
 
-def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:
+def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901 - one story in one place
     """End a run that has left the table. Never raises: whatever fails, its span ends and its context is left."""
     now = perf_counter_ns()
-    end_ns = _end_time(run, now if end.at_ns is None else end.at_ns)
+    end_ns = now if end.at_ns is None else end.at_ns
+    if run.parent_end is not None:
+        end_ns = _not_long_after_parent(run, run.parent_end[0], end_ns)
     ending = end.ending
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
@@ -77,11 +79,9 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:
         run.visible = run.agent = None  # both may be the run itself: without the cycle it is freed at once
 
 
-def _end_time(run: OpenRun, end_ns: int) -> int:
-    """A run that ends just after its parent ended with it, or when it began, if that was later still."""
-    if run.parent_end is None or end_ns - run.parent_end[0] >= GRACE_NS:
-        return end_ns
-    return max(min(end_ns, run.parent_end[0]), run.start_ns)
+def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int:
+    """Return the parent's end for a run that ends just after it, but no time before the run's own start."""
+    return end_ns if end_ns - parent_end_ns >= GRACE_NS else max(min(end_ns, parent_end_ns), run.start_ns)
 
 
 def _read_result(destination: Destination, run: OpenRun, result: Any) -> tuple[dict[str, Any], Usage | None]:

@@ -52,7 +52,7 @@ def test_tables_are_empty_and_memory_flat_after_10_000_runs():
     tracemalloc.stop()
     assert telemetry.total("otel_callbacks.runs") >= 10_000
     assert handler.open_runs == 0
-    table = handler._recorder._destination.current().table
+    table = handler._recorder._destinations.current().table
     assert not table.open
     assert not table.bodies
     assert not table.awaiting

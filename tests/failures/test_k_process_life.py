@@ -272,7 +272,7 @@ def test_chunks_of_a_stream_do_not_pile_up(telemetry: Telemetry):
     chunks = [AIMessageChunk(str(number)) for number in range(1_000)]
     table = None
     for _ in ScriptedChat(script=[chunks]).stream("x", {"callbacks": [handler]}):
-        table = handler._recorder._destination.current().table
+        table = handler._recorder._destinations.current().table
         assert len(table.open) == 1
         assert len(table.awaiting) <= 1
     assert not table.open
