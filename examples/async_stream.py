@@ -1,4 +1,4 @@
-"""Async code: concurrent calls and a stream that its consumer leaves; each run ends with its own outcome.
+"""Async code: concurrent calls, and a stream that its consumer leaves early; each run ends with its own outcome.
 
 run: python examples/async_stream.py
 """
@@ -18,7 +18,7 @@ handler = OTelCallbackHandler(tracer_provider=provider)
 
 
 async def main() -> None:
-    """Three questions at once, then half an answer."""
+    """Ask three questions at once, then read half of an answer."""
     model = FakeListChatModel(responses=["One answer."])
     config = {"callbacks": [handler]}
     await asyncio.gather(*(model.ainvoke(question, config) for question in ("Who?", "Why?", "When?")))

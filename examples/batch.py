@@ -19,7 +19,7 @@ model = FakeListChatModel(responses=["Yes."])
 
 
 def ask_all(questions: list[str]) -> list[str]:
-    """Calls the model for each question; LangChain's threads take the context along."""
+    """Call the model for each question; LangChain's threads carry the context along."""
     return [answer.content for answer in model.batch(questions)]
 
 

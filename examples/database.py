@@ -16,7 +16,7 @@ database.execute("create table if not exists runs (trace, span, name, operation,
 
 
 def write(run: RunSummary) -> None:
-    """One row; a busy app puts it on a queue instead."""
+    """Write one row; a busy app would put it on a queue instead."""
     tokens = sum(run.usage.get(f"gen_ai.usage.{kind}_tokens", 0) for kind in ("input", "output"))
     row = (run.trace_id, run.span_id, run.span_name, run.operation, run.outcome, run.duration_s, tokens)
     with database:

@@ -15,12 +15,12 @@ events: queue.Queue[RunSummary | None] = queue.Queue(maxsize=1000)
 
 
 def publish(run: RunSummary) -> None:
-    """Never waits: a full queue loses an event, not time; that it raises then is counted and logged once."""
+    """Publish without waiting: a full queue loses an event, not time. The exception is counted, and logged once."""
     events.put_nowait(run)
 
 
 def consume() -> None:
-    """Whatever takes time."""
+    """Do the slow work."""
     while (run := events.get()) is not None:
         print("event:", run.span_name, run.outcome)
 

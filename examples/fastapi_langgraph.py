@@ -23,7 +23,7 @@ model = FakeListChatModel(responses=["It is sunny."])
 
 
 def talk(state: MessagesState) -> MessagesState:
-    """The graph's only node."""
+    """Answer: the graph's only node."""
     return {"messages": [model.invoke(state["messages"])]}
 
 
@@ -33,12 +33,12 @@ app = FastAPI()
 
 @app.get("/chat/{conversation}")
 async def chat(conversation: str, question: str) -> StreamingResponse:
-    """Streams the answer; a client that leaves cancels the run."""
+    """Stream the answer; a client that disconnects cancels the run."""
 
     async def answer() -> AsyncIterator[str]:
-        given = {"messages": [("user", question)]}
+        inputs = {"messages": [("user", question)]}
         with context(conversation_id=conversation):
-            async for chunk, _ in graph.astream(given, {"callbacks": [handler]}, stream_mode="messages"):
+            async for chunk, _ in graph.astream(inputs, {"callbacks": [handler]}, stream_mode="messages"):
                 yield str(chunk.content)
 
     return StreamingResponse(answer())

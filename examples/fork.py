@@ -1,4 +1,4 @@
-"""Forking workers, as celery and gunicorn have them: each child records its own runs and none of its parent's.
+"""Forking workers, as in celery and gunicorn: each child records its own runs and none of its parent's.
 
 run: python examples/fork.py      (Linux, macOS)
 """
@@ -22,7 +22,7 @@ config = {"callbacks": [handler]}
 
 
 def start_workers(_: str) -> str:
-    """Forks in the middle of a run: that one stays the parent's."""
+    """Fork in the middle of a run, which stays with the parent."""
     for number in range(2):
         child = os.fork()
         if child == 0:

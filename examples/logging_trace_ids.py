@@ -1,4 +1,4 @@
-"""Log records with trace ids: what is logged inside a run leads to its span.
+"""Log records with trace ids: a record logged inside a run leads to the run's span.
 
 run: python examples/logging_trace_ids.py
 """
@@ -13,7 +13,7 @@ from otel_callbacks import OTelCallbackHandler
 
 
 class TraceIds(logging.Filter):
-    """Adds the ids of the current span to each record."""
+    """Adds the trace id of the current span to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         place = trace.get_current_span().get_span_context()
@@ -29,7 +29,7 @@ handler = OTelCallbackHandler(tracer_provider=TracerProvider())
 
 
 def work(text: str) -> str:
-    """A step that logs."""
+    """Log, and return the text in capitals."""
     logging.getLogger("app").info("working on %d characters", len(text))
     return text.upper()
 

@@ -16,12 +16,12 @@ _last: dict[str, float] = {}
 
 
 def notify(text: str) -> None:
-    """A pager, a chat, a mail: here the terminal."""
+    """Notify someone: by pager, chat or mail in an app, on the terminal here."""
     print("ALERT", text)
 
 
 def watch(run: RunSummary) -> None:
-    """Called in line after each span, so it only decides and hands over."""
+    """Decide, and hand over: this is called inline after each span, so it must be fast."""
     if run.outcome == "error":
         kind = f"{run.span_name}: {run.error_type}"
     elif run.duration_s > LONGEST_S:
@@ -38,7 +38,7 @@ handler.subscribe(watch)
 
 
 def fail(_: str) -> str:
-    """A step that cannot work."""
+    """Fail, as a step that times out."""
     raise TimeoutError
 
 

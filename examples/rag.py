@@ -1,4 +1,4 @@
-"""Retrieval: the query, the embedding below it, and the answer, in one trace; documents are counted, not sent.
+"""Retrieval: the query, the embedding below it and the answer in one trace; documents are counted, not sent.
 
 run: python examples/rag.py      (needs: pip install numpy)
 """

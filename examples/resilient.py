@@ -1,4 +1,4 @@
-"""Resilience: retries and fallbacks in one trace, and an exporter that is down does not hold up the app.
+"""Resilience: retries and fallbacks in one trace, and an exporter that is down but does not delay the app.
 
 run: python examples/resilient.py
 """
@@ -16,14 +16,14 @@ from otel_callbacks.console import ConsoleTree
 
 
 class Down(SpanExporter):
-    """A back end that takes nothing."""
+    """A back end that accepts nothing."""
 
     def export(self, _: Any) -> SpanExportResult:
         return SpanExportResult.FAILURE
 
 
 def flaky(_: Any) -> str:
-    """A service that never answers."""
+    """Fail, as a service that never answers."""
     raise ConnectionError
 
 

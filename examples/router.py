@@ -1,4 +1,4 @@
-"""A router: audited runs go to a destination of their own, spans and metrics, the rest to the default, nothing twice.
+"""A router: spans and metrics of audited runs go to their own destination, the rest to the default, nothing twice.
 
 run: python examples/router.py
 """
@@ -16,7 +16,7 @@ from otel_callbacks import Config, OTelCallbackHandler
 
 
 class Destination(NamedTuple):
-    """A handler with providers of its own; in an app their exporters have addresses of their own."""
+    """A handler with its own providers; in an app, their exporters have their own addresses."""
 
     handler: OTelCallbackHandler
     spans: InMemorySpanExporter
@@ -24,7 +24,7 @@ class Destination(NamedTuple):
 
 
 def destination(config: Config) -> Destination:
-    """Set one up."""
+    """Set up a destination."""
     spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
     tracer_provider = TracerProvider()
     tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -41,7 +41,7 @@ DESTINATIONS = {
 
 
 def config_for(*tags: str) -> dict:
-    """What a call gets: one handler, so that each tree has one place."""
+    """Return the configuration of a call: one handler, so that each tree goes to one place."""
     chosen = DESTINATIONS["audit" if "audit" in tags else "default"]
     return {"callbacks": [chosen.handler], "tags": list(tags)}
 

@@ -1,4 +1,4 @@
-"""Security audit: who called which tool with what result goes to a log of its own, chained by hashes, without content.
+"""Security audit: a separate log, chained by hashes, of who called which tool with what outcome, without content.
 
 run: python examples/security_audit.py
 """
@@ -15,7 +15,7 @@ journal: list[dict[str, str]] = []
 
 
 def audit(run: RunSummary) -> None:
-    """One entry per tool call; each holds the hash of the one before, so that none can be taken out unseen."""
+    """Add an entry per tool call; each holds the hash of the one before, so that none can be removed unnoticed."""
     if run.operation != "execute_tool":
         return
     entry = {

@@ -1,4 +1,4 @@
-"""Traces on the terminal: what a callback that prints does, as a tree with times, tokens and outcomes.
+"""Traces on the terminal: in place of a callback that prints, a tree with times, tokens and outcomes.
 
 run: python examples/stdout.py
 """

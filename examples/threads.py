@@ -1,4 +1,4 @@
-"""Threads: LangChain's own pool carries the current run into its threads; plain ones need the context handed over.
+"""Threads: LangChain's own pool carries the current run into its threads; a plain pool needs a copy of the context.
 
 run: python examples/threads.py
 """
@@ -22,13 +22,13 @@ model = FakeListChatModel(responses=["Yes."])
 
 
 def with_langchains_pool(questions: list[str]) -> list[str]:
-    """Nothing to do."""
+    """Call the model in LangChain's pool, which needs no help."""
     with ContextThreadPoolExecutor() as pool:
         return [answer.content for answer in pool.map(model.invoke, questions)]
 
 
 def with_a_plain_pool(questions: list[str]) -> list[str]:
-    """A copy of the context for each call."""
+    """Call the model in a plain pool, with a copy of the context for each call."""
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(copy_context().run, model.invoke, question) for question in questions]
         return [call.result().content for call in calls]

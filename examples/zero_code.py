@@ -1,6 +1,6 @@
-"""No callbacks anywhere: `instrument()` traces every call of the process.
+"""No callbacks anywhere: `instrument()` traces every call in the process.
 
-Without any change in the program: `opentelemetry-instrument python app.py`, with the extra `auto`.
+`opentelemetry-instrument python app.py` does the same without any change to the program; it needs the extra `auto`.
 
 run: python examples/zero_code.py
 """
@@ -17,5 +17,5 @@ provider = TracerProvider()
 provider.add_span_processor(ConsoleTree(sys.stdout))
 instrument(tracer_provider=provider)
 
-FakeListChatModel(responses=["Hello."]).invoke("Hi")  # knows nothing of tracing
+FakeListChatModel(responses=["Hello."]).invoke("Hi")  # knows nothing about tracing
 uninstrument()

@@ -1,4 +1,4 @@
-"""Every example runs, shows something, and is short."""
+"""Every example runs, shows its point, and is short."""
 
 import ast
 import re
@@ -30,23 +30,24 @@ SHOWN = {
     "fork": r"worker 1: recorded 1 span, open 0(.|\n)*master: recorded \['invoke_workflow master'\]",
     "zero_code": r"chat",
 }
-"""Example -> what its output must show."""
+"""Example -> a regular expression that its output must match."""
 
 
 def test_every_example_is_known_here_and_in_the_index():
-    """A new one is tested, and listed with the first line of its docstring."""
+    """Every example is tested, and the index lists it with the first line of its docstring."""
     assert {path.stem for path in EXAMPLES} == set(SHOWN)
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
-    told = [ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in EXAMPLES]
+    docstrings = [ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in EXAMPLES]
     rows = [
-        f"| [`{path.name}`]({path.name}) | {text.splitlines()[0]} |" for path, text in zip(EXAMPLES, told, strict=True)
+        f"| [`{path.name}`]({path.name}) | {docstring.splitlines()[0]} |"
+        for path, docstring in zip(EXAMPLES, docstrings, strict=True)
     ]
     assert re.findall(r"^\| \[.*", index, re.MULTILINE) == rows
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_is_short_and_says_how_to_run_it(path):
-    """At most 60 lines, with a docstring that names the command."""
+    """An example has at most 60 lines, and a docstring that names its command."""
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 60
     assert f"run: python examples/{path.name}" in text
@@ -55,7 +56,7 @@ def test_example_is_short_and_says_how_to_run_it(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(path, tmp_path):
-    """In a process of its own, without network or keys."""
+    """An example runs in a process of its own, without network or keys, and shows what it should."""
     if path.stem == "analytics":
         pytest.importorskip("duckdb")
     command = [sys.executable, "-W", "ignore", str(path)]

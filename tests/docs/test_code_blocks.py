@@ -1,4 +1,4 @@
-"""Code blocks of the documents run, or say visibly why not."""
+"""Code blocks in the documentation run, or visibly say why they do not."""
 
 import inspect
 import re
@@ -36,7 +36,7 @@ def _id(block: tuple[str, re.Match[str]]) -> str:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """Names of a program that starts in an empty folder, with no OpenTelemetry set up, and leaves none."""
+    """The namespace of a program that starts in an empty folder without OpenTelemetry, and leaves none set up."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
     with global_providers.none_set():
@@ -51,7 +51,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
 def test_python_blocks_run(
     block: tuple[str, re.Match[str]], program: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    """A Python block of a document runs as it stands, and the tests that it defines pass."""
+    """A Python block runs unchanged, and the tests that it defines pass."""
     if block[1]["reason"]:
         pytest.skip(f"not run: {block[1]['reason']}")
     try:
@@ -65,7 +65,7 @@ def test_python_blocks_run(
 
 
 def test_every_other_block_says_why_it_is_not_run() -> None:
-    """Commands carry a visible reason; nothing that could be run is left out silently."""
+    """A block that is not run carries a visible reason; nothing that could run is left out silently."""
     silent = [
         _id(block)
         for block in _blocks()
@@ -75,5 +75,5 @@ def test_every_other_block_says_why_it_is_not_run() -> None:
 
 
 def test_blocks_that_are_not_run_are_counted() -> None:
-    """A block that stops being run is a decision: this number changes with it."""
+    """The blocks that are not run are counted, so that leaving one out is a decision."""
     assert sum(1 for name, block in _blocks() if block["reason"] and "/" not in name) == 5

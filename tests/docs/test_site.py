@@ -1,4 +1,4 @@
-"""The documentation as a site: generated pages are current, links lead somewhere."""
+"""The documentation site: generated pages are up to date, and links lead somewhere."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_reference_pages_are_what_the_code_says():
-    """Options, attributes and metrics come from the code."""
+    """The reference pages list the options, attributes and metrics in the code."""
     command = [sys.executable, ROOT / "scripts" / "reference.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -18,7 +18,7 @@ def test_reference_pages_are_what_the_code_says():
 
 @pytest.mark.slow
 def test_site_builds_strictly(tmp_path):
-    """Every page is in the navigation; every link and anchor exists."""
+    """Every page is in the navigation, and every link and anchor exists."""
     pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
