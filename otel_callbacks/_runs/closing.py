@@ -120,9 +120,9 @@ class Closing:
     def _on_task_done(self, key: int, task: "Task[Any]") -> None:
         """Close the run if the task was cancelled; a task that ended otherwise says nothing about it."""
         if task.cancelled():
-            place = self._destinations.find(key)
-            if place is not None:
-                self._close(*place, self._owner.cancelled)
+            entry = self._destinations.find(key)
+            if entry is not None:
+                self._close(*entry, self._owner.cancelled)
 
     # Abandoned: idle for too long, or too many
 

@@ -106,10 +106,10 @@ class Recorder:
 
     def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
         """Record that a model streams; called for runs in `awaiting`."""
-        place = self._find_own(run_id)
-        if place is None:
+        entry = self._find_own(run_id)
+        if entry is None:
             return
-        destination, run = place
+        destination, run = entry
         run.active = True
         stream = run.stream
         if stream is None:
@@ -129,20 +129,20 @@ class Recorder:
 
     def agent_acts(self, run_id: "UUID") -> None:
         """Record that the run is an agent's (``on_agent_action``, ``on_agent_finish``)."""
-        place = self._find_own(run_id)
-        if place is not None:
-            recognition.by_agent_event(place[1])
+        entry = self._find_own(run_id)
+        if entry is not None:
+            recognition.by_agent_event(entry[1])
 
     def retried(self, run_id: "UUID") -> None:
         """Record that a provider's client tries again inside the run (``on_retry``)."""
-        place = self._find_own(run_id)
-        if place is not None:
-            place[1].retries += 1
+        entry = self._find_own(run_id)
+        if entry is not None:
+            entry[1].retries += 1
 
     def custom_event(self, run_id: "UUID", name: str, data: Any) -> None:
         """Record an event of the application (``dispatch_custom_event``); its data is content."""
-        place = self._find_own(run_id)
-        run = place[1].visible if place is not None else None
+        entry = self._find_own(run_id)
+        run = entry[1].visible if entry is not None else None
         span = run.span if run is not None else None
         if run is not None and span is not None and span.is_recording():
             attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: short(name)}
@@ -155,10 +155,10 @@ class Recorder:
 
     def interrupted(self, run_id: "UUID", interrupts: Any, checkpoint_id: Any) -> None:
         """Record that a graph pauses for a person (LangGraph's ``on_interrupt``)."""
-        place = self._find_own(run_id)
-        if place is None:
+        entry = self._find_own(run_id)
+        if entry is None:
             return
-        run = place[1]
+        run = entry[1]
         run.paused = True
         ids = [interrupt_id for interrupt_id in (getattr(entry, "id", None) for entry in interrupts) if interrupt_id]
         run.end_attributes[semconv.GRAPH_INTERRUPT_IDS] = few(str(interrupt_id) for interrupt_id in ids)
@@ -171,17 +171,17 @@ class Recorder:
 
     def resumed(self, run_id: "UUID", checkpoint_id: Any) -> None:
         """Record that a graph goes on from a checkpoint (LangGraph's ``on_resume``)."""
-        place = self._find_own(run_id)
+        entry = self._find_own(run_id)
         paused = pauses.paused_span(str(checkpoint_id))
-        if place is not None and place[1].span is not None and paused is not None:
-            place[1].span.add_link(paused, pauses.RESUME_LINK)
+        if entry is not None and entry[1].span is not None and paused is not None:
+            entry[1].span.add_link(paused, pauses.RESUME_LINK)
 
     def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
         """Record that a run ends well, or so LangChain says. `inputs`: those of a step of a stream."""
-        place = self._take_out(run_id)
-        if place is None:
+        entry = self._take_out(run_id)
+        if entry is None:
             return
-        destination, run = place
+        destination, run = entry
         if run.operation == "node":
             recognition.by_result(run, result)
         if run.content is not None and inputs is not None and run.deferred_inputs:
@@ -195,10 +195,10 @@ class Recorder:
 
     def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
         """Record that a run ends with an exception. `partial`: what a model had answered, an ``LLMResult``."""
-        place = self._take_out(run_id)
-        if place is not None:
+        entry = self._take_out(run_id)
+        if entry is not None:
             ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
-            self.closing.finish(*place, RunEnd(ending, partial, error))
+            self.closing.finish(*entry, RunEnd(ending, partial, error))
 
     # What the handler is asked
 
@@ -237,14 +237,14 @@ class Recorder:
 
     def _find_own(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
         """Return the open run, if this handler is the one that records it."""
-        place = self._destinations.find(run_id.int)
-        return place if place is not None and place[1].owner is self._owner and not place[1].suppressed else None
+        entry = self._destinations.find(run_id.int)
+        return entry if entry is not None and entry[1].owner is self._owner and not entry[1].suppressed else None
 
     def _take_out(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
         """Take the run out of the table; ``None`` where there is nothing to end."""
-        place = self._destinations.find(run_id.int)
-        if place is not None and place[0].table.leave(place[1]):
-            return None if place[1].suppressed else place
+        entry = self._destinations.find(run_id.int)
+        if entry is not None and entry[0].table.leave(entry[1]):
+            return None if entry[1].suppressed else entry
         for destination in self._destinations.all():
             if destination.table.forget_closed(run_id.int):
                 destination.instruments.errors["late_end",] += 1
