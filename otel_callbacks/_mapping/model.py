@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import few, put_text, short
+from otel_callbacks._mapping.finish import finish_reason
 from otel_callbacks._mapping.provider import provider
+from otel_callbacks._mapping.reading import first_text, mapping
 from otel_callbacks._mapping.records import SpanPlan
-from otel_callbacks._mapping.result import generations, mapping
+from otel_callbacks._mapping.result import generations
 
 _MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
 _ENDPOINT_KEYS = (
@@ -156,22 +158,14 @@ def response(result: Any, out: dict[str, Any]) -> None:
     metadata = mapping(getattr(message, "response_metadata", None))
     if output:
         metadata = {**output, **metadata}
-    put_text(out, semconv.RESPONSE_MODEL, _first_text(metadata, "model_name", "model"))
-    put_text(out, semconv.RESPONSE_ID, _first_text(metadata, "id") or _provider_message_id(message))
+    put_text(out, semconv.RESPONSE_MODEL, first_text(metadata, ("model_name", "model")))
+    put_text(out, semconv.RESPONSE_ID, first_text(metadata, ("id",)) or _provider_message_id(message))
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:
         put_text(out, semconv.OPENAI_RESPONSE_SERVICE_TIER, metadata.get("service_tier"))
         put_text(out, semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, metadata.get("system_fingerprint"))
     reasons = finish_reasons(choices)
     if reasons:
         out[semconv.RESPONSE_FINISH_REASONS] = reasons
-
-
-def _first_text(place: Mapping[str, Any], *keys: str) -> str | None:
-    for key in keys:
-        value = place.get(key)
-        if value and isinstance(value, str):
-            return value
-    return None
 
 
 def _provider_message_id(message: Any) -> str | None:
@@ -184,20 +178,7 @@ def _provider_message_id(message: Any) -> str | None:
 
 def finish_reasons(choices: Sequence[Any]) -> list[str]:
     """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
-    return few([reason for choice in choices if (reason := _finish_reason(choice))])
-
-
-def _finish_reason(generation: Any) -> str | None:
-    info = mapping(getattr(generation, "generation_info", None))
-    reason = _first_text(info, "finish_reason", "done_reason") if info else None
-    if reason:
-        return reason
-    metadata = mapping(getattr(getattr(generation, "message", None), "response_metadata", None))
-    return (
-        _first_text(metadata, "finish_reason", "stop_reason", "stopReason", "done_reason")
-        or _first_text(mapping(metadata.get("incomplete_details")), "reason")
-        or _first_text(metadata, "status")
-    )
+    return few([reason for choice in choices if (reason := finish_reason(choice))])
 
 
 def text_length(result: Any) -> int:

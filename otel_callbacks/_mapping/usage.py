@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.result import generations, mapping
+from otel_callbacks._mapping.reading import mapping
+from otel_callbacks._mapping.result import generations
 
 
 class Usage(NamedTuple):

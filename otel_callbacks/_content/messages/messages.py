@@ -7,7 +7,6 @@ on as they are; bounding and redaction come later. Of long lists only the two en
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from otel_callbacks._content.messages.finish import finish_reason
 from otel_callbacks._content.messages.media import Part, media_part
 from otel_callbacks._content.messages.parts import (
     call_part,
@@ -17,6 +16,7 @@ from otel_callbacks._content.messages.parts import (
     response_part,
     text_part,
 )
+from otel_callbacks._mapping.finish import convention_word, finish_reason
 
 Message = dict[str, Any]
 """``{"role": str, "name"?: str, "finish_reason"?: str, "parts": [Part]}``."""
@@ -224,7 +224,7 @@ def _choice(generation: Any) -> Message:
     if reason is None:
         return spoken
     parts = spoken.pop("parts")
-    return spoken | {"finish_reason": reason, "parts": parts}
+    return spoken | {"finish_reason": convention_word(reason), "parts": parts}
 
 
 def _text_choice(generation: Any) -> Message:
