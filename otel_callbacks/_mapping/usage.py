@@ -79,8 +79,8 @@ _OUTPUT_KEYS = ("output_tokens", "completion_tokens", "candidates_token_count", 
 def _from_raw(raw: Mapping[str, Any]) -> dict[str, int]:
     """A provider's own form: OpenAI counts cached tokens inside the input, Anthropic beside it."""
     counts: dict[str, int] = {}
-    _put(counts, semconv.USAGE_INPUT, _first(raw, _INPUT_KEYS))
-    _put(counts, semconv.USAGE_OUTPUT, _first(raw, _OUTPUT_KEYS))
+    _put(counts, semconv.USAGE_INPUT, _first_count(raw, _INPUT_KEYS))
+    _put(counts, semconv.USAGE_OUTPUT, _first_count(raw, _OUTPUT_KEYS))
     _put_openai_details(counts, raw)
     if "cache_read_input_tokens" in raw or "cache_creation_input_tokens" in raw:
         _put_anthropic_cache(counts, raw)
@@ -110,7 +110,7 @@ def _put_modalities(counts: dict[str, int], keys: Mapping[str, str], details: Ma
             _put(counts, key, details[modality])
 
 
-def _first(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+def _first_count(raw: Mapping[str, Any], keys: tuple[str, ...]) -> int | None:
     return next((raw[key] for key in keys if _is_count(raw.get(key))), None)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_callbacks._content.json import data_url, decoded_size
+from otel_callbacks._mapping.reading import first_text
 
 Part = dict[str, Any]
 """A part of a message in the form of the GenAI conventions."""
@@ -25,8 +26,8 @@ def media_part(block: Mapping[str, Any]) -> Part | None:
     """A ``blob``, ``uri``, ``file`` or ``text`` part for a block of any provider; ``None`` if it shows no file."""
     fields = _fields(block)
     if fields.get("type") == "text" or fields.get("source_type") == "text":
-        return {"type": "text", "content": _first_text(fields, ("text", "data")) or ""}
-    media_type = _first_text(fields, _MEDIA_TYPES) or _audio_type(fields)
+        return {"type": "text", "content": first_text(fields, ("text", "data")) or ""}
+    media_type = first_text(fields, _MEDIA_TYPES) or _audio_type(fields)
     modality = _modality(block.get("type"), media_type)
     for key in _DATA + _ADDRESSES:
         value = fields.get(key)
@@ -34,7 +35,7 @@ def media_part(block: Mapping[str, Any]) -> Part | None:
             return _blob(modality, media_type, memoryview(value).nbytes)
         if isinstance(value, str) and value:
             return _from_text(value, modality, media_type, is_data=key in _DATA)
-    identity = _first_text(fields, ("file_id", "id") if fields.get("source_type") == "id" else ("file_id",))
+    identity = first_text(fields, ("file_id", "id") if fields.get("source_type") == "id" else ("file_id",))
     if identity is None:
         return None
     return _typed("file", modality, media_type) | {"file_id": identity}
@@ -79,8 +80,3 @@ def _audio_type(fields: Mapping[str, Any]) -> str | None:
     """OpenAI's ``input_audio`` names a format in place of a media type."""
     name = fields.get("format")
     return f"audio/{name}" if isinstance(name, str) and fields.get("type") == "input_audio" else None
-
-
-def _first_text(fields: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    values = (fields.get(key) for key in keys)
-    return next((value for value in values if isinstance(value, str) and value), None)

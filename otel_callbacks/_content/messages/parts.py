@@ -5,6 +5,7 @@ from typing import Any
 
 from otel_callbacks._content.json import decode
 from otel_callbacks._content.messages.media import Part, media_part
+from otel_callbacks._mapping.reading import first_text
 
 MOST_PARTS = 64
 """Blocks of one message that are looked at, half of them from each end."""
@@ -33,9 +34,9 @@ def call_part(call: Mapping[str, Any]) -> Part:
     """A ``tool_call`` part of a call in LangChain's, OpenAI's or Anthropic's form."""
     function = call.get("function")
     call = {**call, **function} if isinstance(function, Mapping) else call
-    part = _identified("tool_call", _first(call, "call_id", "id"))
-    part["name"] = _name(call)
-    arguments = _first(call, "args", "arguments", "input")
+    part = _identified("tool_call", _first_value(call, "call_id", "id"))
+    part["name"] = first_text(call, ("name",)) or "unknown"
+    arguments = _first_value(call, "args", "arguments", "input")
     return part if arguments is None else part | {"arguments": parsed(arguments)}
 
 
@@ -148,7 +149,7 @@ def _reasoning(block: Mapping[str, Any]) -> Part | None:
     """Anthropic's ``thinking``, OpenAI's ``summary``, Bedrock's ``reasoning_content``, LangChain's ``reasoning``."""
     nested = block.get("reasoning_content")
     texts = (block.get("reasoning"), block.get("thinking"), block.get("summary"), block.get("content"))
-    text = _first(nested, "text") if isinstance(nested, Mapping) else nested
+    text = _first_value(nested, "text") if isinstance(nested, Mapping) else nested
     content = text_of(text) or next((found for found in map(text_of, texts) if found), "")
     return reasoning_part(content) if content else None
 
@@ -166,23 +167,25 @@ def _server_call(block: Mapping[str, Any]) -> Part:
     """A tool that the provider runs itself: LangChain's and Anthropic's blocks name it, OpenAI's type does."""
     kind = block["type"]
     own = kind in {"server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use"}
-    name = _name(block) if own else kind.removesuffix("_call")
-    part = _identified("server_tool_call", _first(block, "id", "call_id"))
-    arguments = _first(block, "args", "input") if own else _rest(block, "type", "id", "call_id", "status")
+    name = first_text(block, ("name",)) or "unknown" if own else kind.removesuffix("_call")
+    part = _identified("server_tool_call", _first_value(block, "id", "call_id"))
+    arguments = _first_value(block, "args", "input") if own else _rest(block, "type", "id", "call_id", "status")
     part["name"] = name
     part["server_tool_call"] = {"type": name} | ({} if arguments is None else {"arguments": parsed(arguments)})
     return part
 
 
 def _server_response(block: Mapping[str, Any]) -> Part:
-    part = _identified("server_tool_call_response", _first(block, "tool_call_id", "tool_use_id"))
+    part = _identified("server_tool_call_response", _first_value(block, "tool_call_id", "tool_use_id"))
     result = _rest(block, "type", "id", "tool_call_id", "tool_use_id", "index", "extras", "cache_control")
     part["server_tool_call_response"] = {"type": block["type"]} | result
     return part
 
 
 def _tool_result(block: Mapping[str, Any]) -> Part:
-    return response_part(_first(block, "tool_use_id", "call_id", "tool_call_id"), _first(block, "content", "output"))
+    return response_part(
+        _first_value(block, "tool_use_id", "call_id", "tool_call_id"), _first_value(block, "content", "output")
+    )
 
 
 def _non_standard(block: Mapping[str, Any]) -> Part:
@@ -244,12 +247,8 @@ def _identified(kind: str, identity: object) -> Part:
     return {"type": kind, "id": identity} if isinstance(identity, str) and identity else {"type": kind}
 
 
-def _name(call: Mapping[str, Any]) -> str:
-    name = call.get("name")
-    return name if isinstance(name, str) and name else "unknown"
-
-
-def _first(fields: Mapping[str, Any], *keys: str) -> Any:
+def _first_value(fields: Mapping[str, Any], *keys: str) -> Any:
+    """Return the first value of any type but ``None`` under one of `keys`; an empty one counts."""
     return next((fields[key] for key in keys if fields.get(key) is not None), None)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from otel_callbacks._content.messages.parts import content_parts, ends, parsed
+from otel_callbacks._mapping.reading import first_text, mapping
 
 MOST_DOCUMENTS = 256
 MOST_TOOLS = 512
@@ -25,15 +26,11 @@ def tool_definitions(invocation_params: Mapping[str, Any]) -> list[dict[str, Any
         invocation_params: what ``on_chat_model_start`` tells of the request, in OpenAI's, Anthropic's, Google's or
             Bedrock's form.
     """
-    tools = invocation_params.get("tools") or invocation_params.get("functions") or _bedrock_tools(invocation_params)
+    tools = invocation_params.get("tools") or invocation_params.get("functions")
+    tools = tools or mapping(invocation_params.get("toolConfig")).get("tools")  # Bedrock's
     if not isinstance(tools, (list, tuple)):
         return []
     return [definition for tool in tools[:MOST_TOOLS] if isinstance(tool, Mapping) for definition in _definitions(tool)]
-
-
-def _bedrock_tools(params: Mapping[str, Any]) -> object:
-    configuration = params.get("toolConfig")
-    return configuration.get("tools") if isinstance(configuration, Mapping) else None
 
 
 def _definitions(tool: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -52,7 +49,7 @@ def _definitions(tool: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _function(function: Mapping[str, Any]) -> dict[str, Any]:
-    definition: dict[str, Any] = {"type": "function", "name": _name(function, "unknown")}
+    definition: dict[str, Any] = {"type": "function", "name": first_text(function, ("name",)) or "unknown"}
     if isinstance(function.get("description"), str):
         definition["description"] = function["description"]
     parameters = next((function[key] for key in _PARAMETERS if isinstance(function.get(key), Mapping)), None)
@@ -66,12 +63,9 @@ def _server_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     kind = tool.get("type")
     if not isinstance(kind, str) or kind == "function":
         kind = str(next(iter(tool), "unknown"))
-    return {"type": kind, "name": _name(tool, tool.get("server_label") or kind)}
-
-
-def _name(tool: Mapping[str, Any], otherwise: object) -> str:
-    name = tool.get("name")
-    return name if isinstance(name, str) and name else otherwise if isinstance(otherwise, str) else "unknown"
+    label = tool.get("server_label") or kind
+    name = first_text(tool, ("name",)) or (label if isinstance(label, str) else "unknown")
+    return {"type": kind, "name": name}
 
 
 def tool_arguments(inputs: object, input_str: object) -> object:
@@ -122,12 +116,12 @@ def _read_document(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"content": value}
     fields = value if isinstance(value, Mapping) else {name: getattr(value, name, None) for name in _FIELDS}
-    metadata = fields.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    scores = (_number(entry) for entry in (score, *map(metadata.get, _SCORES)))
+    identity = fields.get("id")
+    metadata = mapping(fields.get("metadata"))
+    scores = map(_finite_score, (score, *map(metadata.get, _SCORES)))
     content = fields.get("page_content")
     document = {
-        "id": _identity(fields.get("id")),
+        "id": None if identity is None else str(identity),
         "score": next((number for number in scores if number is not None), None),
         "content": fields.get("content") if content is None else content,
         "metadata": metadata or None,
@@ -138,12 +132,8 @@ def _read_document(value: Any) -> dict[str, Any]:
 _FIELDS = ("id", "page_content", "metadata")
 
 
-def _identity(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: Any) -> float | None:
-    """A score as a float; vector stores give numpy's scalars, too."""
+def _finite_score(value: Any) -> float | None:
+    """Return a score as a float, ``None`` for anything else; vector stores also give numpy scalars."""
     if value is None or isinstance(value, (str, bytes, bool)):
         return None
     try:
