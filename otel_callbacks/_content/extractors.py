@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from otel_callbacks import semconv
-from otel_callbacks._content.messages.messages import answer_messages, input_messages, output_messages, prompt_messages
+from otel_callbacks._content.messages.message import answer_messages, input_messages, output_messages, prompt_messages
 from otel_callbacks._content.messages.parts import content_parts
-from otel_callbacks._content.messages.states import run_value
+from otel_callbacks._content.messages.run_values import run_value
 from otel_callbacks._content.messages.tools import documents, tool_arguments, tool_definitions, tool_result
 from otel_callbacks._langchain.run_start import RunStart
 

@@ -18,6 +18,7 @@ def first_text(fields: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     """Return the first non-empty text under one of `keys`, in their order."""
     for key in keys:
         value = fields.get(key)
-        if value and isinstance(value, str):
+        # Most keys are missing, which costs least to rule out; the truth of a foreign object may raise.
+        if value is not None and isinstance(value, str) and value:
             return value
     return None

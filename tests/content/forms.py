@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from otel_callbacks._content.messages.messages import input_messages
+from otel_callbacks._content.messages.message import input_messages
 
 PLENTY = 1 << 20
 """Bytes; more than any value of these tests has."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
@@ -13,7 +14,10 @@ from tests.support.models import ScriptedChat, ScriptedText
 from tests.support.telemetry import Telemetry
 
 KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
-NO_REASON = [pytest.param(value, id=repr(value)) for value in ("", None, 7, True, ["stop"], {"reason": "stop"})]
+NO_REASON = [
+    *(pytest.param(value, id=repr(value)) for value in ("", None, 7, True, ["stop"], {"reason": "stop"})),
+    pytest.param(np.array(["stop", "length"]), id="array"),
+]
 
 
 class ChunkedChat(ScriptedChat):

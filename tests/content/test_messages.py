@@ -20,7 +20,7 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langgraph.types import Command
 
 from otel_callbacks._content.json import dumps
-from otel_callbacks._content.messages.messages import answer_messages, input_messages, output_messages, prompt_messages
+from otel_callbacks._content.messages.message import answer_messages, input_messages, output_messages, prompt_messages
 from tests.content import values
 from tests.content.forms import PICTURE, PLENTY, SIZE, text, user
 from tests.content.schemas import problems

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from otel_callbacks._content.json import dumps
-from otel_callbacks._content.messages.messages import input_messages, output_messages, prompt_messages
-from otel_callbacks._content.messages.states import run_value
+from otel_callbacks._content.messages.message import input_messages, output_messages, prompt_messages
+from otel_callbacks._content.messages.run_values import run_value
 from otel_callbacks._content.messages.tools import documents, tool_arguments, tool_definitions, tool_result
 from tests.content.schemas import problems
 from tests.replay.payload import SCENARIOS, NotLoadable, Objects, events

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 
 from otel_callbacks._content.json import dumps
-from otel_callbacks._content.messages.messages import input_messages
+from otel_callbacks._content.messages.message import input_messages
 from otel_callbacks._content.messages.tools import documents, tool_definitions
 from otel_callbacks._content.redaction import Redactor
 from tests.content import values

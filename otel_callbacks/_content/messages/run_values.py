@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from otel_callbacks._content.messages.messages import input_messages, is_message, message
+from otel_callbacks._content.messages.message import input_messages, is_message, message
 from otel_callbacks._content.messages.parts import ends
 from otel_callbacks._content.messages.tools import documents
 

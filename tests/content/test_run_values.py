@@ -12,7 +12,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langgraph.types import Command, Interrupt, Send
 
 from otel_callbacks._content.json import dumps
-from otel_callbacks._content.messages.states import run_value
+from otel_callbacks._content.messages.run_values import run_value
 from tests.content.forms import PLENTY, user
 
 
