@@ -59,7 +59,7 @@ class ContentCapture:
             return None
         content = RunContent(self, failed, on_span=where in _ON_SPAN, in_event=in_event)
         if has_inputs:
-            content.add(lambda: extractors.given(operation, start, self.policy.max_items))
+            content.add(lambda: extractors.input_content(operation, start, self.policy.max_items))
         return content
 
 
@@ -88,16 +88,16 @@ class RunContent:
 
     def add_late_inputs(self, operation: str, inputs: object) -> None:
         """Add the inputs of a step of a stream, known at its end."""
-        self.add(lambda: extractors.given_late(operation, inputs, self._capture.policy.max_items))
+        self.add(lambda: extractors.late_input_content(operation, inputs, self._capture.policy.max_items))
 
     def add_interrupts(self, interrupts: Any) -> None:
         """Add what a graph asks a person."""
-        self.add(lambda: extractors.interrupt_values(interrupts))
+        self.add(lambda: extractors.interrupt_content(interrupts))
 
     def add_outputs(self, operation: str, ending: Ending, result: Any, error: BaseException | None) -> None:
         """Add what the run gave back."""
         if result is not None:
-            self.add(lambda: extractors.answered(operation, result))
+            self.add(lambda: extractors.output_content(operation, result))
         if ending.outcome == "interrupted" and error is not None and error.args:
             self.add_interrupts(error.args[0])
 
