@@ -1,1 +1,1 @@
-"""What may leave: content of runs, captured where it was asked for, bounded and redacted."""
+"""The content of runs that may leave: captured where configured, bounded and redacted."""

@@ -1,1 +1,1 @@
-"""Messages, tools and documents in the form of the GenAI conventions; values still unbounded and unredacted."""
+"""Messages, tools, documents and run values in the form of the GenAI conventions, still unbounded and unredacted."""

@@ -1,4 +1,4 @@
-"""Content blocks that carry or name a file: their kind, media type and size or address, never their bytes."""
+"""Content blocks that carry or name a file: modality, media type, and size or address, never the bytes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ _MODALITIES = {
 
 
 def media_part(block: Mapping[str, Any]) -> Part | None:
-    """A ``blob``, ``uri``, ``file`` or ``text`` part for a block of any provider; ``None`` if it shows no file."""
+    """Return a ``blob``, ``uri``, ``file`` or ``text`` part for any provider's block, ``None`` if it has no file."""
     fields = _fields(block)
     if fields.get("type") == "text" or fields.get("source_type") == "text":
         return {"type": "text", "content": first_text(fields, ("text", "data")) or ""}
@@ -38,33 +38,33 @@ def media_part(block: Mapping[str, Any]) -> Part | None:
     identity = first_text(fields, ("file_id", "id") if fields.get("source_type") == "id" else ("file_id",))
     if identity is None:
         return None
-    return _typed("file", modality, media_type) | {"file_id": identity}
+    return _reference("file", modality, media_type) | {"file_id": identity}
 
 
 def _fields(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The block's fields and, above them, those of the dictionary that most providers wrap them in."""
+    """Return the block's fields, overlaid with those of the dictionary that most providers nest them in."""
     nested: Mapping[str, Any] = next((block[key] for key in _NESTED if isinstance(block.get(key), Mapping)), {})
     return {**block, **nested} if nested else dict(block)
 
 
 def _from_text(value: str, modality: str, media_type: str | None, *, is_data: bool) -> Part:
-    inline = data_url(value)
+    inline = data_url(value)  # providers also put data URLs where an address or bare base64 belongs
     if inline:
-        found_type, size = inline
-        media_type = found_type or media_type
+        own_type, size = inline
+        media_type = own_type or media_type
         return _blob(modality if modality != "document" else _modality(None, media_type), media_type, size)
     if is_data:
         return _blob(modality, media_type, decoded_size(value))
-    return _typed("uri", modality, media_type) | {"uri": value}
+    return _reference("uri", modality, media_type) | {"uri": value}
 
 
 def _blob(modality: str, media_type: str | None, size: int) -> Part:
-    """Its content stays empty: the convention requires the member, and says base64."""
+    """Return a blob with empty content: the convention requires the member, as base64, and no data may leave."""
     blob: Part = {"type": "blob", "modality": modality, "content": "", "byte_size": max(size, 0)}
     return blob | {"mime_type": media_type} if media_type else blob
 
 
-def _typed(kind: str, modality: str, media_type: str | None) -> Part:
+def _reference(kind: str, modality: str, media_type: str | None) -> Part:
     part = {"type": kind, "modality": modality}
     return part | {"mime_type": media_type} if media_type else part
 
@@ -77,6 +77,6 @@ def _modality(block_type: object, media_type: str | None) -> str:
 
 
 def _audio_type(fields: Mapping[str, Any]) -> str | None:
-    """OpenAI's ``input_audio`` names a format in place of a media type."""
+    """Return the media type of OpenAI's ``input_audio``, which names a format instead."""
     name = fields.get("format")
     return f"audio/{name}" if isinstance(name, str) and fields.get("type") == "input_audio" else None

@@ -1,4 +1,4 @@
-"""Content blocks of LangChain and its providers as parts of a message in the form of the GenAI conventions."""
+"""Content blocks of LangChain and its providers as message parts in the form of the GenAI conventions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,86 +8,86 @@ from otel_callbacks._content.messages.media import Part, media_part
 from otel_callbacks._mapping.reading import first_text
 
 MOST_PARTS = 64
-"""Blocks of one message that are looked at, half of them from each end."""
+"""Blocks read of one message, half of them from each end."""
 
-
-_LONGEST_PARSED = 1 << 14
+_LONGEST_PARSED = 1 << 14  # characters
+_NAMED_SERVER_CALLS = ("server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use")
 
 
 def text_part(text: object) -> Part:
-    """A ``text`` part."""
+    """Return a ``text`` part."""
     return {"type": "text", "content": text_of(text)}
 
 
 def reasoning_part(text: object) -> Part:
-    """A ``reasoning`` part."""
+    """Return a ``reasoning`` part."""
     return {"type": "reasoning", "content": text_of(text)}
 
 
 def generic_part(kind: object, fields: Mapping[str, Any] | None = None) -> Part:
-    """What no other part fits: the block as it is, its type in ``generic_type``."""
-    named: Part = {"type": "generic", "generic_type": kind if isinstance(kind, str) else "unknown"}
-    return named | _rest(fields or {}, "type", "generic_type")
+    """Return a block that fits no other part, unchanged but for its type, which moves to ``generic_type``."""
+    head: Part = {"type": "generic", "generic_type": kind if isinstance(kind, str) else "unknown"}
+    return head | _rest(fields or {}, "type", "generic_type")
 
 
 def call_part(call: Mapping[str, Any]) -> Part:
-    """A ``tool_call`` part of a call in LangChain's, OpenAI's or Anthropic's form."""
+    """Return a ``tool_call`` part for a call in LangChain's, OpenAI's or Anthropic's form."""
     function = call.get("function")
     call = {**call, **function} if isinstance(function, Mapping) else call
     part = _identified("tool_call", _first_value(call, "call_id", "id"))
     part["name"] = first_text(call, ("name",)) or "unknown"
     arguments = _first_value(call, "args", "arguments", "input")
-    return part if arguments is None else part | {"arguments": parsed(arguments)}
+    return part if arguments is None else part | {"arguments": parse_json(arguments)}
 
 
 def response_part(identity: object, response: object) -> Part:
-    """A ``tool_call_response`` part; content blocks in the response become parts themselves."""
+    """Return a ``tool_call_response`` part; content blocks in the response become parts themselves."""
     part = _identified("tool_call_response", identity)
     blocks = isinstance(response, (list, tuple)) and any(isinstance(block, Mapping) for block in response)
     return part | {"response": content_parts(response) if blocks else response}
 
 
 def content_parts(content: object, calls: Sequence[Part] = ()) -> list[Part]:
-    """The parts of a message's content in order, then those of its `calls` that the content does not hold.
+    """Return the parts of a message's content in order, then the `calls` that the content does not hold.
 
     Args:
-        content: a text, a block, or a list of both.
-        calls: ``tool_call`` parts of the message's own list of calls; where the content has the same call, its place
-            is kept and the better parsed part of the list is taken.
+        content: A text, a block, or a list of both.
+        calls: ``tool_call`` parts from the message's own list of calls. A call that is also in the content appears
+            there, but as the part from this list, whose arguments are parsed.
     """
     if isinstance(content, str):
         return [text_part(content), *calls] if content else list(calls)
-    waiting = list(calls)
+    remaining = list(calls)
     parts: list[Part] = []
     for block in _blocks(content):
         part = _part(block)
         if part is None:
             continue
         if part["type"] == "tool_call" and "id" in part:
-            same = next((call for call in waiting if call.get("id") == part["id"]), None)
+            same = next((call for call in remaining if call.get("id") == part["id"]), None)
             if same is not None:
-                waiting.remove(same)
+                remaining.remove(same)
                 part = same
         parts.append(part)
-    return parts + waiting
+    return parts + remaining
 
 
 def _blocks(content: object) -> Sequence[object]:
     if isinstance(content, (list, tuple)):
-        return ends(content, MOST_PARTS, "blocks")
+        return both_ends(content, MOST_PARTS, "blocks")
     return (content,) if content else ()
 
 
-def ends(items: Sequence[Any], limit: int, what: str) -> Sequence[Any]:
-    """`items`, or of more than `limit` the first and the last ones, with a text that counts the others between."""
+def both_ends(items: Sequence[Any], limit: int, noun: str) -> Sequence[Any]:
+    """Return `items`; of more than `limit`, the first and last ones around a text that counts the rest as `noun`."""
     if len(items) <= limit:
         return items
     half = limit // 2
-    return [*items[:half], f"[{len(items) - 2 * half} of {len(items)} {what} left out]", *items[-half:]]
+    return [*items[:half], f"[{len(items) - 2 * half} of {len(items)} {noun} left out]", *items[-half:]]
 
 
-def parsed(value: object) -> object:
-    """A text that is JSON of an object or a list as that; anything else as it is."""
+def parse_json(value: object) -> object:
+    """Return the object or list that a JSON text holds; anything else unchanged."""
     if isinstance(value, str) and value[:1] in {"{", "["} and len(value) <= _LONGEST_PARSED:
         try:
             return decode(value)
@@ -97,7 +97,7 @@ def parsed(value: object) -> object:
 
 
 def text_of(value: object) -> str:
-    """`value` if it is text, the text of blocks in a list, else nothing."""
+    """Return `value` if it is text, the text of the blocks if it is a list, else an empty text."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
@@ -116,19 +116,17 @@ def _part(block: object) -> Part | None:
     if not isinstance(block, Mapping):
         return generic_part(type(block).__name__, {"value": block})
     kind = block.get("type")
-    maker = _MAKERS.get(kind) if isinstance(kind, str) else _untyped
-    return (maker or _unknown)(block)
+    convert = _CONVERTERS.get(kind) if isinstance(kind, str) else _untyped_block
+    return (convert or _unknown_block)(block)
 
 
-def _untyped(block: Mapping[str, Any]) -> Part | None:
-    return (
-        text_part(block["text"])
-        if isinstance(block.get("text"), str)
-        else media_part(block) or generic_part(None, block)
-    )
+def _untyped_block(block: Mapping[str, Any]) -> Part | None:
+    if isinstance(block.get("text"), str):
+        return text_part(block["text"])
+    return media_part(block) or generic_part(None, block)
 
 
-def _unknown(block: Mapping[str, Any]) -> Part | None:
+def _unknown_block(block: Mapping[str, Any]) -> Part | None:
     kind = block["type"]
     if kind.endswith("_tool_result"):
         return _server_response(block)
@@ -137,25 +135,17 @@ def _unknown(block: Mapping[str, Any]) -> Part | None:
     return generic_part(kind, block)
 
 
-def _text(block: Mapping[str, Any]) -> Part:
-    return text_part(block.get("text"))
-
-
-def _refusal(block: Mapping[str, Any]) -> Part:
-    return text_part(block.get("refusal"))
-
-
 def _reasoning(block: Mapping[str, Any]) -> Part | None:
-    """Anthropic's ``thinking``, OpenAI's ``summary``, Bedrock's ``reasoning_content``, LangChain's ``reasoning``."""
+    """Read LangChain's ``reasoning``, Anthropic's ``thinking``, OpenAI's ``summary``, Bedrock's nested text."""
     nested = block.get("reasoning_content")
     texts = (block.get("reasoning"), block.get("thinking"), block.get("summary"), block.get("content"))
     text = _first_value(nested, "text") if isinstance(nested, Mapping) else nested
-    content = text_of(text) or next((found for found in map(text_of, texts) if found), "")
+    content = text_of(text) or next(filter(None, map(text_of, texts)), "")
     return reasoning_part(content) if content else None
 
 
 def _redacted_thinking(block: Mapping[str, Any]) -> Part:
-    """The provider has encrypted it; only its length says anything."""
+    """Keep only the length of thinking that the provider has encrypted."""
     return generic_part("redacted_thinking", {"characters": len(text_of(block.get("data")))})
 
 
@@ -164,14 +154,14 @@ def _media(block: Mapping[str, Any]) -> Part | None:
 
 
 def _server_call(block: Mapping[str, Any]) -> Part:
-    """A tool that the provider runs itself: LangChain's and Anthropic's blocks name it, OpenAI's type does."""
+    """Read a call of a tool that the provider runs: LangChain's and Anthropic's blocks name it, OpenAI's type does."""
     kind = block["type"]
-    own = kind in {"server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use"}
-    name = first_text(block, ("name",)) or "unknown" if own else kind.removesuffix("_call")
+    has_name = kind in _NAMED_SERVER_CALLS
+    name = first_text(block, ("name",)) or "unknown" if has_name else kind.removesuffix("_call")
     part = _identified("server_tool_call", _first_value(block, "id", "call_id"))
-    arguments = _first_value(block, "args", "input") if own else _rest(block, "type", "id", "call_id", "status")
+    arguments = _first_value(block, "args", "input") if has_name else _rest(block, "type", "id", "call_id", "status")
     part["name"] = name
-    part["server_tool_call"] = {"type": name} | ({} if arguments is None else {"arguments": parsed(arguments)})
+    part["server_tool_call"] = {"type": name} | ({} if arguments is None else {"arguments": parse_json(arguments)})
     return part
 
 
@@ -190,22 +180,14 @@ def _tool_result(block: Mapping[str, Any]) -> Part:
 
 def _non_standard(block: Mapping[str, Any]) -> Part:
     value = block.get("value")
-    return (
-        generic_part(value.get("type") or "non_standard", value)
-        if isinstance(value, Mapping)
-        else generic_part("non_standard", block)
-    )
+    if isinstance(value, Mapping):
+        return generic_part(value.get("type") or "non_standard", value)
+    return generic_part("non_standard", block)
 
 
 def _code(block: Mapping[str, Any]) -> Part:
-    return _server_call(
-        {
-            "type": "server_tool_call",
-            "name": "code_execution",
-            "args": _rest(block, "type", "id"),
-            "id": block.get("id"),
-        }
-    )
+    call = {"name": "code_execution", "args": _rest(block, "type", "id"), "id": block.get("id")}
+    return _server_call({"type": "server_tool_call", **call})
 
 
 def _compaction(block: Mapping[str, Any]) -> Part:
@@ -213,20 +195,19 @@ def _compaction(block: Mapping[str, Any]) -> Part:
     return part | {"content": block["content"]} if isinstance(block.get("content"), str) else part
 
 
-def _nothing(_block: Mapping[str, Any]) -> None:
-    return None
-
-
-_MAKERS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
-    **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "text-plain", "text/plain"), _text),
-    "refusal": _refusal,
+_CONVERTERS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
+    **dict.fromkeys(
+        ("text", "input_text", "output_text", "summary_text", "text-plain", "text/plain"),
+        lambda block: text_part(block.get("text")),
+    ),
+    "refusal": lambda block: text_part(block.get("refusal")),
     **dict.fromkeys(("reasoning", "thinking", "reasoning_content"), _reasoning),
     "redacted_thinking": _redacted_thinking,
     **dict.fromkeys(
         ("tool_call", "tool_use", "function_call", "custom_tool_call", "invalid_tool_call"), call_part
     ),
     **dict.fromkeys(("tool_result", "function_call_output", "custom_tool_call_output"), _tool_result),
-    **dict.fromkeys(("server_tool_call", "server_tool_call_chunk", "server_tool_use", "mcp_tool_use"), _server_call),
+    **dict.fromkeys(_NAMED_SERVER_CALLS, _server_call),
     "server_tool_result": _server_response,
     "executable_code": _code,
     **dict.fromkeys(
@@ -238,8 +219,8 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     ),
     "compaction": _compaction,
     "non_standard": _non_standard,
-    # Pieces of calls that the message's own list holds whole.
-    **dict.fromkeys(("input_json_delta", "tool_call_chunk"), _nothing),
+    # Pieces of calls; the message's own list has the whole calls.
+    **dict.fromkeys(("input_json_delta", "tool_call_chunk"), lambda _: None),
 }  # fmt: skip
 
 

@@ -1,10 +1,10 @@
-"""What tools and retrievers are defined as, are given and give back, in the form of the GenAI conventions."""
+"""Definitions, arguments and results of tools, and retrieved documents, in the form of the GenAI conventions."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from otel_callbacks._content.messages.parts import content_parts, ends, parsed
+from otel_callbacks._content.messages.parts import both_ends, content_parts, parse_json
 from otel_callbacks._mapping.reading import first_text, mapping
 
 MOST_DOCUMENTS = 256
@@ -14,16 +14,17 @@ _SCORES = ("score", "relevance_score", "similarity_score", "_score")
 _PARAMETERS = ("parameters", "input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema")
 _GROUPS = ("function_declarations", "functionDeclarations")
 _PAIR = 2
+_FIELDS = ("id", "page_content", "metadata")
 
 
 def tool_definitions(invocation_params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools a model was offered, each ``{"type": "function", "name", "description"?, "parameters"?}``.
+    """Return the tools a model was offered, each ``{"type": "function", "name", "description"?, "parameters"?}``.
 
-    Tools that the provider runs itself keep their own type, and of their settings nothing but a name: those hold
-    addresses and credentials. Source: ``gen_ai.tool.definitions``.
+    Tools that the provider runs keep their own type and a name, but no settings: those hold addresses and credentials.
+    Source: ``gen_ai.tool.definitions``.
 
     Args:
-        invocation_params: what ``on_chat_model_start`` tells of the request, in OpenAI's, Anthropic's, Google's or
+        invocation_params: The request as ``on_chat_model_start`` reports it, in OpenAI's, Anthropic's, Google's or
             Bedrock's form.
     """
     tools = invocation_params.get("tools") or invocation_params.get("functions")
@@ -34,9 +35,9 @@ def tool_definitions(invocation_params: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def _definitions(tool: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    grouped = next((tool[key] for key in _GROUPS if isinstance(tool.get(key), (list, tuple))), None)
-    if grouped is not None:
-        yield from (_function(entry) for entry in grouped if isinstance(entry, Mapping))
+    group = next((tool[key] for key in _GROUPS if isinstance(tool.get(key), (list, tuple))), None)
+    if group is not None:
+        yield from (_function(entry) for entry in group if isinstance(entry, Mapping))
         return
     nested = next((tool[key] for key in ("function", "toolSpec", "custom") if isinstance(tool.get(key), Mapping)), None)
     kind = tool.get("type")
@@ -59,7 +60,7 @@ def _function(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _server_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI and Anthropic give a type; Google's tool is a dictionary with one key."""
+    """Define a tool by its type, which OpenAI and Anthropic give; Google's tool is a dictionary with one key."""
     kind = tool.get("type")
     if not isinstance(kind, str) or kind == "function":
         kind = str(next(iter(tool), "unknown"))
@@ -69,37 +70,34 @@ def _server_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tool_arguments(inputs: object, input_str: object) -> object:
-    """The arguments a tool was called with: an object where LangChain or the text gives one.
+    """Return a tool's arguments: an object if LangChain or the text gives one.
 
     Args:
-        inputs: what ``on_tool_start`` got as ``inputs``, ``None`` in older releases of LangChain.
-        input_str: its positional text.
+        inputs: ``inputs`` of ``on_tool_start``; ``None`` in older LangChain releases.
+        input_str: The hook's positional text.
     """
-    return parsed(input_str) if inputs is None else inputs
+    return parse_json(input_str) if inputs is None else inputs
 
 
 def tool_result(output: object) -> object:
-    """What a tool gave back: the content of its message as an object where it is one, parts for content blocks.
+    """Return a tool's result: its message's content, as an object if it is JSON of one, as parts if it has blocks.
 
     Args:
-        output: what ``on_tool_end`` got: a ``ToolMessage``, a ``Command``, content blocks, anything.
+        output: The output in ``on_tool_end``: a ``ToolMessage``, a ``Command``, content blocks, anything.
     """
     content = getattr(output, "content", output) if hasattr(output, "tool_call_id") else output
-    blocks = isinstance(content, (list, tuple)) and bool(content) and all(_is_block(entry) for entry in content[:1])
-    return content_parts(content) if blocks else parsed(content)
+    first = content[0] if isinstance(content, (list, tuple)) and content else None
+    has_blocks = isinstance(first, Mapping) and isinstance(first.get("type"), str)
+    return content_parts(content) if has_blocks else parse_json(content)
 
 
-def _is_block(value: object) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("type"), str)
-
-
-def documents(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Retrieved documents in order, each ``{"id"?, "score"?, "content", "metadata"?}``; no score unless one is given.
+def documents(results: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return retrieved documents in order, each ``{"id"?, "score"?, "content", "metadata"?}``; no score is invented.
 
     Args:
-        found: documents, ``(document, score)`` pairs, dictionaries or texts. Source: ``gen_ai.retrieval.documents``.
+        results: Documents, ``(document, score)`` pairs, dictionaries or texts. Source: ``gen_ai.retrieval.documents``.
     """
-    return [_document(entry) for entry in ends(found, MOST_DOCUMENTS, "documents")]
+    return [_document(entry) for entry in both_ends(results, MOST_DOCUMENTS, "documents")]
 
 
 def _document(value: Any) -> dict[str, Any]:
@@ -127,9 +125,6 @@ def _read_document(value: Any) -> dict[str, Any]:
         "metadata": metadata or None,
     }
     return {key: entry for key, entry in document.items() if entry is not None or key == "content"}
-
-
-_FIELDS = ("id", "page_content", "metadata")
 
 
 def _finite_score(value: Any) -> float | None:
