@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from otel_callbacks._content.json import NOTHING, Json, Scrub, dumps, plain
+from otel_callbacks._content.json import NO_REDACTION, ContentRedactor, Json, dumps, plain
 
 _SMALLEST = 2  # bytes of an empty JSON text
 _SHORTEST_MESSAGE = 64
@@ -29,7 +29,7 @@ class ContentPolicy:
 
     max_value_bytes: int = 16 * 1024
     max_span_bytes: int = 256 * 1024
-    redactor: Scrub = field(default=NOTHING)
+    redactor: ContentRedactor = field(default=NO_REDACTION)
 
     def budget(self) -> Budget:
         """For one span, to be handed to each call that makes a value for it."""

@@ -1,12 +1,12 @@
-"""Binary data inside JSON-like values: what remains of it is its media type and its size, never the data."""
+"""Binary data inside JSON-like values: its media type and size stay, the data never does."""
 
 import re
 
 SHORTEST = 64
-"""Characters below which a text is not looked through for binary data."""
+"""Characters below which a text is not searched for binary data."""
 
-_UNMARKED = 512  # characters from which on bare base64, without a `data:` in front, is taken for binary data
-_SAMPLE = 64
+_BARE = 512  # characters from which bare base64, without `data:` in front, counts as binary data
+_SAMPLE = 64  # characters
 
 _DATA_URL = re.compile(r"data:([\w.+-]{1,64}/[\w.+-]{1,64})?((?:;[\w.=+-]{1,64}){0,4}),", re.ASCII | re.IGNORECASE)
 _EMBEDDED = re.compile(
@@ -16,17 +16,17 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]+")
 
 
 def bytes_mark(size: int, media_type: str | None = None) -> str:
-    """What stands in place of `size` bytes."""
+    """Return what stands in place of `size` bytes."""
     return f"<{media_type or 'binary'}, {size} bytes>"
 
 
 def decoded_size(text: str) -> int:
-    """Bytes that a base64 text holds."""
+    """Return the number of bytes that a base64 text holds."""
     return len(text) * 3 // 4 - text.count("=", -2)
 
 
 def data_url(text: str) -> tuple[str | None, int] | None:
-    """Media type and size in bytes of a text that is one ``data:`` URL, ``None`` for any other text."""
+    """Return media type and size in bytes of a text that is one ``data:`` URL, ``None`` for any other text."""
     if text[:5].lower() != "data:":
         return None
     head = _DATA_URL.match(text)
@@ -39,26 +39,26 @@ def data_url(text: str) -> tuple[str | None, int] | None:
 
 
 def without_data(text: str) -> str:
-    """A text that is nothing but binary data as its mark; any other text as it is. Looks at samples only."""
+    """Return the mark for a text that is nothing but binary data, any other text unchanged. Reads only samples."""
     if len(text) < SHORTEST:
         return text
     whole = data_url(text)
     if whole:
         return bytes_mark(whole[1], whole[0])
-    if len(text) >= _UNMARKED and _is_base64(text):
+    if len(text) >= _BARE and _is_base64(text):
         return bytes_mark(decoded_size(text))
     return text
 
 
 def without_embedded_data(text: str) -> str:
-    """`text` with marks in place of the ``data:`` URLs in it. Looks at every character."""
-    if ";" in text and ";base64," in text:
-        return _EMBEDDED.sub(lambda found: bytes_mark(decoded_size(found["data"]), found["type"]), text)
+    """Return `text` with marks in place of the ``data:`` URLs in it. Reads every character."""
+    if ";" in text and ";base64," in text:  # one character is found much faster than eight
+        return _EMBEDDED.sub(lambda url: bytes_mark(decoded_size(url["data"]), url["type"]), text)
     return text
 
 
 def _is_base64(text: str) -> bool:
-    """Judged by samples: base64 of anything soon shows digits and letters of both cases."""
+    """Judge by samples: base64 of any data soon has digits and letters of both cases."""
     if not _BASE64.fullmatch(text, len(text) - _SAMPLE):
         return False
     head = text[: 4 * _SAMPLE]

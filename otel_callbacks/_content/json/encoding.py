@@ -9,11 +9,11 @@ encode: Callable[[Json], bytes]
 """UTF-8 JSON of a tree of exact JSON types: finite numbers of at most 64 bits, text without lone surrogates."""
 
 decode: Callable[[bytes | str], Json]
-"""The tree of a JSON text; a ``ValueError`` if it is none."""
+"""The tree of a JSON text; raises ``ValueError`` if the text is not JSON."""
 
 try:
     import orjson
-except ImportError:  # pragma: no cover - run by a test in a process of its own
+except ImportError:  # pragma: no cover - a test runs it in its own process
     import json
 
     def encode(tree: Json) -> bytes:
@@ -26,7 +26,7 @@ else:
 
 
 def valid_text(text: str) -> str:
-    """`text`, lone surrogates replaced by U+FFFD: no UTF-8 form exists for those."""
+    """Return `text` with lone surrogates, which UTF-8 cannot encode, replaced by U+FFFD."""
     if text.isascii():
         return text
     try:

@@ -1,7 +1,7 @@
-"""One level of any object in simpler types: what a pydantic model, a set, a date or an unknown object is as JSON.
+"""One level of any object in simpler types: the JSON form of a pydantic model, a set, a date or an unknown object.
 
-Nothing here trusts an object: methods of built-in types are called past what a subclass made of them, everything
-else may raise, and no representation is asked of unknown objects (it may be slow, huge, or hold secrets).
+Nothing here trusts an object: methods of built-in types are called past a subclass's overrides, everything else may
+raise, and ``repr`` is never called on unknown objects (it may be slow, huge, or hold secrets).
 """
 
 import datetime as dt
@@ -26,22 +26,22 @@ _PRINTABLE = (
     dt.date, dt.time, dt.timedelta, dt.tzinfo, uuid.UUID, decimal.Decimal, fractions.Fraction,
     complex, PurePath, ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network,
 )  # fmt: skip
-"""Types of the standard library whose ``str`` is short and says all there is to say."""
+"""Standard library types whose ``str`` is short and complete."""
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
-def simplified(value: object, limit: int) -> object:
-    """`value` as text, number, list or dictionary of exact type, or as a simpler object; unreadable ones as a mark.
+def simplify(value: object, limit: int) -> object:
+    """Return `value` as text, number, list or dictionary of exact type, or as a simpler object; a mark if unreadable.
 
-    Members stay what they are. Of collections that are not lists, at most `limit` members are looked at.
+    Members stay unchanged. At most `limit` members of a collection are read.
     """
     try:
-        return _simplified(value, type(value), max(limit, 1))
+        return _simplify(value, type(value), max(limit, 1))
     except Exception:  # noqa: BLE001 - a hostile object may raise anything
         return UNREADABLE
 
 
-def _simplified(value: Any, kind: type, limit: int) -> object:
+def _simplify(value: Any, kind: type, limit: int) -> object:
     for base, form in _FORMS:
         if issubclass(kind, base):
             return form(value, limit)
@@ -72,7 +72,7 @@ def _bytes(value: Any, _limit: int) -> str:
 
 
 def _dictionary(value: Any, limit: int) -> object:
-    return dict(_first(dict.items(value), limit))
+    return dict(_first_members(dict.items(value), limit))
 
 
 def _namespace(value: Any, limit: int) -> object:
@@ -80,28 +80,28 @@ def _namespace(value: Any, limit: int) -> object:
 
 
 def _mapping(value: Any, limit: int) -> object:
-    return dict(_first(value.items(), limit))
+    return dict(_first_members(value.items(), limit))
 
 
 def _tuple(value: Any, limit: int) -> object:
     fields = getattr(type(value), "_fields", None)
     if fields is not None:
         return dict(zip(fields, tuple.__iter__(value), strict=True))
-    return _first(tuple.__iter__(value), limit, tuple.__len__(value))
+    return _first_members(tuple.__iter__(value), limit, tuple.__len__(value))
 
 
 def _list(value: Any, limit: int) -> object:
-    return _first(list.__iter__(value), limit, list.__len__(value))
+    return _first_members(list.__iter__(value), limit, list.__len__(value))
 
 
 def _collection(value: Any, limit: int) -> object:
-    return _first(value, limit, len(value))
+    return _first_members(value, limit, len(value))
 
 
-def _first(members: Iterable[Any], limit: int, total: int = 0) -> list[Any]:
-    """The first members, and a mark for the rest."""
-    taken = list(islice(members, limit))
-    return taken if total <= len(taken) else [*taken, f"[{total - len(taken)} of {total} left out]"]
+def _first_members(members: Iterable[Any], limit: int, total: int = 0) -> list[Any]:
+    """Return the first members, and a mark for the rest."""
+    head = list(islice(members, limit))
+    return head if total <= len(head) else [*head, f"[{total - len(head)} of {total} left out]"]
 
 
 def _printed(value: Any, _limit: int) -> str:
@@ -137,16 +137,17 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], object]], ...]
     (SimpleNamespace, _namespace),
     (Mapping, _mapping),
 )
-"""What is told by its base class."""
+"""Base class -> form; the first that matches counts."""
 
 
 def _dataclass(value: Any, _limit: int) -> object:
-    shown = [name for name, field in type(value).__dataclass_fields__.items() if field.repr]
-    return _attributes(value, shown)
+    # ``repr=False`` hides a field on purpose, often because it holds a secret.
+    names = [name for name, field in type(value).__dataclass_fields__.items() if field.repr]
+    return _attributes(value, names)
 
 
 def _model(value: Any, _limit: int) -> object:
-    """A pydantic model of version 2 or 1, without the fields that its class keeps out of dumps or representations."""
+    """Return a pydantic model, version 2 or 1, without the fields its class excludes from dumps or representations."""
     kind = type(value)
     fields = kind.__pydantic_fields__ if hasattr(kind, "__pydantic_fields__") else kind.__fields__
     hidden = {
@@ -167,18 +168,18 @@ def _attributes(value: object, names: Iterable[str]) -> dict[str, object]:
 
 
 def _array(value: Any, limit: int) -> object:
-    """A numpy array or scalar; of larger arrays the shape only."""
+    """Return a numpy array or scalar; of a large array, only its type and shape."""
     if value.size <= min(limit, _LARGEST_ARRAY):
         return value.tolist()
     return f"<array of {value.dtype}, shape {value.shape}>"
 
 
 _LARGEST_ARRAY = 64
-"""Numbers of an array that are shown; an embedding has more and says nothing to a reader."""
+"""Numbers of an array that are shown; an embedding has more, and means nothing to a reader."""
 
 _RECORDS: tuple[tuple[tuple[str, ...], Callable[[Any, int], object]], ...] = (
     (("__pydantic_fields__", "__fields_set__"), _model),
     (("__dataclass_fields__",), _dataclass),
     (("__array_interface__",), _array),
 )
-"""What is told by an attribute of its class."""
+"""Attributes of a class, any of which marks it -> form."""

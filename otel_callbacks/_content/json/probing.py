@@ -1,4 +1,4 @@
-"""The short way: most content is small and of plain types, and can be encoded without a copy."""
+"""The fast path: most content is small and of plain types, and can be encoded without a copy."""
 
 from math import isfinite
 from typing import Any, NamedTuple
@@ -6,44 +6,44 @@ from typing import Any, NamedTuple
 from otel_callbacks._content.json.binary import SHORTEST, without_data, without_embedded_data
 from otel_callbacks._content.json.copying import MAX_DEPTH, MAX_KEY, TooBigError
 
-_LARGE = 10**10
+_LARGE = 10**10  # integers from here on may be card or telephone numbers
 
 
 class UnusualError(Exception):
-    """The value holds something that must be changed before it can be JSON."""
+    """The value holds something that must change before it can become JSON."""
 
 
-class Probed(NamedTuple):
-    """What there is to look at in a value.
+class ProbeResult(NamedTuple):
+    """What redaction must check in a value.
 
     Attributes:
-        keys: all keys of dictionaries.
-        texts: all texts, and integers so large that they may be identifiers.
+        keys: All keys of dictionaries.
+        texts: All texts, and integers so large that they may be identifiers.
     """
 
     keys: set[str]
     texts: list[str]
 
 
-def probe(value: object, room: int) -> Probed:
-    """Reads a value that can be encoded as it is: of exact JSON types, not too deep, without binary data.
+def probe(value: object, room: int) -> ProbeResult:
+    """Read a value that can be encoded unchanged: of exact JSON types, not too deep, without binary data.
 
-    Goes level by level, so that neither depth nor cycles need book-keeping.
+    Level by level, so that neither depth nor cycles need book-keeping.
 
     Raises:
-        TooBigError: its JSON cannot lie within `room` bytes; found after work in proportion to `room`.
-        UnusualError: it cannot be encoded as it is.
+        TooBigError: Its JSON cannot fit into `room` bytes; raised after work in proportion to `room`.
+        UnusualError: It cannot be encoded unchanged.
     """
-    reading = _Reading(room)
+    reader = _LevelReader(room)
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = reading.members(level)
+        level = reader.read(level)
         if not level:
-            return reading.probed()
+            return reader.result()
     raise UnusualError
 
 
-class _Reading:
+class _LevelReader:
     __slots__ = ("_keys", "_room", "_texts")
 
     def __init__(self, room: int) -> None:
@@ -51,13 +51,13 @@ class _Reading:
         self._keys: set[str] = set()
         self._texts: list[str] = []
 
-    def probed(self) -> Probed:
+    def result(self) -> ProbeResult:
         if not all(type(key) is str and len(key) <= MAX_KEY for key in self._keys):
             raise UnusualError
-        return Probed(self._keys, self._texts)
+        return ProbeResult(self._keys, self._texts)
 
-    def members(self, level: list[object]) -> list[object]:
-        """Reads the values of one level, gives those of the next."""
+    def read(self, level: list[object]) -> list[object]:
+        """Read the values of one level and return those of the next."""
         deeper: list[Any] = []
         item: Any
         for item in level:

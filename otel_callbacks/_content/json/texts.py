@@ -1,68 +1,69 @@
-"""Fitting a text into a number of bytes: its two ends round a mark that says how long it was."""
+"""Fitting a text into a number of bytes: its two ends around a mark that gives its full length."""
 
 from typing import NamedTuple
 
 from otel_callbacks._content.json.binary import without_data, without_embedded_data
 from otel_callbacks._content.json.encoding import Json, encode, valid_text
-from otel_callbacks._content.json.scrub import Scrub
+from otel_callbacks._content.json.redactor import ContentRedactor
 
 MARGIN = 512
-"""Characters read beyond a cut and thrown away after redaction: what reading stopped in the middle of lies there."""
+"""Characters read beyond a cut and dropped after redaction: a secret that reading broke off in lies among them."""
 
 _ROOM_FOR_MARK = 48  # bytes, for texts of up to 10**16 characters
 _TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./+=~"
 
 
-class Fitted(NamedTuple):
-    """A bounded copy.
+class SizedTree(NamedTuple):
+    """A bounded copy of a value.
 
     Attributes:
-        tree: plain JSON types.
-        size: bytes of its compact JSON text in UTF-8.
+        tree: Plain JSON types.
+        size: Bytes of its compact JSON text in UTF-8.
     """
 
     tree: Json
     size: int
 
 
-def fit_text(text: str, room: int, scrub: Scrub) -> Fitted | None:
-    """`text` whole or cut, as JSON of at most `room` bytes; ``None`` if there is none so short.
+def fit_text(text: str, room: int, redactor: ContentRedactor) -> SizedTree | None:
+    """Return `text`, whole or cut, as JSON of at most `room` bytes; ``None`` if even the shortest cut is longer.
 
-    Of a long text, `room` and two margins are looked at. A secret that begins in front of a cut is found before the
-    cut is made; one that reading stopped in the middle of lies within the margin, and is gone with it.
+    Only `room` and two margins of a long text are read. A secret that begins in front of a cut is redacted before the
+    cut is made; one that reading broke off in lies within the margin and is dropped with it.
     """
     text = without_data(text)
-    kept = max(room - _ROOM_FOR_MARK, 0)
-    front, back = kept - kept // 3, kept // 3
-    if len(text) <= kept + 2 * MARGIN:
-        head = _clean(text, scrub)
+    both_ends = max(room - _ROOM_FOR_MARK, 0)
+    front, back = both_ends - both_ends // 3, both_ends // 3
+    if len(text) <= both_ends + 2 * MARGIN:
+        head = _clean(text, redactor)
         size = len(encode(head))
         if size <= room:
-            return Fitted(head, size)
-        shown = _prefix(head, front)
-        tail = head[len(shown) :]
+            return SizedTree(head, size)
+        beginning = _prefix(head, front)
+        rest = head[len(beginning) :]
     else:
-        head = _clean(text[: front + MARGIN], scrub)[:-MARGIN]
-        shown = _prefix(head, front)
-        tail = _clean(text[-back - MARGIN :], scrub)[MARGIN:].lstrip(_TOKEN_CHARACTERS)
-    if not kept:
+        head = _clean(text[: front + MARGIN], redactor)[:-MARGIN]
+        beginning = _prefix(head, front)
+        # The margin may itself end inside a token longer than it: drop what is left of that one.
+        rest = _clean(text[-back - MARGIN :], redactor)[MARGIN:].lstrip(_TOKEN_CHARACTERS)
+    if not both_ends:
         return _fit_beginning(head, room)
-    cut = f"{shown}...[cut from {len(text)} characters]...{_suffix(tail, back)}"
-    return Fitted(cut, len(encode(cut)))
+    cut = f"{beginning}...[cut from {len(text)} characters]...{_suffix(rest, back)}"
+    return SizedTree(cut, len(encode(cut)))
 
 
-def _clean(part: str, scrub: Scrub) -> str:
-    return scrub.redact_text(valid_text(without_embedded_data(part)))
+def _clean(part: str, redactor: ContentRedactor) -> str:
+    return redactor.redact_text(valid_text(without_embedded_data(part)))
 
 
-def _fit_beginning(text: str, room: int) -> Fitted | None:
+def _fit_beginning(text: str, room: int) -> SizedTree | None:
     cut = _prefix(text, room - len(encode("..."))) + "..." if room >= len(encode("...")) else ""
     size = len(encode(cut))
-    return Fitted(cut, size) if size <= room else None
+    return SizedTree(cut, size) if size <= room else None
 
 
 def _prefix(text: str, room: int) -> str:
-    """The longest beginning, or nearly, whose JSON without quotes has at most `room` bytes."""
+    """Return nearly the longest beginning whose JSON, without quotes, has at most `room` bytes."""
     while (size := len(encode(text)) - 2) > room:
         text = text[: len(text) * room // size]
     return text

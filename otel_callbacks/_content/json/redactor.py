@@ -1,4 +1,4 @@
-"""What bounding asks of redaction."""
+"""What bounding needs from redaction."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
@@ -6,27 +6,27 @@ from typing import Any, Protocol
 from otel_callbacks._content.json.encoding import Json
 
 
-class Scrub(Protocol):
-    """What takes secrets out of content while it is bounded. It sees each shown text once."""
+class ContentRedactor(Protocol):
+    """Removes secrets from content while it is bounded, and sees each text that is shown once."""
 
     def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:
-        """Whether `redact` surely changes nothing in a structure of these keys and texts."""
+        """Tell whether `redact` would certainly change nothing in a structure with these keys and texts."""
 
     def redact(self, structure: Json) -> Json:
-        """A structure without its secrets."""
+        """Return a structure without its secrets."""
 
     def redact_text(self, text: str) -> str:
-        """A text without its secrets."""
+        """Return a text without its secrets."""
 
     def redact_key(self, key: str) -> str:
-        """A dictionary's key, which may hold a secret itself."""
+        """Return a dictionary's key, which may itself hold a secret, without it."""
 
     def hidden(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:
-        """What stands for the value of a key that names a secret, ``None`` for other keys; `beside`: all entries."""
+        """Return the mark for the value of a key that names a secret, else ``None``; `beside`: all entries."""
 
 
-class _Nothing:
-    """Takes nothing out."""
+class _NoRedaction:
+    """Removes nothing."""
 
     def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:  # noqa: ARG002
         return True
@@ -44,4 +44,4 @@ class _Nothing:
         return None
 
 
-NOTHING: Scrub = _Nothing()
+NO_REDACTION: ContentRedactor = _NoRedaction()
