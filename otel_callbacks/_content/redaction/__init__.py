@@ -1,11 +1,11 @@
-"""Takes secrets out of content: built-in rules, an application's own patterns and callables; fails closed."""
+"""Removes secrets from content: built-in rules, an application's own patterns and callables; fails closed."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from otel_callbacks._content.redaction.guard import DROPPED
 from otel_callbacks._content.redaction.redactor import Redactor, ignore
-from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES, Rule
+from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES, OnRedaction, Rule
 
 __all__ = ["DEFAULT_RULES", "DROPPED", "PII_RULES", "RULES", "Redaction", "Redactor", "Rule", "configured"]
 
@@ -13,15 +13,15 @@ Redaction = str | re.Pattern[str] | Callable[[str], str]
 """The name of a rule for personal data, a regular expression, or a callable, text in and text out."""
 
 
-def configured(redact: Sequence[Redaction], on_redaction: Callable[[str, int], None] = ignore) -> Redactor:
-    """The default rules and what an application adds to them.
+def configured(redact: Sequence[Redaction], on_redaction: OnRedaction = ignore) -> Redactor:
+    """Return a redactor with the default rules and those an application adds.
 
     Args:
-        redact: names in `PII_RULES`, regular expressions and callables.
-        on_redaction: called with a rule's name and the number of values it took out.
+        redact: Names in `PII_RULES`, regular expressions and callables.
+        on_redaction: Called with a rule's name and the number of values it redacted.
 
     Raises:
-        re.error: a text is neither a rule's name nor a regular expression.
+        re.error: A text is neither a rule's name nor a regular expression.
     """
     personal = {rule.name: rule for rule in PII_RULES}
     rules = [personal[entry] for entry in redact if isinstance(entry, str) and entry in personal]

@@ -1,4 +1,4 @@
-"""All rules together, over texts and structures; a text pays only for rules that it may break."""
+"""All rules together, over texts and structures; a text pays only for the rules that may match it."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,19 +11,19 @@ from otel_callbacks._content.json import Json
 from otel_callbacks._content.redaction.assignments import may_assign, redact_assignments
 from otel_callbacks._content.redaction.guard import DROPPED, Guarded
 from otel_callbacks._content.redaction.keys import KeyMatcher, is_schema
-from otel_callbacks._content.redaction.rules import CARD, DEFAULT_RULES, Rule, mark
+from otel_callbacks._content.redaction.rules import CARD, DEFAULT_RULES, OnRedaction, Rule, mark
 
 _SHORTEST = 8  # characters of the shortest text that a pattern matches
-_SHORTEST_KEY = 16
-_LONGEST_WORD = 24
+_SHORTEST_KEY = 16  # the same of a key
+_LONGEST_WORD = 24  # characters of the longest word in `VOCABULARY`
 _SMALLEST_CARD = 10**12
 _KNOWN_KEYS = 4096
 _KNOWN_TEXTS = 4096
-_LARGE = 256  # characters from which on looking at a text again costs more than remembering its hash
+_LARGE = 256  # characters from which searching a text again costs more than remembering its hash
 
 _NAMING = frozenset({"name", "key"})
-"""Keys of what a ``value`` beside them is called."""
-_NOTHING_BESIDE: Mapping[Any, object] = MappingProxyType({})
+"""Keys that name the ``value`` beside them."""
+_NO_ENTRIES: Mapping[Any, object] = MappingProxyType({})
 
 _RUN = b"x" * 16
 
@@ -35,10 +35,10 @@ def _class(character: str) -> str:
 
 
 _CLASSES = "".join(_class(chr(code)) for code in range(128)).encode() + b" " * 128
-"""Byte -> "0" for digits, "x" and "-" for what tokens are made of beside those, a space for all others."""
+"""Byte -> "0" for digits, "x" or "-" for the other characters of tokens, a space for all others."""
 _WORDS = bytes(code if chr(code).isalnum() else 32 for code in range(128)) + b" " * 128
 """Byte -> itself for letters and digits, a space for all others."""
-_HEAD = 2  # characters, all of them letters or digits, that every literal has which a secret begins with
+_HEAD = 2  # letters or digits with which every literal begins that itself begins a secret
 _DIGIT_GROUP = b"0" * 4
 _CARDS = (b"0" * 13, b"0000 0000", b"0000-0000")
 
@@ -50,26 +50,27 @@ VOCABULARY = frozenset(
         *("stop", "length", "content_filter", "error"),
     }
 )
-"""Words of the conventions themselves: an application's redactors are not asked about them."""
+"""The conventions' own words, which an application's redactors do not get to see."""
 
 
 def ignore(_rule: str, _count: int) -> None:
-    """Count nothing."""
+    """Ignore a redaction."""
 
 
 class Redactor:
-    """Takes secrets out of texts and of structures of plain JSON types. Serves all threads.
+    """Removes secrets from texts and from structures of plain JSON types. One redactor serves all threads.
 
     Args:
-        rules: built-in or own `Rule` objects, applied in this order.
-        custom: an application's own: regular expressions, whose matches become ``[REDACTED:custom]``, and callables
-            that get each text and give it back without its secrets. One that raises, or gives back no text, has the
-            value dropped.
-        time_budget_s: seconds one call of a custom redactor may take; after a longer one, all its values are dropped.
-        on_redaction: called with the rule's name and the number of values it took out.
+        rules: Built-in or own `Rule` objects, applied in this order.
+        custom: An application's own redactors: regular expressions, whose matches become ``[REDACTED:custom]``, and
+            callables that take each text and return it without its secrets. If one raises or does not return text,
+            the value is dropped.
+        time_budget_s: Seconds that one call of a custom redactor may take; after a longer one, all later values are
+            dropped.
+        on_redaction: Called with a rule's name and the number of values it redacted.
 
     Raises:
-        re.error: a regular expression in `custom` is none.
+        re.error: A text in `custom` is not a regular expression.
     """
 
     def __init__(
@@ -78,17 +79,17 @@ class Redactor:
         custom: Sequence[str | re.Pattern[str] | Callable[[str], str]] = (),
         *,
         time_budget_s: float = 0.05,
-        on_redaction: Callable[[str, int], None] = ignore,
+        on_redaction: OnRedaction = ignore,
     ) -> None:
-        self._in_runs = _by_literal(rule for rule in rules if rule.in_run)
-        self._inside = [entry for entry in self._in_runs if not entry[1].begins]
+        self._in_run = _by_literal(rule for rule in rules if rule.in_run)
+        self._inside = [entry for entry in self._in_run if not entry[1].begins]
         self._by_head: dict[bytes, list[tuple[bytes, Rule]]] = {}
-        for literal, rule in self._in_runs:
+        for literal, rule in self._in_run:
             if rule.begins:
                 self._by_head.setdefault(literal[:_HEAD], []).append((literal, rule))
         self._anywhere = _by_literal(rule for rule in rules if rule.pattern and not rule.in_run and rule is not CARD)
         self._finds_cards = CARD in rules
-        self._report = on_redaction
+        self._on_redaction = on_redaction
         self._custom = [Guarded(redact, time_budget_s, on_redaction) for redact in custom]
         endings = {rule.name: rule.keys for rule in rules if rule.keys}
         self._knows_keys = bool(endings)
@@ -96,17 +97,17 @@ class Redactor:
         self._key_rule = lru_cache(_KNOWN_KEYS)(KeyMatcher(endings).rule)
 
     def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:
-        """Whether `redact` surely changes nothing in a structure of these keys and texts."""
+        """Tell whether `redact` would certainly change nothing in a structure with these keys and texts."""
         if self._custom or any(map(self._key_rule, keys)) or ("value" in keys and not _NAMING.isdisjoint(keys)):
             return False
-        unknown = [text for text in texts if len(text) < _LARGE or hash(text) not in self._clean]
-        if self._is_suspicious("\n".join([*keys, *unknown])):
+        new = [text for text in texts if len(text) < _LARGE or hash(text) not in self._clean]
+        if self._is_suspicious("\n".join([*keys, *new])):  # one search for all of them
             return False
-        self._remember(unknown)
+        self._remember(new)
         return True
 
     def redact(self, structure: Json) -> Json:
-        """A structure with marks in place of its secrets, which are told by their shapes and by their keys."""
+        """Return a structure with marks in place of its secrets, recognised by their shapes and by their keys."""
         kind = type(structure)
         if kind is str:
             return self.redact_text(structure)  # type: ignore[arg-type]
@@ -125,7 +126,7 @@ class Redactor:
         return self.redact(value) if hidden is None else hidden
 
     def redact_text(self, text: str) -> str:
-        """A text with marks in place of its secrets, or `DROPPED`."""
+        """Return a text with marks in place of its secrets, or `DROPPED`."""
         clean = self._redact_by_rules(text) if len(text) >= _SHORTEST else text
         if self._custom and not (len(text) <= _LONGEST_WORD and text in VOCABULARY):
             for redact in self._custom:
@@ -133,29 +134,29 @@ class Redactor:
         return clean
 
     def redact_key(self, key: str) -> str:
-        """A dictionary's key with a mark in place of a secret that it holds itself."""
+        """Return a dictionary's key with marks in place of secrets that it holds itself."""
         return self._redact_by_rules(key) if len(key) >= _SHORTEST_KEY else key
 
-    def hidden(self, key: str, value: object, beside: Mapping[Any, object] = _NOTHING_BESIDE) -> str | None:
-        """The mark in place of a value whose key names a secret; ``None`` if the value may be shown.
+    def hidden(self, key: str, value: object, beside: Mapping[Any, object] = _NO_ENTRIES) -> str | None:
+        """Return the mark for a value whose key names a secret; ``None`` if the value may be shown.
 
-        Headers and variables are also written as ``{"name": ..., "value": ...}``: `beside` is what the key stands in.
-        Values that cannot be a secret stay: ``None``, booleans, nothing, and the schema of a parameter of that name.
+        `beside` holds all entries of the dictionary: headers and variables may be ``{"name": ..., "value": ...}``.
+        Values that cannot be secrets stay: ``None``, booleans, empty texts, and a schema of a parameter of that name.
         """
         if value is None or type(value) is bool or (type(value) is str and not value) or is_schema(value):
             return None
-        name = self._key_rule(key) or (self._named(beside) if key == "value" and beside else None)
+        name = self._key_rule(key) or (self._rule_beside(beside) if key == "value" and beside else None)
         if name is None:
             return None
-        self._report(name, 1)
+        self._on_redaction(name, 1)
         return mark(name)
 
-    def _named(self, beside: Mapping[Any, object]) -> str | None:
+    def _rule_beside(self, beside: Mapping[Any, object]) -> str | None:
         names = (beside.get(key) for key in _NAMING)
         return next((rule for name in names if type(name) is str and (rule := self._key_rule(name))), None)
 
     def _may_hold_secret(self, text: str) -> bool:
-        """False if no rule can match; a large text is looked at once, however many runs pass it on."""
+        """Return whether any rule can match; a large text is searched once, however many runs pass it on."""
         if len(text) >= _LARGE and hash(text) in self._clean:
             return False
         if self._is_suspicious(text):
@@ -165,7 +166,7 @@ class Redactor:
 
     def _is_suspicious(self, text: str) -> bool:
         data = text.encode("utf-8", "surrogatepass")
-        return bool(self._suspects(data)) or (self._knows_keys and may_assign(data))
+        return bool(self._possible_rules(data)) or (self._knows_keys and may_assign(data))
 
     def _remember(self, clean: Iterable[str]) -> None:
         hashes = [hash(text) for text in clean if len(text) >= _LARGE]
@@ -176,25 +177,25 @@ class Redactor:
     def _redact_by_rules(self, text: str) -> str:
         if not self._may_hold_secret(text):
             return text
-        for rule in self._suspects(text.encode("utf-8", "surrogatepass")):
-            text = rule.apply(text, self._report)
-        return redact_assignments(text, self._key_rule, self._report) if self._knows_keys else text
+        for rule in self._possible_rules(text.encode("utf-8", "surrogatepass")):
+            text = rule.apply(text, self._on_redaction)
+        return redact_assignments(text, self._key_rule, self._on_redaction) if self._knows_keys else text
 
-    def _suspects(self, text: bytes) -> list[Rule]:
-        """The rules that may match, by what must occur in a text or in its JSON form for that."""
+    def _possible_rules(self, text: bytes) -> list[Rule]:
+        """Return the rules that may match, by the literals that must then occur in a text or in its JSON form."""
         classes = text.translate(_CLASSES)
         runs = _runs(text, classes)
-        possible = self._possible(text, runs) if runs else ()
-        found = [rule for literal, rule in possible if literal in (text if b" " in literal else runs)]
-        found += [rule for literal, rule in self._anywhere if literal in text]
+        literals = self._possible_literals(text, runs) if runs else ()
+        rules = [rule for literal, rule in literals if literal in (text if b" " in literal else runs)]
+        rules += [rule for literal, rule in self._anywhere if literal in text]
         if self._finds_cards and _DIGIT_GROUP in classes and any(map(classes.__contains__, _CARDS)):
-            found.append(CARD)
-        return list(dict.fromkeys(found))
+            rules.append(CARD)
+        return list(dict.fromkeys(rules))
 
-    def _possible(self, text: bytes, runs: bytes) -> Iterable[tuple[bytes, Rule]]:
-        """The literals worth looking for, with their rules: looking for each takes longer than all the rest."""
-        if b"\\" in text:
-            return self._in_runs
+    def _possible_literals(self, text: bytes, runs: bytes) -> Iterable[tuple[bytes, Rule]]:
+        """Return the literals worth searching for, with their rules: a search for each costs more than the rest."""
+        if b"\\" in text:  # a literal may stand behind an escaped line end, inside a word
+            return self._in_run
         heads = {word[:_HEAD] for word in runs.translate(_WORDS).split()}
         return chain(self._inside, *[self._by_head[head] for head in heads & self._by_head.keys()])
 
@@ -204,7 +205,7 @@ def _by_literal(rules: Iterable[Rule]) -> list[tuple[bytes, Rule]]:
 
 
 def _runs(text: bytes, classes: bytes) -> bytes:
-    """All long runs of characters that tokens are made of."""
+    """Return all long runs of token characters, separated by spaces."""
     flat = classes.replace(b"0", b"x").replace(b"-", b"x")
     runs = []
     start = flat.find(_RUN)

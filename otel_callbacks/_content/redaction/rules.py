@@ -1,7 +1,7 @@
-"""What is a secret: one rule for each shape of value or family of keys.
+"""The rules of redaction: one for each shape of secret or family of keys.
 
-Each pattern takes time in proportion to the text: no repetition stands inside another one that could match the same
-characters, and no pattern is tried where none of its literals occurs.
+Each pattern takes time in proportion to the text: no repetition is nested in another that could match the same
+characters, and no pattern is tried on a text that holds none of its literals.
 """
 
 import base64
@@ -12,20 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+OnRedaction = Callable[[str, int], None]
+"""Called with the name of a rule and the number of values it redacted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
     """A shape of secret.
 
     Attributes:
-        name: stands in the mark ``[REDACTED:<name>]`` and in the count of redactions.
-        pattern: what the secret looks like; a group named "secret" is the part to take out, else all of it is.
-        literals: one of them occurs wherever the pattern matches. Empty: cannot be said.
-        in_run: the match holds a run of `RUN` or more letters, digits and ``_-./+~=``, which the literals (those
-            without a space) are part of.
-        begins: the match begins with a literal, where a word begins or behind an escaped line end.
-        check: says of a match whether it is a secret.
-        keys: endings of keys whose values are secrets, words in lower case, a space between them.
+        name: Used in the mark ``[REDACTED:<name>]`` and in the count of redactions.
+        pattern: The secret's shape; only a group named "secret" is redacted, or the whole match if there is none.
+        literals: One of them occurs wherever the pattern matches. Empty if that holds for no literal.
+        in_run: The match holds a run of 16 or more letters, digits and ``_-./+~=`` that the literals (those without a
+            space) are part of.
+        begins: The match begins with a literal, at the beginning of a word or after an escaped line end.
+        check: Tells whether a match is a secret.
+        keys: Endings of keys whose values are secrets: words in lower case, separated by spaces.
     """
 
     name: str
@@ -36,40 +39,40 @@ class Rule:
     check: Callable[[str], bool] | None = None
     keys: tuple[str, ...] = ()
 
-    def apply(self, text: str, report: Callable[[str, int], None]) -> str:
-        """`text` with marks in place of this rule's secrets, whose number is reported."""
+    def apply(self, text: str, on_redaction: OnRedaction) -> str:
+        """Return `text` with marks in place of this rule's secrets, and pass their number to `on_redaction`."""
         group = "secret" if "secret" in self._compiled.groupindex else 0
         pieces: list[str] = []
         end = 0
-        for found in self._compiled.finditer(text):
-            if self.check is None or self.check(found[group]):
-                pieces += (text[end : found.start(group)], mark(self.name))
-                end = found.end(group)
+        for match in self._compiled.finditer(text):
+            if self.check is None or self.check(match[group]):
+                pieces += (text[end : match.start(group)], mark(self.name))
+                end = match.end(group)
         if not pieces:
             return text
-        report(self.name, len(pieces) // 2)
+        on_redaction(self.name, len(pieces) // 2)
         return "".join(pieces) + text[end:]
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
-        """Compiled when first needed: most rules never are, and compiling all takes longer than importing the rest."""
+        """Compiled on first use: most rules never are, and compiling all takes longer than importing the rest."""
         return re.compile(self.pattern or "(?!)")
 
 
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
-"""Where a word begins; texts that hold JSON have their line ends escaped."""
+"""The beginning of a word; in texts that hold JSON, line ends are escaped."""
 
 
 def mark(name: str) -> str:
-    """What stands in place of a secret."""
+    """Return what stands in place of a secret."""
     return f"[REDACTED:{name}]"
 
 
 def _token(name: str, prefixes: str, body: str, *, check: Callable[[str], bool] | None = None) -> Rule:
-    """A token told by how it begins."""
-    starts = tuple(prefixes.split())
-    pattern = rf"{_START}(?:{'|'.join(map(re.escape, starts))}){body}"
-    return Rule(name, pattern, starts, in_run=True, begins=True, check=check)
+    """Return a rule for tokens recognised by their prefixes, which `prefixes` separates by spaces."""
+    literals = tuple(prefixes.split())
+    pattern = rf"{_START}(?:{'|'.join(map(re.escape, literals))}){body}"
+    return Rule(name, pattern, literals, in_run=True, begins=True, check=check)
 
 
 def _keys(name: str, *endings: str) -> Rule:
@@ -85,7 +88,7 @@ def _is_mixed(text: str) -> bool:
 
 
 def _is_basic(text: str) -> bool:
-    """Whether it is base64 of ``user:password``."""
+    """Tell whether it is base64 of ``user:password``."""
     try:
         return b":" in base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -99,7 +102,7 @@ _ISSUERS = (
 
 
 def is_card_number(text: str) -> bool:
-    """Whether the digits in `text` are a payment card's: issuer, length and check digit (Luhn)."""
+    """Tell whether the digits in `text` are a payment card's, by issuer, length and check digit (Luhn)."""
     digits = [int(character) for character in text if character.isdigit()]
     if not re.fullmatch(_ISSUERS, "".join(map(str, digits))):
         return False
@@ -188,7 +191,7 @@ _TOKENS = (
 _SHAPES = (
     Rule(
         "private_key",
-        # Cut texts may hold only the beginning of a key, or only its end.
+        # A cut text may hold only the beginning of a key, or only its end.
         (
             r"-----BEGIN[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.]|-(?!----))*"
             r"(?:-----END[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
@@ -272,8 +275,8 @@ _PERSONAL = (
 )  # fmt: skip
 
 DEFAULT_RULES: tuple[Rule, ...] = (*_SHAPES, *_TOKENS, CARD, *_KEYS)
-"""Keys and tokens of providers, private keys, JWTs, credentials, connection strings, payment cards, telling keys."""
+"""Provider keys and tokens, private keys, JWTs, credentials, connection strings, card numbers, names of secrets."""
 PII_RULES: tuple[Rule, ...] = _PERSONAL
-"""Personal data, to be added on request: e-mail addresses, telephone numbers, IP addresses."""
+"""Personal data, added on request: e-mail addresses, telephone numbers, IP addresses."""
 RULES: dict[str, Rule] = {rule.name: rule for rule in (*DEFAULT_RULES, *PII_RULES)}
 """Every built-in rule by name."""
