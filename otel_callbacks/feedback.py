@@ -1,4 +1,4 @@
-"""From an answer to its trace, and from what was thought of an answer to the span that gave it."""
+"""From an answer to its trace, and from an evaluation of an answer to the span that produced it."""
 
 import math
 import re
@@ -29,12 +29,12 @@ _SPAN_ID = re.compile("(?!0{16})[0-9a-f]{16}")
 
 
 class TraceRef(NamedTuple):
-    """Where a run is found.
+    """The place of a run among traces.
 
     Attributes:
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
-        sampled: whether its span was exported.
+        sampled: Whether its span was sampled, and so exported.
     """
 
     trace_id: str
@@ -43,12 +43,12 @@ class TraceRef(NamedTuple):
 
     @classmethod
     def of(cls, place: SpanContext) -> "TraceRef":
-        """The place of a span."""
+        """Return the reference to a span."""
         return cls(format_trace_id(place.trace_id), format_span_id(place.span_id), place.trace_flags.sampled)
 
 
 def run_key(run_id: UUID | str) -> int | None:
-    """The integer of a run's id, also of the one in a message's id; ``None`` where it holds none."""
+    """Return the integer of a run's id, which may also be part of a message's id; ``None`` if there is none."""
     if isinstance(run_id, UUID):
         return run_id.int
     text = str(run_id)
@@ -61,11 +61,11 @@ def run_key(run_id: UUID | str) -> int | None:
 
 
 def trace_url(ref: TraceRef, base: str = "http://localhost:16686") -> str:
-    """The address of a trace in Jaeger, with the span opened.
+    """Return the address of a trace in Jaeger, with the span opened.
 
     Args:
-        ref: from `OTelCallbackHandler.trace_ref`.
-        base: Jaeger's own address.
+        ref: A reference from `OTelCallbackHandler.trace_ref`.
+        base: The address of Jaeger.
     """
     return f"{base.rstrip('/')}/trace/{quote(ref.trace_id)}?uiFind={quote(ref.span_id)}"
 
@@ -82,15 +82,16 @@ def record_evaluation(
     """Emit the event ``gen_ai.evaluation.result`` of the GenAI conventions, in the context of the evaluated span.
 
     Args:
-        ref: the evaluated run.
-        name: what was evaluated, such as "relevance" or "user_feedback".
-        score: a finite number on the evaluation's own scale.
-        label: a word for it, such as "pass".
-        explanation: why. Leaves whatever is captured, but without secrets, and shortened to 16 KiB.
-        logger_provider: where the event goes; the global provider by default.
+        ref: The evaluated run.
+        name: The evaluation's name, such as "relevance" or "user_feedback".
+        score: A finite number on the evaluation's own scale.
+        label: A word for the result, such as "pass".
+        explanation: The reason. It leaves even where capture is off, but without secrets, and cut to 16 KiB.
+        logger_provider: Emits the event; the global provider by default.
 
     Raises:
-        ValueError: there is neither a score nor a label, the score is no finite number, or `ref` is no place of a run.
+        ValueError: There is neither a score nor a label, the score is not a finite number, or `ref` does not refer to a
+            run.
     """
     if score is None and label is None:
         raise ValueError("record_evaluation needs a score, a label, or both")
@@ -120,10 +121,10 @@ def _finite(score: Any) -> float:
 
 def _context_of(ref: Any) -> Context:
     if not (isinstance(ref, TraceRef) and _is_id(_TRACE_ID, ref.trace_id) and _is_id(_SPAN_ID, ref.span_id)):
-        raise ValueError(f"ref={ref!r}: must be what OTelCallbackHandler.trace_ref gave")
+        raise ValueError(f"ref={ref!r}: must come from OTelCallbackHandler.trace_ref")
     flags = TraceFlags(TraceFlags.SAMPLED if ref.sampled else TraceFlags.DEFAULT)
-    place = SpanContext(int(ref.trace_id, 16), int(ref.span_id, 16), is_remote=True, trace_flags=flags)
-    return set_span_in_context(NonRecordingSpan(place), Context())
+    span_context = SpanContext(int(ref.trace_id, 16), int(ref.span_id, 16), is_remote=True, trace_flags=flags)
+    return set_span_in_context(NonRecordingSpan(span_context), Context())
 
 
 def _is_id(form: re.Pattern[str], text: Any) -> bool:
