@@ -16,12 +16,12 @@ from tests.support.telemetry import Telemetry
 
 
 def ids(span) -> tuple[str, str]:
-    """Trace and span id as a reference has them."""
+    """The trace and span id in the form of a reference."""
     return f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
 
 
 def test_run_is_found_while_it_runs_and_afterwards(telemetry: Telemetry):
-    """By the id that the application gave the run."""
+    """The id that the application gave a run leads to its span while it runs and after it has ended."""
     handler, run_id = telemetry.handler(), uuid.uuid4()
     during: list[TraceRef | None] = []
     chain = RunnableLambda(lambda _: during.append(handler.trace_ref(run_id)), name="work")
@@ -32,40 +32,40 @@ def test_run_is_found_while_it_runs_and_afterwards(telemetry: Telemetry):
 
 
 def test_answer_leads_to_its_trace(telemetry: Telemetry):
-    """A message's id names the run that made it."""
+    """A message's id leads to the run that produced it."""
     handler = telemetry.handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     assert handler.trace_ref(answer.id)[:2] == ids(telemetry.span("chat"))
 
 
 def test_hidden_run_is_found_at_its_visible_ancestor(telemetry: Telemetry):
-    """While it runs."""
+    """While a hidden run is open, its id leads to the span of its visible ancestor."""
     handler, inner = telemetry.handler(detail="operations"), uuid.uuid4()
-    found: list[TraceRef | None] = []
-    hidden = RunnableLambda(lambda _: found.append(handler.trace_ref(inner)), name="hidden")
+    refs: list[TraceRef | None] = []
+    hidden = RunnableLambda(lambda _: refs.append(handler.trace_ref(inner)), name="hidden")
     outer = RunnableLambda(lambda _: hidden.invoke("x", {"run_id": inner}), name="outer")
     outer.invoke("x", {"callbacks": [handler]})
-    assert found[0][:2] == ids(telemetry.span("invoke_workflow outer"))
+    assert refs[0][:2] == ids(telemetry.span("invoke_workflow outer"))
 
 
 @pytest.mark.parametrize("run_id", [uuid.uuid4(), "no id at all", "", "run-7"])
 def test_unknown_run_is_nowhere(telemetry: Telemetry, run_id):
-    """No error, no invention."""
+    """An unknown or malformed id raises no error and leads nowhere."""
     assert telemetry.handler().trace_ref(run_id) is None
 
 
 def test_memory_of_ended_runs_is_bounded(telemetry: Telemetry, monkeypatch):
-    """Old runs are forgotten, the last ones are known."""
+    """Old runs are forgotten; the latest ones are still found."""
     monkeypatch.setattr(table, "_REMEMBERED_ENDED", 10)
     handler = telemetry.handler()
     answers = [ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]}).id for _ in range(50)]
-    known = [handler.trace_ref(answer) is not None for answer in answers]
-    assert known[-10:] == [True] * 10
-    assert sum(known) <= 20
+    is_found = [handler.trace_ref(answer) is not None for answer in answers]
+    assert is_found[-10:] == [True] * 10
+    assert sum(is_found) <= 20
 
 
 def test_unsampled_run_has_a_place_that_says_so():
-    """Its trace id may be in logs; its span is in no back end."""
+    """An unsampled run has a reference, for its trace id may be in logs, and it says that no back end has the span."""
     telemetry = Telemetry(sampler=ALWAYS_OFF)
     handler = telemetry.handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
@@ -73,14 +73,14 @@ def test_unsampled_run_has_a_place_that_says_so():
 
 
 def test_address_in_jaeger():
-    """Trace and span are in it."""
+    """Jaeger's address of a run holds its trace and span id."""
     ref = TraceRef("a" * 32, "b" * 16)
     assert trace_url(ref) == f"http://localhost:16686/trace/{'a' * 32}?uiFind={'b' * 16}"
     assert trace_url(ref, "https://jaeger.example/ui/").startswith("https://jaeger.example/ui/trace/aaa")
 
 
 def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: Telemetry):
-    """`gen_ai.evaluation.result` follows the conventions, has the span's ids, and no secret in its explanation."""
+    """`gen_ai.evaluation.result` follows the conventions, carries the span's ids, and explains without secrets."""
     handler = telemetry.handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     ref = handler.trace_ref(answer.id)
@@ -115,7 +115,7 @@ def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: Telemetry):
     ],
 )
 def test_evaluation_of_no_run_is_refused(telemetry: Telemetry, ref):
-    """An event with ids that no span can have would be lost in silence."""
+    """A reference that no span can have is refused: its event would be lost silently."""
     with pytest.raises(ValueError, match="trace_ref"):
         record_evaluation(ref, "lost", score=1, logger_provider=telemetry.logger_provider)
     assert telemetry.logs == ()
@@ -123,22 +123,22 @@ def test_evaluation_of_no_run_is_refused(telemetry: Telemetry, ref):
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), "good", object()])
 def test_score_is_a_finite_number(telemetry: Telemetry, score):
-    """Nothing else survives the way to a back end."""
+    """A score that is not a finite number is refused: it would not reach a back end intact."""
     with pytest.raises(ValueError, match="finite number"):
         record_evaluation(TraceRef("a" * 32, "b" * 16), "odd", score=score, logger_provider=telemetry.logger_provider)
     assert telemetry.logs == ()
 
 
 def test_evaluation_needs_a_result():
-    """A mistake in code."""
+    """An evaluation with neither a score nor a label is a mistake in code, and refused."""
     with pytest.raises(ValueError, match="a score, a label"):
         record_evaluation(TraceRef("a" * 32, "b" * 16), "empty")
 
 
-def test_places_are_those_of_nodes_too(telemetry: Telemetry):
-    """Any visible run is known, not roots only."""
+def test_nodes_have_references_of_their_own(telemetry: Telemetry):
+    """Every visible run has its own span id, not only the root."""
     handler = telemetry.handler()
-    seen: list[str] = []
-    handler.subscribe(lambda summary: seen.append(summary.span_id))
+    span_ids: list[str] = []
+    handler.subscribe(lambda summary: span_ids.append(summary.span_id))
     graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})
-    assert len(set(seen)) == 2
+    assert len(set(span_ids)) == 2

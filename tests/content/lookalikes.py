@@ -1,4 +1,4 @@
-"""What resembles secrets and is none: texts and keys that redaction must leave alone, beside keys that it must not."""
+"""Look-alikes of secrets: texts and keys that redaction must leave alone, and keys that it must not."""
 
 from otel_callbacks._content.redaction.rules import is_card_number
 from tests.content.secrets import SEED, Maker, fours
@@ -35,13 +35,13 @@ HARMLESS_KEYS = _split(
 
 
 def negatives(seed: int = SEED) -> list[str]:
-    """At least two hundred texts that resemble secrets and hold none."""
+    """Return at least two hundred texts that resemble secrets but hold none."""
     maker = Maker(seed)
     return [*_PROSE, *_CODE, *_identifiers(maker), *_numbers(maker)]
 
 
 def _identifiers(maker: Maker) -> list[str]:
-    """What logs and tool calls are full of."""
+    """Return the identifiers that fill logs and tool calls."""
     uuid = "-".join(maker.hexadecimal(length) for length in (8, 4, 4, 4, 12))
     return [
         *(f"request {'-'.join(maker.hexadecimal(n) for n in (8, 4, 4, 4, 12))} done" for _ in range(10)),
@@ -64,7 +64,7 @@ def _identifiers(maker: Maker) -> list[str]:
 
 
 def _numbers(maker: Maker) -> list[str]:
-    """Long numbers that are no cards: wrong check digit, wrong issuer, other things."""
+    """Return long numbers that are not card numbers: wrong check digit, wrong issuer, other things."""
     wrong = [str(int(maker.card("4", 16)) + 1) for _ in range(10)]
     grouped = [" ".join(fours(str(int(maker.card("5105", 16)) + 2))) for _ in range(5)]
     other = [text for text in ("1" + maker.digits(15) for _ in range(10)) if not is_card_number(text)]

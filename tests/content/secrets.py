@@ -1,4 +1,4 @@
-"""Invented secrets, made at run time from pieces: none of them stands in this file."""
+"""Invented secrets, assembled at run time from pieces: no whole secret stands in this file."""
 
 import base64
 import random
@@ -16,9 +16,9 @@ class Sample(NamedTuple):
     """A text with a secret in it.
 
     Attributes:
-        rule: the rule that must find it.
-        secret: what must not be seen any more.
-        text: where it stands.
+        rule: The rule that must find it.
+        secret: The part that must disappear.
+        text: The text around it.
     """
 
     rule: str
@@ -33,28 +33,28 @@ class Maker:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, and nothing real
 
     def of(self, alphabet: str, length: int) -> str:
-        """So many random characters of an alphabet."""
+        """Return random characters of an alphabet."""
         return "".join(self._random.choices(alphabet, k=length))
 
     def word(self, length: int) -> str:
-        """Letters and digits, at least one digit among them."""
+        """Return letters and digits, with at least one digit."""
         return self.of(_WORDS, length - 2) + self.of(string.digits, 1) + self.of(string.ascii_letters, 1)
 
     def hexadecimal(self, length: int) -> str:
-        """Hexadecimal digits."""
+        """Return hexadecimal digits."""
         return self.of(_HEX, length)
 
     def digits(self, length: int) -> str:
-        """Decimal digits."""
+        """Return decimal digits."""
         return self.of(string.digits, length)
 
     def card(self, prefix: str, length: int) -> str:
-        """A card number with the right check digit."""
+        """Return a card number with a correct check digit."""
         body = prefix + self.digits(length - len(prefix) - 1)
         return next(body + last for last in string.digits if _luhn(body + last))
 
     def jwt(self) -> str:
-        """Header, payload and signature."""
+        """Return a header, a payload and a signature."""
         header, payload = (
             base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
             for text in ('{"alg":"HS256"}', '{"sub":"' + self.word(12) + '"}')
@@ -62,7 +62,7 @@ class Maker:
         return f"{header}.{payload}.{self.word(43)}"
 
     def private_key(self, kind: str) -> str:
-        """Lines of base64 between the two marks."""
+        """Return lines of base64 between the two marks."""
         body = "\n".join(self.of(_WORDS + "+/", 64) for _ in range(5))
         name = f"{kind}PRIVATE " + "KEY"
         return f"-----BEGIN {name}-----\n{body}\n-----END {name}-----"
@@ -168,11 +168,11 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
         lambda m: "-".join(fours(m.card("51", 16))),
     ],
 }
-"""Rule -> makers of secrets that are told by their own shape."""
+"""Rule -> makers of secrets that it recognises by their shape."""
 
 
 def fours(number: str) -> list[str]:
-    """The number in groups of four digits."""
+    """Return the number in groups of four digits."""
     return [number[start : start + 4] for start in range(0, len(number), 4)]
 
 
@@ -186,7 +186,7 @@ _PLACES: tuple[Callable[[str], str], ...] = (
 
 
 def positives(seed: int = SEED) -> list[Sample]:
-    """At least two hundred secrets in running text."""
+    """Return at least two hundred secrets in running text."""
     maker = Maker(seed)
     samples = [
         Sample(rule, secret, _placed(rule, place, secret))
@@ -204,7 +204,7 @@ def _placed(rule: str, place: Callable[[str], str], secret: str) -> str:
 
 def _credentials(maker: Maker) -> list[Sample]:
     bearer, password = maker.word(32), maker.word(14)
-    opaque = maker.of(string.ascii_lowercase, 24)  # not a digit in it
+    opaque = maker.of(string.ascii_lowercase, 24)  # without a digit
     basic = base64.b64encode(f"{maker.word(6)}:{maker.word(12)}".encode()).decode()
     short = base64.b64encode(f"me:{maker.word(7)}".encode()).decode()
     aws = maker.of(_WORDS, 37) + "a1Z"

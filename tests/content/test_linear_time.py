@@ -1,4 +1,4 @@
-"""Redaction takes time in proportion to the text, whatever the text: fuzzed with repetition of what rules look for."""
+"""Redaction takes time in proportion to the text, for any text: fuzzed with repetitions of what rules look for."""
 
 from itertools import product
 from time import process_time
@@ -8,7 +8,7 @@ import pytest
 from otel_callbacks._content.redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
 
 SHORT, LONG = 3_000, 24_000
-"""Characters. A pattern that needs the square of the length takes 64 times as long for the second."""
+"""Characters. A pattern that takes quadratic time is 64 times as slow on the second."""
 GROWTH = 20
 
 ALL = (*DEFAULT_RULES, *PII_RULES)
@@ -22,7 +22,7 @@ UNITS = (
 
 
 def seconds(redactor: Redactor, text: str) -> float:
-    """The least CPU time of some redactions."""
+    """Return the least CPU time of several redactions."""
     times = []
     for _ in range(3):
         started = process_time()
@@ -32,19 +32,19 @@ def seconds(redactor: Redactor, text: str) -> float:
 
 
 def repeated(unit: str, length: int) -> str:
-    """The unit over and over."""
+    """Return the unit repeated up to a length."""
     return (unit * (length // len(unit) + 1))[:length]
 
 
 def grows_too_fast(redactor: Redactor, start: str, unit: str) -> bool:
-    """Whether eight times the text takes far more than eight times as long; what is done in no time is not judged."""
+    """Tell whether eight times the text takes far more than eight times as long; very short times do not count."""
     long = seconds(redactor, start + repeated(unit, LONG))
     return long > 0.004 and long > GROWTH * seconds(redactor, start + repeated(unit, SHORT))
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_pack_is_linear_in_any_repetition(unit):
-    """All rules together, on a text that holds one literal of each rule's in front of the repetition."""
+    """All rules together stay linear on a text with the literals of every rule in front of the repetition."""
     literals = " ".join(literal for rule in ALL for literal in rule.literals)
 
     assert not grows_too_fast(Redactor(ALL), literals, unit)
@@ -52,7 +52,7 @@ def test_pack_is_linear_in_any_repetition(unit):
 
 @pytest.mark.parametrize("rule", [rule for rule in ALL if rule.pattern], ids=lambda rule: rule.name)
 def test_rule_is_linear_in_repetitions_of_its_own_literals(rule: Rule):
-    """Each rule alone, on its literals repeated with characters that its pattern repeats."""
+    """Each rule alone stays linear on its literals, repeated with characters that its pattern repeats."""
     redactor = Redactor([rule])
     literals = rule.literals or ("4111",)
 

@@ -1,4 +1,4 @@
-"""Messages of all shapes, in the conventions' form."""
+"""Messages of all shapes take the conventions' form."""
 
 import json
 from dataclasses import dataclass
@@ -58,12 +58,12 @@ class State:
     ],
 )
 def test_input_of_any_form_is_the_same_message(messages):
-    """However a user's message is written down, it is the same in the conventions' form."""
+    """A user's message in any form is the same message in the conventions' form."""
     assert input_messages(messages) == [user("hi")]
 
 
 def test_input_without_messages_gives_none():
-    """Inputs that hold no messages are no reason to fail."""
+    """An input that holds no messages gives an empty list and no error."""
     for value in (None, 5, {}, {"other": 1}, [], object(), values.Hostile()):
         read = input_messages(value)
         assert read == []
@@ -78,17 +78,17 @@ def test_input_without_messages_gives_none():
     ],
 )  # fmt: skip
 def test_message_has_the_role_of_its_speaker(message, role):
-    """Roles are those of the conventions; unknown ones stay."""
+    """Roles become those of the conventions; unknown ones stay."""
     assert input_messages([message]) == [{"role": role, "parts": [text("x")]}]
 
 
 def test_names_are_kept():
-    """Agents sign their messages."""
+    """A message keeps its name, with which agents sign theirs."""
     assert input_messages([AIMessage("x", name="weather_agent")])[0]["name"] == "weather_agent"
 
 
 def test_message_that_cannot_be_read_keeps_its_place():
-    """A message of no known form does not take its neighbours with it, and the list stays one of messages."""
+    """A message of an unknown form does not affect its neighbours, and the list remains a list of messages."""
     for message in (values.Hostile(), 5, SimpleNamespace(type="ai", content=values.Hostile()), None):
         read = json.loads(dumps(input_messages([HumanMessage("before"), message, HumanMessage("after")]), PLENTY))
 
@@ -98,7 +98,7 @@ def test_message_that_cannot_be_read_keeps_its_place():
 
 
 def test_long_conversations_are_read_at_both_ends():
-    """Of very many messages only the first and last are looked at."""
+    """Only the first and last messages of a very long conversation are read."""
     read = input_messages([HumanMessage(str(number)) for number in range(1000)], limit=10)
 
     assert [message["parts"][0]["content"] for message in read] == [
@@ -179,7 +179,7 @@ CALL_PART = {"type": "tool_call", "id": "t1", "name": "f", "arguments": {"a": 1}
     ],
 )
 def test_tool_calls_come_once(message, expected):
-    """Calls are read from the message's own lists; one that stands in the content, too, keeps its place there."""
+    """Calls come from the message's own lists; one that is also in the content keeps its place there."""
     assert input_messages([message])[0] == {"role": "assistant", "parts": expected}
 
 
@@ -196,14 +196,14 @@ def test_tool_calls_come_once(message, expected):
     ],
 )
 def test_answer_of_a_tool_is_a_response(message, expected):
-    """A tool's message answers the call that it names."""
+    """A tool's message becomes the response to the call that it names."""
     assert input_messages([message]) == [
         {"role": "tool", "name": "f", "parts": [{"type": "tool_call_response"} | expected]}
     ]
 
 
 def test_what_openai_gives_beside_the_content_is_read():
-    """Reasoning, a refusal and spoken output lie in ``additional_kwargs``."""
+    """Reasoning, a refusal and spoken output come from ``additional_kwargs``."""
     extra = {
         "reasoning_content": "hm", "refusal": "no",
         "audio": {"id": "a1", "data": PICTURE, "transcript": "said"},
@@ -233,8 +233,8 @@ def test_what_openai_gives_beside_the_content_is_read():
         ({}, {}, None),
     ],
 )
-def test_finish_reason_is_the_conventions_where_known(metadata, info, reason):
-    """Finish reasons of all providers are told in the conventions' words, unknown ones stay, none is invented."""
+def test_finish_reason_is_the_conventions_if_there_is_one(metadata, info, reason):
+    """Providers' finish reasons become the conventions' words; unknown ones stay, none is invented."""
     message = AIMessage("x", tool_calls=[CALL], response_metadata=metadata)
     [answer] = output_messages([ChatGeneration(message=message, generation_info=info)])
 
@@ -243,7 +243,7 @@ def test_finish_reason_is_the_conventions_where_known(metadata, info, reason):
 
 
 def test_each_choice_is_a_message():
-    """Several choices, of chat or of text models, stay several."""
+    """Each choice of a chat or a text model becomes its own message."""
     chat = [ChatGeneration(message=AIMessage(word)) for word in ("one", "two")]
     plain_text = [Generation(text="three", generation_info={"finish_reason": "length"})]
 
@@ -252,7 +252,7 @@ def test_each_choice_is_a_message():
 
 
 def test_prompts_of_text_models_are_users_messages():
-    """A text model's prompt has no role of its own."""
+    """A text model's prompt, which has no role, becomes a user's message."""
     assert prompt_messages(["hi"]) == [user("hi")]
 
 
@@ -266,12 +266,12 @@ def test_prompts_of_text_models_are_users_messages():
     ],
 )
 def test_answer_of_an_agent_is_its_last_message(output, answer):
-    """What an agent gives back at its end is one message of the assistant."""
+    """An agent's answer is one message of the assistant."""
     assert answer_messages(output) == [{"role": "assistant", "parts": [text(answer)]}]
 
 
-def test_named_tuple_is_no_list_of_messages():
-    """The fields of a workflow's own record stay named, so that redaction sees which of them are secrets."""
+def test_named_tuple_is_not_a_list_of_messages():
+    """A workflow's own record keeps its field names, so that redaction sees which fields are secrets."""
 
     class Login(NamedTuple):
         password: str

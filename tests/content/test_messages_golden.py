@@ -1,4 +1,4 @@
-"""Every recorded payload's content, as it is exported: golden files, and the conventions' schemas."""
+"""The exported content of every recorded payload matches its golden file and the conventions' schemas."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ PLENTY = 1 << 20
 
 
 def contents(scenario: str) -> list[dict[str, Any]]:
-    """The content of each event of a scenario, under the names of the attributes it becomes."""
+    """Return the content of each event of a scenario, by the names of the attributes that it becomes."""
     objects = Objects()
-    seen = []
+    result = []
     for event in events(scenario):
         args, kwargs = objects.arguments(event)
         if event.hook in _CONTENT:
-            seen.append({"hook": event.hook, **_CONTENT[event.hook](args, kwargs)})
-    return seen
+            result.append({"hook": event.hook, **_CONTENT[event.hook](args, kwargs)})
+    return result
 
 
 _CONTENT: dict[str, Callable[[list[Any], dict[str, Any]], dict[str, Any]]] = {
@@ -42,12 +42,12 @@ _CONTENT: dict[str, Callable[[list[Any], dict[str, Any]], dict[str, Any]]] = {
     "on_chain_start": lambda args, _: {"input": run_value(args[1])},
     "on_chain_end": lambda args, _: {"output": run_value(args[0])},
 }
-"""Hook -> what its arguments hold of content."""
+"""Hook -> the content in its arguments."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_recorded_payload_gives_its_golden_content(scenario, request):
-    """Messages, tool calls, documents and states of a recorded payload are exactly those of its golden file."""
+    """A recorded payload's messages, tool calls, documents and states are exactly those in its golden file."""
     try:
         actual = json.dumps(json.loads(dumps(contents(scenario), PLENTY)), indent=1, ensure_ascii=False) + "\n"
     except NotLoadable as reason:
@@ -61,16 +61,16 @@ def test_recorded_payload_gives_its_golden_content(scenario, request):
 @pytest.mark.parametrize("max_bytes", [200, 400, 1000, PLENTY])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_recorded_payload_keeps_to_the_schemas_when_cut(scenario, max_bytes):
-    """What a recorded payload's content becomes satisfies the conventions' schemas, whole or cut."""
+    """A recorded payload's content satisfies the conventions' schemas, whole or cut."""
     try:
-        seen = contents(scenario)
+        contents_of_events = contents(scenario)
     except NotLoadable as reason:
         pytest.skip(str(reason))
-    for content in seen:
+    for content in contents_of_events:
         for name, value in content.items():
             assert problems(name, json.loads(dumps(value, max_bytes))) == []
 
 
 def test_every_golden_file_belongs_to_a_payload():
-    """No golden file outlives the payload it was made from."""
+    """Every golden file belongs to a recorded payload, and every payload has one."""
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == SCENARIOS

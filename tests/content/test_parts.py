@@ -1,4 +1,4 @@
-"""Content blocks of LangChain and of providers as parts of the conventions."""
+"""Content blocks of LangChain and of providers become the conventions' parts."""
 
 import pytest
 
@@ -106,7 +106,7 @@ from tests.content.forms import PICTURE, SIZE, parts, text
     ],
 )
 def test_content_block_becomes_a_part(block, part):
-    """Blocks of LangChain and of providers become parts of the conventions."""
+    """Every block of LangChain and of a provider becomes a part in the conventions' form."""
     assert parts(block) == [part]
 
 
@@ -193,5 +193,5 @@ PDF = IMAGE | {"modality": "document", "mime_type": "application/pdf"}
     ],
 )
 def test_file_becomes_its_kind_and_size_or_address(block, part):
-    """Files in any provider's wrapping are named and measured; their data is not passed on."""
+    """A file in any provider's wrapping is named and measured; its data is not passed on."""
     assert parts(block) == [part]

@@ -1,4 +1,4 @@
-"""Inputs and outputs of chains and graph nodes."""
+"""Inputs and outputs of chains and graph nodes: their messages and documents take the conventions' form."""
 
 import json
 
@@ -39,28 +39,28 @@ from tests.content.forms import PLENTY, user
         pytest.param({"n": 5, "t": (1, 2)}, {"n": 5, "t": [1, 2]}, id="plain"),
     ],
 )
-def test_messages_inside_values_of_steps_have_the_same_form(value, shown):
-    """What nodes and chains are given and give back shows messages and documents as everywhere else."""
+def test_messages_inside_run_values_have_the_same_form(value, shown):
+    """Inputs and outputs of nodes and chains show messages and documents in the same form as everywhere else."""
     assert run_value(value) == shown
 
 
 def test_interrupts_are_shown_by_their_fields():
-    """A graph's output names what it waits for."""
+    """A graph's output shows what it waits for."""
     shown = json.loads(dumps(run_value({"__interrupt__": [Interrupt(value="Go on?")]}), PLENTY))
 
     assert shown["__interrupt__"][0]["value"] == "Go on?"
 
 
 def test_wide_values_are_not_searched_without_end():
-    """Of a state with millions of entries only so many are looked at."""
-    looked_at = 0
+    """Only a bounded number of entries is read, even in a state with millions."""
+    reads = 0
 
     class Entry:
         def __getattr__(self, name):
-            nonlocal looked_at
-            looked_at += 1
+            nonlocal reads
+            reads += 1
             raise AttributeError(name)
 
     run_value([[[Entry()] * 200] * 200] * 200)
 
-    assert 0 < looked_at < 50_000
+    assert 0 < reads < 50_000

@@ -1,4 +1,4 @@
-"""Whatever content holds, and wherever it is cut, it keeps to the conventions' schemas."""
+"""Content of any kind, cut anywhere, satisfies the conventions' schemas."""
 
 import json
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ calls = st.lists(
     max_size=3,
 )
 messages = st.one_of(
-    st.builds(lambda content, found: SimpleNamespace(type="ai", content=content, tool_calls=found), contents, calls),
+    st.builds(lambda content, calls: SimpleNamespace(type="ai", content=content, tool_calls=calls), contents, calls),
     st.builds(lambda content: SimpleNamespace(type="tool", content=content, tool_call_id="t", name="n"), contents),
     st.fixed_dictionaries(
         {"role": st.one_of(st.sampled_from(["user", "assistant", "tool"]), values.scalars), "content": contents}
@@ -70,9 +70,9 @@ tools = st.dictionaries(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(messages, max_size=8), st.integers(2, 3000))
 def test_any_messages_keep_to_the_schema_whole_and_cut(given_messages, max_bytes):
-    """Whatever messages hold, and wherever they are cut, they are messages of the conventions."""
-    for scrub in (Redactor(), Redactor((), [lambda text: "changed"])):
-        shown = json.loads(dumps(input_messages(given_messages), max_bytes, scrub))
+    """Messages with any content, cut anywhere, satisfy the conventions' schema."""
+    for redactor in (Redactor(), Redactor((), [lambda text: "changed"])):
+        shown = json.loads(dumps(input_messages(given_messages), max_bytes, redactor))
         assert problems("input_messages", shown) == []
 
 
@@ -91,13 +91,13 @@ def test_any_messages_keep_to_the_schema_whole_and_cut(given_messages, max_bytes
     ),
     st.integers(2, 1500),
 )
-def test_any_documents_keep_to_the_schema_whole_and_cut(found, max_bytes):
-    """Whatever a retriever gives back, it is shown as documents of the conventions."""
-    assert problems("retrieval_documents", json.loads(dumps(documents(found), max_bytes))) == []
+def test_any_documents_keep_to_the_schema_whole_and_cut(results, max_bytes):
+    """Any result of a retriever, cut anywhere, is shown as documents of the conventions."""
+    assert problems("retrieval_documents", json.loads(dumps(documents(results), max_bytes))) == []
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(tools, values.anything), max_size=6), st.integers(2, 1500))
-def test_any_tools_keep_to_the_schema_whole_and_cut(offered, max_bytes):
-    """Whatever a request calls its tools, they are shown as definitions of the conventions."""
-    assert problems("tool_definitions", json.loads(dumps(tool_definitions({"tools": offered}), max_bytes))) == []
+def test_any_tools_keep_to_the_schema_whole_and_cut(tools_param, max_bytes):
+    """Any value that a request gives as its tools is shown as definitions of the conventions."""
+    assert problems("tool_definitions", json.loads(dumps(tool_definitions({"tools": tools_param}), max_bytes))) == []

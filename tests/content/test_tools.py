@@ -1,4 +1,4 @@
-"""Tool definitions, arguments and results, and documents, in the conventions' form."""
+"""Tool definitions, arguments and results, and documents take the conventions' form."""
 
 import json
 
@@ -98,13 +98,13 @@ FUNCTION = {"type": "function", "name": "f", "description": "d", "parameters": {
     ],
 )
 def test_tool_definitions_are_flat(params, expected):
-    """Tools of all providers are defined in the conventions' flat form; settings of server tools stay behind."""
+    """Tools of all providers get the conventions' flat form; settings of server tools stay behind."""
     assert tool_definitions(params) == expected
     assert problems("tool_definitions", expected) == []
 
 
 def test_parameter_called_password_is_described():
-    """The schema of a tool survives redaction, though its parameters have telling names."""
+    """The schema of a tool survives redaction, even if its parameters are named like secrets."""
     parameters = {"type": "object", "properties": {"password": {"type": "string", "description": "the user's"}}}
     definitions = tool_definitions({"tools": [{"name": "login", "input_schema": parameters}]})
 
@@ -120,8 +120,8 @@ def test_parameter_called_password_is_described():
         (None, "{broken", "{broken"),
     ],
 )
-def test_tool_arguments_are_an_object_where_they_can_be(inputs, input_str, arguments):
-    """Arguments come as LangChain parsed them, else as the text's JSON, else as the text."""
+def test_tool_arguments_are_an_object_if_possible(inputs, input_str, arguments):
+    """Arguments are what LangChain parsed, else the text's JSON, else the text."""
     assert tool_arguments(inputs, input_str) == arguments
 
 
@@ -138,12 +138,12 @@ def test_tool_arguments_are_an_object_where_they_can_be(inputs, input_str, argum
     ],
 )
 def test_tool_result_is_the_content(output, result):
-    """A tool's result is the content of its message, or what it gave back."""
+    """A tool's result is the content of its message, or its return value."""
     assert tool_result(output) == result
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("result", "expected"),
     [
         (Document("x"), {"content": "x"}),
         (Document("x", id="d1", metadata={"source": "s"}), {"id": "d1", "content": "x", "metadata": {"source": "s"}}),
@@ -160,9 +160,9 @@ def test_tool_result_is_the_content(output, result):
         ("x", {"content": "x"}),
     ],
 )
-def test_document_has_a_score_only_where_one_is_given(found, expected):
-    """Documents keep id, content and metadata; scores come from metadata or beside the document, never from nowhere."""
-    shown = json.loads(dumps(documents([found]), PLENTY))
+def test_document_has_a_score_only_if_one_is_given(result, expected):
+    """Documents keep id, content and metadata; scores come from the metadata or a pair, and are never invented."""
+    shown = json.loads(dumps(documents([result]), PLENTY))
 
     assert shown == json.loads(dumps([expected], PLENTY))
     assert problems("retrieval_documents", shown) == []

@@ -1,4 +1,4 @@
-"""Values that break encoders: hostile objects, odd types, and hypothesis strategies for anything at all."""
+"""Values that break encoders: hostile objects, odd types, and Hypothesis strategies for any object."""
 
 import dataclasses
 import datetime as dt
@@ -48,7 +48,7 @@ def _fail(*_args: object, **_kwargs: object) -> Any:
 
 
 class Hostile:
-    """Raises whatever it is asked."""
+    """Raises on any use."""
 
     __getattribute__ = __repr__ = __str__ = __len__ = __iter__ = __bool__ = __hash__ = __eq__ = __getitem__ = _fail
     __class__ = property(_fail)
@@ -89,14 +89,14 @@ class HostileClass(metaclass=HostileMeta):
 
 
 def cycle() -> dict[str, Any]:
-    """A dictionary in a list in itself."""
+    """Return a dictionary in a list in itself."""
     outer: dict[str, Any] = {"name": "outer"}
     outer["members"] = [outer, {"owner": outer}]
     return outer
 
 
 def nested(depth: int) -> list[Any]:
-    """Lists in lists."""
+    """Return lists in lists."""
     value: list[Any] = []
     for _ in range(depth):
         value = [value]
@@ -104,7 +104,7 @@ def nested(depth: int) -> list[Any]:
 
 
 def grown() -> dict[str, Any]:
-    """A structure that says the same many times over: small to hold, huge to write."""
+    """Return a structure that repeats its members: small in memory, huge as text."""
     value: dict[str, Any] = {"end": 1}
     for _ in range(40):
         value = {"left": value, "right": value}
@@ -133,7 +133,7 @@ scalars = st.one_of(
     st.floats(),
     text,
     st.binary(max_size=80),
-    st.integers(0, len(ODD) - 1).map(lambda index: [ODD[index]]),  # bare, the hostile ones break hypothesis
+    st.integers(0, len(ODD) - 1).map(lambda index: [ODD[index]]),  # in a list: bare hostile objects break Hypothesis
 )
 keys = st.one_of(text, st.integers(), st.none(), st.booleans(), st.tuples(st.integers(), text))
 
@@ -165,4 +165,4 @@ json_values = st.recursive(
     ),
     max_leaves=30,
 )
-"""What JSON itself can hold."""
+"""Any JSON value."""

@@ -7,19 +7,19 @@ from otel_callbacks._mapping.records import Inherited
 from tests.mapping.records import answer, message, start
 
 
-def planned(**fields):
-    """The attributes a model run is given at span creation."""
+def plan_attributes(**fields):
+    """The attributes of a model run at span creation."""
     return model.plan(start(**fields), Inherited()).attributes
 
 
-def requested(**fields):
+def request_attributes(**fields):
     """The request attributes of a model run."""
     out = {}
     model.request(start(**fields), out)
     return out
 
 
-def responded(result):
+def response_attributes(result):
     """The response attributes of a model's result."""
     out = {}
     model.response(result, out)
@@ -39,22 +39,22 @@ def responded(result):
     ],
 )
 def test_request_model_comes_from_parameters_then_metadata(fields, expected):
-    """The model asked for is looked up among the invocation parameters, then in ``ls_model_name``."""
+    """The request model comes from the invocation parameters, then from ``ls_model_name``."""
     assert model.request_model(start(**fields)) == expected
 
 
 @pytest.mark.parametrize(("run_type", "operation"), [("chat", "chat"), ("llm", "text_completion")])
 def test_span_is_named_after_operation_and_model(run_type, operation):
-    """The span's name is the operation and the model, or the operation alone where no model is known."""
+    """The span's name is the operation and the model, or only the operation if the model is unknown."""
     assert model.plan(start(run_type, params={"model": "m"}), Inherited()).name == f"{operation} m"
     assert model.plan(start(run_type), Inherited()).name == operation
 
 
-def test_plan_gives_what_samplers_and_metrics_need():
-    """Operation, provider and request model are known at span creation; an unknown model has no attribute."""
+def test_plan_has_what_samplers_and_metrics_need():
+    """Operation, provider and request model are attributes at span creation; an unknown model has none."""
     operation = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "unknown"}
-    assert planned(params={"model": "m"}) == {**operation, "gen_ai.request.model": "m"}
-    assert planned() == operation
+    assert plan_attributes(params={"model": "m"}) == {**operation, "gen_ai.request.model": "m"}
+    assert plan_attributes() == operation
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_plan_gives_what_samplers_and_metrics_need():
     ],
 )
 def test_server_is_where_the_models_endpoint_points_to(kwargs, expected):
-    """Address and port come from the endpoint among the model's own fields, together or not at all."""
-    attributes = planned(serialized={"kwargs": kwargs})
+    """Address and port come from the endpoint in the model's own fields, both or neither."""
+    attributes = plan_attributes(serialized={"kwargs": kwargs})
     assert (attributes.get("server.address"), attributes.get("server.port")) == (expected or (None, None))
 
 
-def test_endpoint_with_a_password_gives_only_the_host():
-    """User and password in an endpoint are not exported."""
-    attributes = planned(serialized={"kwargs": {"base_url": "https://user:pass@host.example:8443/v1?key=s"}})
+def test_endpoint_with_a_password_gives_only_host_and_port():
+    """An endpoint's user, password and query are not exported."""
+    attributes = plan_attributes(serialized={"kwargs": {"base_url": "https://user:pass@host.example:8443/v1?key=s"}})
     assert (attributes["server.address"], attributes["server.port"]) == ("host.example", 8443)
     assert "pass" not in repr(attributes)
 
@@ -115,8 +115,8 @@ def test_endpoint_with_a_password_gives_only_the_host():
     ],
 )
 def test_request_parameters(params, expected):
-    """Each invocation parameter the convention knows becomes its attribute, in the convention's type."""
-    assert requested(params=params) == expected
+    """Each invocation parameter the convention defines becomes its attribute, in the convention's type."""
+    assert request_attributes(params=params) == expected
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_request_parameters(params, expected):
         {"response_format": "json"},
     ],
 )
-def test_senseless_parameters_are_left_out(params):
-    """Values of a wrong type or range give no attribute and raise nothing."""
-    assert requested(params=params) == {}
+def test_invalid_parameters_are_left_out(params):
+    """A value of a wrong type or range gives no attribute and raises no error."""
+    assert request_attributes(params=params) == {}
 
 
 def test_metadata_fills_in_for_parameters():
-    """``ls_temperature`` and ``ls_max_tokens`` count where the parameters say nothing."""
+    """``ls_temperature`` and ``ls_max_tokens`` count if the parameters lack them."""
     metadata = {"ls_temperature": 0.3, "ls_max_tokens": 9}
-    assert requested(metadata=metadata, params={"temperature": 0.1}) == {
+    assert request_attributes(metadata=metadata, params={"temperature": 0.1}) == {
         "gen_ai.request.temperature": 0.1,
         "gen_ai.request.max_tokens": 9,
     }
@@ -150,14 +150,16 @@ def test_metadata_fills_in_for_parameters():
 
 def test_structured_output_asks_for_json():
     """``with_structured_output`` marks the call, whatever method it uses."""
-    assert requested(options={"ls_structured_output_format": {"schema": {}}}) == {"gen_ai.output.type": "json"}
+    assert request_attributes(options={"ls_structured_output_format": {"schema": {}}}) == {"gen_ai.output.type": "json"}
 
 
 def test_service_tier_belongs_to_openai():
-    """The service tier asked for is exported for OpenAI only, whose attribute it is."""
+    """The requested service tier is exported for OpenAI only, whose attribute it is."""
     params = {"service_tier": "flex"}
-    assert requested(params=params, metadata={"ls_provider": "openai"}) == {"openai.request.service_tier": "flex"}
-    assert requested(params=params, metadata={"ls_provider": "groq"}) == {}
+    assert request_attributes(params=params, metadata={"ls_provider": "openai"}) == {
+        "openai.request.service_tier": "flex"
+    }
+    assert request_attributes(params=params, metadata={"ls_provider": "groq"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -171,8 +173,8 @@ def test_service_tier_belongs_to_openai():
     ],
 )
 def test_response_model(metadata, llm_output, expected):
-    """The model that answered is read from the message, then from ``llm_output``."""
-    out = responded(answer(message(response_metadata=metadata), llm_output=llm_output))
+    """The response model comes from the message, then from ``llm_output``."""
+    out = response_attributes(answer(message(response_metadata=metadata), llm_output=llm_output))
     assert out.get("gen_ai.response.model") == expected
 
 
@@ -187,8 +189,8 @@ def test_response_model(metadata, llm_output, expected):
     ],
 )
 def test_response_id_is_the_providers(fields, expected):
-    """The response id is the provider's; an id LangChain made from the run's is none."""
-    assert responded(answer(message(**fields))).get("gen_ai.response.id") == expected
+    """The response id is the provider's; an id that LangChain made from the run's does not count."""
+    assert response_attributes(answer(message(**fields))).get("gen_ai.response.id") == expected
 
 
 @pytest.mark.parametrize(
@@ -206,22 +208,22 @@ def test_response_id_is_the_providers(fields, expected):
     ],
 )
 def test_finish_reason(info, metadata, expected):
-    """The reason is read where providers put it, as they spell it; none is invented."""
+    """The finish reason is read where providers put it, and spelled as they do; none is invented."""
     generation = SimpleNamespace(generation_info=info, message=message(response_metadata=metadata))
     reasons = model.finish_reasons([generation])
     assert reasons == ([expected] if expected else [])
 
 
 def test_finish_reasons_of_several_choices():
-    """Every choice that has a reason gives one, in the choices' order."""
+    """Every choice with a reason gives one, in the order of the choices."""
     result = answer(*[message(response_metadata={"finish_reason": reason}) for reason in ("stop", "length")])
-    assert responded(result)["gen_ai.response.finish_reasons"] == ["stop", "length"]
+    assert response_attributes(result)["gen_ai.response.finish_reasons"] == ["stop", "length"]
 
 
 @pytest.mark.parametrize("result", [None, object(), SimpleNamespace(generations=None), SimpleNamespace(generations=[])])
 def test_result_without_generations_gives_nothing(result):
-    """A result of an unknown shape gives no attribute and raises nothing."""
-    assert responded(result) == {}
+    """A result of an unknown shape gives no attribute and raises no error."""
+    assert response_attributes(result) == {}
 
 
 @pytest.mark.parametrize(
@@ -238,11 +240,11 @@ def test_result_without_generations_gives_nothing(result):
     ],
 )
 def test_chunk_with_content(token, chunk, expected):
-    """Text, tool calls and reasoning are content; the announcement of the role and the end marker are not."""
+    """Text, tool calls and reasoning are content; the role announcement and the end marker are not."""
     assert model.has_content(token, SimpleNamespace(message=chunk) if chunk else None) is expected
 
 
 def test_text_length_counts_characters_of_the_first_choice():
-    """The length of a partial answer is that of its text, 0 where there is none."""
+    """The length of a partial answer is that of its text, 0 without one."""
     assert model.text_length(SimpleNamespace(generations=[[SimpleNamespace(text="partial")]])) == 7
     assert model.text_length(SimpleNamespace(generations=[])) == 0
