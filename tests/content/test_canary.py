@@ -1,4 +1,4 @@
-"""A secret in every field of every hook: with capture off it is in nothing that leaves the process."""
+"""A secret in every field of every hook: with capture off, nothing that leaves the process has it."""
 
 import logging
 import uuid
@@ -27,12 +27,12 @@ from tests.support.programs import State, create_agent, needs_contexts_of_tasks,
 from tests.support.telemetry import Telemetry
 
 CANARY = "wobbly-teapot-of-the-emperor"
-"""No rule of redaction knows it: only not capturing keeps it back."""
+"""No redaction rule recognises it: only capturing nothing keeps it back."""
 
 
 @pytest.fixture(autouse=True)
 def nothing_leaks(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Search all that was exported, logged and put into baggage."""
+    """Search everything exported and logged for the canary."""
     with caplog.at_level(logging.DEBUG):
         yield
     exported = repr(list(documents(telemetry)))
@@ -43,7 +43,7 @@ def nothing_leaks(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> Ite
 
 
 class ProviderError(Exception):
-    """An error as providers' clients raise it: message, body, response with headers and an address with a query."""
+    """An error as raised by providers' clients: message, body, response with headers, and an address with a query."""
 
     def __init__(self) -> None:
         super().__init__(f"could not answer {CANARY}")
@@ -149,7 +149,7 @@ FAILURES = {
 
 
 def happen(handler: OTelCallbackHandler, run_id: uuid.UUID) -> None:
-    """All that may happen inside a run."""
+    """Report everything that may happen inside a run."""
     chunk = ChatGenerationChunk(message=AIMessageChunk(CANARY))
     handler.on_llm_new_token(CANARY, chunk=chunk, run_id=run_id)
     handler.on_custom_event("tick", {CANARY: CANARY}, run_id=run_id, metadata={"x": CANARY}, tags=[])
@@ -157,15 +157,15 @@ def happen(handler: OTelCallbackHandler, run_id: uuid.UUID) -> None:
     handler.on_text(CANARY, run_id=run_id)
     handler.on_agent_action(AgentAction("look", CANARY, CANARY), run_id=run_id)
     handler.on_agent_finish(AgentFinish({"output": CANARY}, CANARY), run_id=run_id)
-    asked = SimpleNamespace(id="1", value=CANARY, ns=[CANARY])
-    handler.on_interrupt(SimpleNamespace(run_id=run_id, interrupts=[asked], checkpoint_id="c", status=CANARY))
+    question = SimpleNamespace(id="1", value=CANARY, ns=[CANARY])
+    handler.on_interrupt(SimpleNamespace(run_id=run_id, interrupts=[question], checkpoint_id="c", status=CANARY))
     handler.on_resume(SimpleNamespace(run_id=run_id, checkpoint_id="c", status=CANARY))
 
 
 @pytest.mark.parametrize("ending", [ENDS, FAILURES], ids=["end", "error"])
 @pytest.mark.parametrize("kind", STARTS)
 def test_no_field_of_a_hook_leaves(telemetry: Telemetry, kind, ending):
-    """Every argument that LangChain hands over, beside names and identities, in a root and in a child."""
+    """No argument of a hook leaves but names and identities, neither from a root nor from a child."""
     handler = telemetry.handler(detail="all", chunk_metrics=True, remote_parent=True)
     for parent in (None, uuid.uuid4()):
         if parent is not None:
@@ -207,7 +207,7 @@ def _chain() -> Any:
 
 
 def test_chain_in_every_call_style(telemetry: Telemetry):
-    """Question, prompt, answer and result stay here."""
+    """In every call style, question, prompt, answer and result stay here."""
     config = {"callbacks": [telemetry.handler(detail="all")]}
     _chain().invoke({"q": CANARY}, config)
     _chain().batch([{"q": CANARY}] * 2, config)
@@ -215,7 +215,7 @@ def test_chain_in_every_call_style(telemetry: Telemetry):
 
 
 async def test_chain_in_every_async_call_style(telemetry: Telemetry):
-    """The async twins do the same."""
+    """In every async call style, question, prompt, answer and result stay here."""
     config = {"callbacks": [telemetry.handler(detail="all")]}
 
     async def work(text: str) -> str:
@@ -231,7 +231,7 @@ async def test_chain_in_every_async_call_style(telemetry: Telemetry):
 @needs_create_agent
 @pytest.mark.parametrize("name", ["look", "fail"])
 def test_agent_with_a_tool(telemetry: Telemetry, name):
-    """Arguments, results and failures of tools stay here, in the agent, its nodes and its models, too."""
+    """Arguments, results and errors of tools stay here, on the agent, its nodes and its models as well."""
     program = create_agent(ScriptedChat(script=[calling(name, city=CANARY), CANARY]), [look, fail], name="helper")
     try:
         program.invoke({"messages": [("user", CANARY)]}, {"callbacks": [telemetry.handler(detail="all")]})
@@ -242,14 +242,14 @@ def test_agent_with_a_tool(telemetry: Telemetry, name):
 @needs_contexts_of_tasks
 @needs_create_agent
 async def test_agent_with_a_tool_in_async_code(telemetry: Telemetry):
-    """The async twin."""
+    """In async code, arguments and results of tools stay here as well."""
     program = create_agent(ScriptedChat(script=[calling("look", city=CANARY), CANARY]), [look], name="helper")
     config = {"callbacks": [telemetry.handler(detail="all")]}
     [part async for part in program.astream({"messages": [("user", CANARY)]}, config, stream_mode="messages")]
 
 
 def test_graph_that_asks_a_person(telemetry: Telemetry):
-    """What is asked and what is answered stay here."""
+    """A graph's question to a person and the answer stay here."""
     builder = StateGraph(State).add_node("ask", lambda _: {"seen": [interrupt(CANARY)]})
     program = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver(), name="approval")
     config = {"callbacks": [telemetry.handler(detail="all")], "configurable": {"thread_id": "1"}}
@@ -259,7 +259,7 @@ def test_graph_that_asks_a_person(telemetry: Telemetry):
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
 def test_failing_model(telemetry: Telemetry, way):
-    """The message, body and headers of a provider's error stay here, and those of its cause."""
+    """A provider's error keeps its message, body and headers here, and those of its cause."""
     config = {"callbacks": [telemetry.handler(detail="all")]}
     with pytest.raises(ProviderError):
         list(getattr(ScriptedChat(script=[ProviderError()]), way)(CANARY, config))

@@ -1,4 +1,4 @@
-"""Where content goes, what decides it, and what becomes of it there."""
+"""Where content goes, what decides it, and what it looks like there."""
 
 import asyncio
 import json
@@ -33,22 +33,22 @@ ANSWER = [{"role": "assistant", "parts": [{"type": "text", "content": "because"}
 
 
 def ask(handler: OTelCallbackHandler, question: str = "why?", **config: Any) -> None:
-    """One call of a model."""
+    """Call a model once."""
     ScriptedChat(script=["because"]).invoke(question, {"callbacks": [handler], **config})
 
 
 def on_spans(telemetry: Telemetry) -> bool:
-    """Whether any span has messages."""
+    """Tell whether any span has messages."""
     return any("gen_ai.input.messages" in (span.attributes or {}) for span in telemetry.spans)
 
 
 def counted(telemetry: Telemetry, metric: str) -> dict[str, float]:
-    """A counter's values by its only label."""
+    """Return a counter's values by its only label."""
     return {value: point.value for point in telemetry.points(metric) for value in point.attributes.values()}
 
 
 def read(telemetry: Telemetry, span: str, key: str) -> Any:
-    """A captured value, parsed."""
+    """Return a captured value, parsed."""
     return json.loads(telemetry.span(span).attributes[key])
 
 
@@ -69,21 +69,21 @@ class Shelf(BaseRetriever):
         ("span_and_event", True, True),
     ],
 )
-def test_content_goes_where_it_was_asked_for(telemetry: Telemetry, where, span, event):
-    """Spans, log events, both or nothing; by default nothing."""
+def test_content_goes_where_configured(telemetry: Telemetry, where, span, event):
+    """Content goes to spans, to log events, to both or nowhere, as `capture` says."""
     ask(telemetry.handler(capture=where))
     assert on_spans(telemetry) is span
     assert len(telemetry.logs) == event
 
 
 def test_nothing_is_captured_by_default(telemetry: Telemetry):
-    """A handler nobody configured keeps all content back."""
+    """A handler without configuration keeps all content back."""
     ask(telemetry.handler())
     assert not on_spans(telemetry)
     assert telemetry.logs == ()
 
 
-def test_event_of_a_model_call_is_structured_and_tells_its_span(telemetry: Telemetry):
+def test_event_of_a_model_call_is_structured_and_names_its_span(telemetry: Telemetry):
     """`gen_ai.client.inference.operation.details` has the span's ids, its attributes, and messages as structures."""
     ask(telemetry.handler(capture="span_and_event"))
     [record] = telemetry.logs
@@ -97,7 +97,7 @@ def test_event_of_a_model_call_is_structured_and_tells_its_span(telemetry: Telem
 
 
 def test_failed_call_has_its_event_without_an_answer(telemetry: Telemetry):
-    """What was asked is told, nothing is invented, and the error's type is there."""
+    """The event of a failed call has the input and the error's type, and no invented output."""
     with pytest.raises(ValueError, match="broken"):
         ScriptedChat(script=[ValueError("broken")]).invoke(
             "why?", {"callbacks": [telemetry.handler(capture="event_only")]}
@@ -118,7 +118,7 @@ def test_failed_call_has_its_event_without_an_answer(telemetry: Telemetry):
     ],
 )
 def test_environment_chooses(monkeypatch, own, standard, expected):
-    """The standard variable counts, in any case of letters; our own wins over it."""
+    """The standard variable counts, in upper or lower case; our own takes precedence."""
     monkeypatch.setenv(VARIABLE, standard)
     if own is not None:
         monkeypatch.setenv("OTEL_CALLBACKS_CAPTURE", own)
@@ -127,7 +127,7 @@ def test_environment_chooses(monkeypatch, own, standard, expected):
 
 @pytest.mark.parametrize("variable", [VARIABLE, "OTEL_CALLBACKS_CAPTURE"])
 def test_wrong_value_in_the_environment_captures_nothing(monkeypatch, caplog, variable):
-    """In doubt nothing leaves, whatever the other variable says; the warning names the good values."""
+    """An invalid value lets nothing leave, whatever the other variable says; the warning lists the valid values."""
     monkeypatch.setenv(VARIABLE, "span_only")
     monkeypatch.setenv(variable, "true")
     with caplog.at_level(logging.WARNING, "otel_callbacks"):
@@ -138,7 +138,7 @@ def test_wrong_value_in_the_environment_captures_nothing(monkeypatch, caplog, va
 
 
 def test_wrong_value_in_code_is_an_error():
-    """A mistake in code is told at set-up time."""
+    """An invalid value in code is an error at set-up time."""
     with pytest.raises(ValueError, match="no_content, span_only"), capture("all"):  # type: ignore[arg-type]
         pass
     with pytest.raises(ValueError, match="span_and_event"):
@@ -149,7 +149,7 @@ def test_wrong_value_in_code_is_an_error():
 
 
 def test_block_switches_capture_for_what_runs_inside(telemetry: Telemetry):
-    """On where the configuration says off, off where it says on, and back afterwards."""
+    """A block turns capture on or off against the configuration, and only inside it."""
     off, on = telemetry.handler(), telemetry.handler(capture="span_only")
     with capture("span_only"):
         ask(off)
@@ -160,7 +160,7 @@ def test_block_switches_capture_for_what_runs_inside(telemetry: Telemetry):
 
 
 async def test_block_holds_in_tasks_and_threads(telemetry: Telemetry):
-    """LangChain's own tasks and threads take the block over; another task beside it does not."""
+    """LangChain's own tasks and threads inherit the block; a concurrent task does not."""
     chain = RunnablePassthrough.assign(a=lambda _: ScriptedChat(script=["because"]).invoke("why?"))
     config = {"callbacks": [telemetry.handler()]}
 
@@ -176,7 +176,7 @@ async def test_block_holds_in_tasks_and_threads(telemetry: Telemetry):
 
 
 def test_each_run_can_be_decided_on(telemetry: Telemetry):
-    """`capture_when` is told name, type, tags and metadata, and keeps single runs back."""
+    """`capture_when` gets name, type, tags and metadata, and can keep single runs back."""
     handler = telemetry.handler(capture="span_only", capture_when=lambda info: "private" not in info.tags)
     ask(handler, tags=["private"])
     ask(handler)
@@ -184,7 +184,7 @@ def test_each_run_can_be_decided_on(telemetry: Telemetry):
 
 
 def test_decision_that_fails_captures_nothing(telemetry: Telemetry):
-    """A callable that raises is counted; content stays here."""
+    """A `capture_when` that raises is counted, and captures nothing."""
     ask(telemetry.handler(capture="span_only", capture_when=lambda info: info.metadata["missing"]))
     assert not on_spans(telemetry)
     assert counted(telemetry, "otel_callbacks.errors") == {"capture_when": 1}
@@ -193,9 +193,9 @@ def test_decision_that_fails_captures_nothing(telemetry: Telemetry):
 def test_unsampled_runs_do_no_content_work(monkeypatch):
     """Content is read only for spans that are recorded."""
     telemetry = Telemetry(sampler=ALWAYS_OFF)
-    seen: list[str] = []
-    ask(telemetry.handler(capture="span_and_event", redact=(lambda text: seen.append(text) or text,)))
-    assert seen == []
+    texts: list[str] = []
+    ask(telemetry.handler(capture="span_and_event", redact=(lambda text: texts.append(text) or text,)))
+    assert texts == []
     assert telemetry.logs == ()
 
 
@@ -204,7 +204,7 @@ def test_unsampled_runs_do_no_content_work(monkeypatch):
 
 @needs_agent_marks
 def test_agent_has_its_conversation_on_every_level(telemetry: Telemetry):
-    """Agent and model have messages, the tool its arguments and result, nodes their input and output."""
+    """Agents and models have messages, tools their arguments and result, nodes their input and output."""
     program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "because"]), [weather], name="helper")
     program.invoke({"messages": [("user", "why?")]}, {"callbacks": [telemetry.handler(capture="span_only")]})
     assert read(telemetry, "invoke_agent helper", "gen_ai.input.messages") == QUESTION
@@ -216,10 +216,12 @@ def test_agent_has_its_conversation_on_every_level(telemetry: Telemetry):
 
 
 def test_text_model_retriever_and_workflow(telemetry: Telemetry):
-    """Prompts are a user's messages, a query stays a text, documents are listed, other values go under our own keys."""
+    """Prompts become a user's messages, a query stays text, documents are listed, other values use our own keys."""
     handler = telemetry.handler(capture="span_only")
     model = FakeListLLM(responses=["because"])
-    chain = RunnableLambda(lambda given: {"found": Shelf().invoke(given["q"]), "said": model.invoke("why?")}, name="do")
+    chain = RunnableLambda(
+        lambda inputs: {"found": Shelf().invoke(inputs["q"]), "said": model.invoke("why?")}, name="do"
+    )
     chain.invoke({"q": "where?"}, {"callbacks": [handler]})
     assert read(telemetry, "text_completion", "gen_ai.input.messages") == QUESTION
     assert read(telemetry, "text_completion", "gen_ai.output.messages") == ANSWER
@@ -229,16 +231,16 @@ def test_text_model_retriever_and_workflow(telemetry: Telemetry):
     assert read(telemetry, "invoke_workflow do", "langchain.run.output")["said"] == "because"
 
 
-def test_step_of_a_stream_shows_what_it_was_given_in_the_end(telemetry: Telemetry):
-    """LangChain tells the inputs of such a step when it ends."""
+def test_step_of_a_stream_has_its_late_input(telemetry: Telemetry):
+    """A streamed step has its input, which LangChain reports only when the step ends."""
     chain = RunnableLambda(lambda text: text + "?", name="ask") | RunnableLambda(lambda text: text * 2, name="twice")
     list(chain.stream("why", {"callbacks": [telemetry.handler(capture="span_only")]}))
     assert read(telemetry, "chain twice", "langchain.run.input") == "why?"
     assert read(telemetry, "chain twice", "langchain.run.output") == "why?why?"
 
 
-def test_broken_off_stream_keeps_what_was_said(telemetry: Telemetry):
-    """The part of an answer that LangChain hands over with the error is the output."""
+def test_broken_off_stream_keeps_the_partial_answer(telemetry: Telemetry):
+    """The partial answer that LangChain reports with the error is the output."""
     stream = ScriptedChat(script=[[AIMessageChunk("one "), AIMessageChunk("three")]]).stream(
         "why?", {"callbacks": [telemetry.handler(capture="span_only")]}
     )
@@ -250,7 +252,7 @@ def test_broken_off_stream_keeps_what_was_said(telemetry: Telemetry):
 
 
 def test_exception_messages_and_custom_events(telemetry: Telemetry):
-    """Both are on the span's events when captured, without their secrets."""
+    """Exception messages and custom event data are on the span's events when captured, without secrets."""
 
     def fail(_: Any) -> None:
         dispatch_custom_event("tick", {"at": 1})
@@ -264,7 +266,7 @@ def test_exception_messages_and_custom_events(telemetry: Telemetry):
 
 
 def test_interrupt_shows_what_it_asks(telemetry: Telemetry):
-    """The value that a person is shown is on the node that waits."""
+    """The value shown to a person is on the node that waits."""
     builder = StateGraph(State).add_node("ask", lambda _: {"seen": [interrupt({"question": "refund?"})]})
     program = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver(), name="approval")
     config = {"callbacks": [telemetry.handler(capture="span_only")], "configurable": {"thread_id": "1"}}
@@ -276,7 +278,7 @@ def test_interrupt_shows_what_it_asks(telemetry: Telemetry):
 
 
 def test_sdks_own_length_limit_leaves_valid_json():
-    """A value that the SDK would cut in two is fitted into its limit, the first one, too."""
+    """A value that the SDK would cut is fitted into the SDK's limit instead, even the first one."""
     telemetry = Telemetry()
     provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=200), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(telemetry.exporter))
@@ -290,7 +292,7 @@ def test_sdks_own_length_limit_leaves_valid_json():
 
 
 def test_long_value_keeps_to_the_bound(telemetry: Telemetry):
-    """`max_content_bytes` holds for each value."""
+    """No value exceeds `max_content_bytes`."""
     ask(telemetry.handler(capture="span_only", max_content_bytes=1000), "why? " * 100_000)
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
     assert len(text.encode()) <= 1000
@@ -301,8 +303,8 @@ def test_long_value_keeps_to_the_bound(telemetry: Telemetry):
 # Redaction
 
 
-def test_secrets_are_taken_out_and_counted(telemetry: Telemetry):
-    """Built-in rules, own patterns, own callables and rules that were asked for; each is counted by its name."""
+def test_secrets_are_removed_and_counted(telemetry: Telemetry):
+    """Built-in rules, custom patterns and callables, and optional rules apply, each counted under its name."""
     own = (re.compile(r"ACME-\d+"), lambda text: text.replace("Rumpelstiltskin", "?"), "email")
     ask(telemetry.handler(capture="span_only", redact=own), f"{SECRET} ACME-77 Rumpelstiltskin a@example.com")
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
@@ -311,15 +313,15 @@ def test_secrets_are_taken_out_and_counted(telemetry: Telemetry):
 
 
 class People:
-    """Stands for a recogniser such as Presidio: finds places in a text."""
+    """A stand-in for a recogniser such as Presidio, which finds positions in a text."""
 
     def analyze(self, text: str) -> list[tuple[int, int]]:
-        """Begin and end of each name."""
-        return [found.span() for found in re.finditer("Ada|Grace", text)]
+        """Return the begin and end of each name."""
+        return [match.span() for match in re.finditer("Ada|Grace", text)]
 
 
 def test_recogniser_of_people_runs_as_a_redactor(telemetry: Telemetry):
-    """Analyse, then replace: the recipe of the privacy page, with a stand-in for the recogniser."""
+    """The privacy page's recipe works: analyse, then replace; with a stand-in for the recogniser."""
     people = People()
 
     def without_people(text: str) -> str:
@@ -332,7 +334,7 @@ def test_recogniser_of_people_runs_as_a_redactor(telemetry: Telemetry):
 
 
 def test_redactor_that_fails_drops_the_value_and_not_the_span(telemetry: Telemetry):
-    """In doubt nothing leaves; the failure is counted."""
+    """A failing redactor drops the value, keeps the span, and is counted."""
     ask(telemetry.handler(capture="span_only", redact=(lambda text: text["x"],)))  # type: ignore[index]
     assert "why?" not in telemetry.span("chat").attributes["gen_ai.input.messages"]
     assert counted(telemetry, "otel_callbacks.redactions")["failed"] > 0
@@ -340,7 +342,7 @@ def test_redactor_that_fails_drops_the_value_and_not_the_span(telemetry: Telemet
 
 @pytest.mark.parametrize("where", ["no_content", "span_only"])
 def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
-    """Exported metadata loses its secrets, told by shape or by key, also where nothing is captured."""
+    """Exported metadata loses its secrets, recognised by shape or key, even where nothing is captured."""
     keys = ("tenant", "note", "api_key", "level")
     metadata = {"tenant": "acme", "note": f"use {SECRET}", "api_key": "hunter2", "level": 3}
     ask(telemetry.handler(capture=where, metadata_keys=keys), metadata=metadata)
@@ -355,7 +357,7 @@ def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
 
 
 def test_token_in_place_of_a_conversation_never_leaves(telemetry: Telemetry):
-    """A session's id that is a secret is taken out, also where nothing is captured; other ids stay."""
+    """A session id that is a secret is redacted, even where nothing is captured; other ids stay."""
     for session in (SECRET, "0f8fad5b-d9cb-469f-a165-70867728950e", "customer-4711/first talk", "7"):
         ask(telemetry.handler(), metadata={"session_id": session})
     ids = [span.attributes["gen_ai.conversation.id"] for span in telemetry.spans]
@@ -371,14 +373,14 @@ def test_token_in_place_of_a_conversation_never_leaves(telemetry: Telemetry):
     ("redact", "good"),
     [("email", "a sequence"), ((3,), "regular expressions and callables"), (("(",), "no regular expression")],
 )
-def test_wrong_redactors_are_told_at_set_up_time(redact, good):
-    """A pattern that is none is an error in code."""
+def test_wrong_redactors_are_refused_at_set_up_time(redact, good):
+    """An invalid redactor is an error in code."""
     with pytest.raises(ValueError, match=good):
         Config(redact=redact)
 
 
 def test_personal_rules_can_be_chosen_by_the_environment(monkeypatch, caplog):
-    """Names only; another one is told."""
+    """The environment may name personal rules; an unknown name gives a warning."""
     monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "email, phone")
     assert Config.from_env().redact == ("email", "phone")
     monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "emails")
@@ -387,13 +389,13 @@ def test_personal_rules_can_be_chosen_by_the_environment(monkeypatch, caplog):
 
 
 def test_configuration_that_loses_its_redactor_captures_nothing():
-    """A pickled handler has no callables: what they kept back must not leave on the other side."""
+    """A pickled handler loses its callables, so it captures nothing: they may have kept content back."""
     config = Config(capture="span_only", redact=("email", str.upper))
     assert config.without_callables() == Config(redact=("email",))
 
 
 def test_graph_steps_have_their_state(telemetry: Telemetry):
-    """A node shows the state it got and the update it gave."""
+    """A node shows its input state and the update it returned."""
     graph("g", look=lambda state: {"seen": [2]}).invoke(
         {"seen": [1]}, {"callbacks": [telemetry.handler(capture="span_only")]}
     )
@@ -402,7 +404,7 @@ def test_graph_steps_have_their_state(telemetry: Telemetry):
 
 
 def test_tool_that_answers_with_an_object(telemetry: Telemetry):
-    """Arguments and results that are objects stay objects."""
+    """A tool's result that is an object stays an object."""
 
     @tool
     def look(city: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What is cut says so, keeps both ends and its shape, and never cuts a secret out of a redactor's sight."""
+"""A cut value says so, keeps both ends and its shape, and no cut hides a secret from the redactor."""
 
 import json
 
@@ -15,12 +15,12 @@ FILLER = "Quite ordinary words, one after another. "
 
 
 def filler(length: int) -> str:
-    """Running text of so many characters."""
+    """Return running text of `length` characters."""
     return (FILLER * (length // len(FILLER) + 1))[:length]
 
 
 def test_long_text_keeps_both_ends():
-    """A text is cut in the middle, where a mark tells how long it was."""
+    """A long text is cut in the middle, where a mark gives its full length."""
     text = "The beginning. " + filler(1_000_000) + " The end?"
     cut = json.loads(dumps(text, 1000))
 
@@ -31,7 +31,7 @@ def test_long_text_keeps_both_ends():
 
 
 def test_long_list_keeps_both_ends():
-    """Members in the middle give way to a mark that counts them."""
+    """The members in the middle of a long list give way to a mark that counts them."""
     cut = json.loads(dumps(list(range(1000)), 60))
     left_out = 1000 - (len(cut) - 1)
 
@@ -41,7 +41,7 @@ def test_long_list_keeps_both_ends():
 
 
 def test_large_dictionary_keeps_its_first_keys():
-    """Keys without room give way to a mark that counts them."""
+    """Keys for which there is no room give way to a mark that counts them."""
     cut = json.loads(dumps({f"key{number}": number for number in range(100)}, 120))
 
     assert cut["key0"] == 0
@@ -49,7 +49,7 @@ def test_large_dictionary_keeps_its_first_keys():
 
 
 def test_only_what_is_large_is_cut():
-    """Small members stay whole beside a large one, whatever their order."""
+    """Small members stay whole beside a large one, in any order."""
     value = {"first": "small", "large": filler(50_000), "list": [1, 2, filler(50_000), 3], "last": {"n": 1}}
     cut = json.loads(dumps(value, 2000))
 
@@ -62,7 +62,7 @@ def test_only_what_is_large_is_cut():
 
 
 def test_conversation_stays_one_when_cut():
-    """First and last messages are kept whole; the mark between them is a message itself."""
+    """The first and last messages stay whole; the mark between them is itself a message."""
     messages = [{"role": "user", "parts": [{"type": "text", "content": f"message {number}"}]} for number in range(200)]
     cut = json.loads(dumps(messages, 1000))
     mark = next(message for message in cut if message["role"] == "omitted")
@@ -73,9 +73,9 @@ def test_conversation_stays_one_when_cut():
 
 
 def test_one_long_message_is_shortened_and_its_neighbours_are_not():
-    """A conversation with one message of ten megabytes shows the two ends of that and all of the others."""
-    spoken = ["Be brief.", filler(10_000_000), "Fine."]
-    messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in spoken]
+    """A conversation with one message of ten megabytes shows that one's two ends and the others whole."""
+    texts = ["Be brief.", filler(10_000_000), "Fine."]
+    messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in texts]
     cut = [message["parts"][0]["content"] for message in json.loads(dumps(messages, 16_384))]
 
     assert cut[0] == "Be brief."
@@ -86,15 +86,15 @@ def test_one_long_message_is_shortened_and_its_neighbours_are_not():
 @settings(max_examples=200, deadline=None)
 @given(values.anything, st.integers(2, 600), st.integers(2, 600))
 def test_cut_structures_can_be_cut_again(value, first, second):
-    """What was cut once fits again into any other bound."""
+    """A cut structure can be fitted into any other bound."""
     assert len(dumps(plain(value, first), second).encode()) <= second
 
 
 BOUND = 3000
-"""Bytes of the values in which secrets are moved over the cuts."""
+"""Bytes allowed for the texts in which secrets are moved across the cuts."""
 
 
-MADE = {
+SECRETS = {
     "token": secrets.TOKENS["github_token"][0],
     "long token": secrets.TOKENS["pypi_token"][0],
     "JWT": secrets.TOKENS["jwt"][0],
@@ -104,11 +104,11 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("part", ["front", "back"])
 def test_no_part_of_a_secret_slips_through_at_a_cut(kind, part):
-    """A secret that lies across a cut, or across the point where reading stops, shows no part longer than a few."""
-    secret = MADE[kind](secrets.Maker(5))
+    """No nine characters of a secret are shown if it lies across a cut, or where reading stops."""
+    secret = SECRETS[kind](secrets.Maker(5))
     pieces = {secret[start : start + 9] for start in range(len(secret) - 8)} - _frame(secret)
     redactor = Redactor()
     for place in range(800, 4200, 7):
@@ -120,13 +120,13 @@ def test_no_part_of_a_secret_slips_through_at_a_cut(kind, part):
 
 
 def _frame(secret: str) -> set[str]:
-    """Pieces that say nothing: of the lines that a private key begins and ends with."""
+    """Return the harmless pieces: those of the first and last line of a private key."""
     lines = [line for line in secret.splitlines() if line.startswith("-----")]
     return {line[start : start + 9] for line in lines for start in range(len(line) - 8)}
 
 
-def test_own_callable_sees_whole_words_at_a_cut():
-    """A name that lies across a cut is gone, too, though only the application knows it for one."""
+def test_custom_redactor_sees_whole_words_at_a_cut():
+    """A name across a cut disappears as well, although only the application's redactor recognises it."""
     redactor = Redactor((), [lambda text: text.replace("Ada Lovelace", "someone")])
     for place in range(1500, 2800, 3):
         shown = dumps(filler(place) + "Ada Lovelace" + filler(20_000), BOUND, redactor)
@@ -134,7 +134,7 @@ def test_own_callable_sees_whole_words_at_a_cut():
 
 
 def test_text_grown_by_redaction_keeps_to_the_bound():
-    """Marks may be longer than what they stand for; the bound holds all the same."""
+    """The bound holds even where marks are longer than the secrets they replace."""
     value = [{"password": str(number), "pin": "x"} for number in range(60)]
     fits = len(json.dumps(value, separators=(",", ":")))
     text = dumps(value, fits, Redactor())
@@ -143,8 +143,8 @@ def test_text_grown_by_redaction_keeps_to_the_bound():
     assert json.loads(text)[0] == {"password": "[REDACTED:password]", "pin": "x"}
 
 
-def test_failing_scrub_lets_nothing_pass():
-    """Should redaction itself break, nothing of the value is shown."""
+def test_failing_redactor_lets_nothing_pass():
+    """If the redactor itself fails, nothing of the value is shown."""
 
     class Broken(Redactor):
         def redact(self, structure):
@@ -191,12 +191,12 @@ def test_failing_scrub_lets_nothing_pass():
     ],
 )
 def test_binary_data_becomes_type_and_size(value, shown):
-    """Data in any wrapping is named and measured, never shown; text that is none stays."""
+    """Binary data in any wrapping is named and measured, never shown; other text stays."""
     assert json.loads(dumps(value, 100_000)) == shown
 
 
 def test_picture_of_many_megabytes_takes_no_room():
-    """A picture beside a text leaves the text whole."""
+    """A huge picture beside a text leaves the text whole."""
     value = {"text": filler(300), "picture": "data:image/png;base64," + "QUJD" * 1_500_000}
 
     assert json.loads(dumps(value, 400)) == {"text": filler(300), "picture": "<image/png, 4500000 bytes>"}
@@ -204,7 +204,7 @@ def test_picture_of_many_megabytes_takes_no_room():
 
 class TestPolicy:
     def test_values_share_the_budget_of_their_span(self):
-        """Each value takes what it needs of the span's budget; without any left there is no value."""
+        """Each value takes its size from the span's budget; a value without room there is omitted."""
         policy = ContentPolicy(max_value_bytes=1000, max_span_bytes=1500)
         budget = policy.budget()
         sizes = [len(policy.encode(filler(5000), budget) or "") for _ in range(4)]
@@ -214,19 +214,19 @@ class TestPolicy:
         assert sum(sizes) <= 1500
 
     def test_nothing_is_shown_without_a_budget(self):
-        """Once the span's budget is used up there are no more values."""
+        """Once the span's budget is used up, there are no more values."""
         policy = ContentPolicy(max_span_bytes=0)
 
         assert policy.encode({"a": 1}, policy.budget()) is None
         assert policy.text("a", policy.budget()) is None
 
-    def test_so_many_messages_are_worth_looking_at(self):
-        """The number of messages follows the bound of a value."""
+    def test_number_of_messages_follows_the_bound(self):
+        """The number of messages worth reading follows from the bound of a value."""
         assert ContentPolicy(max_value_bytes=16_384).max_items == 256
         assert ContentPolicy(max_value_bytes=10).max_items == 2
 
     def test_text_is_redacted_and_bounded(self):
-        """A text such as an exception's message stays text, without secrets, within the bound."""
+        """A text such as an exception's message stays text, loses its secrets, and keeps to the bound."""
         policy = ContentPolicy(max_value_bytes=200, redactor=Redactor())
         token = secrets.TOKENS["github_token"][0](secrets.Maker())
         text = policy.text(f'bad "{token}" given\n' + filler(3000), policy.budget())
@@ -235,14 +235,14 @@ class TestPolicy:
         assert len(text.encode()) <= 200
 
     def test_structure_is_what_the_text_holds(self):
-        """Log records carry the same content as span attributes, as a structure."""
+        """Log records carry the same content as span attributes, but as a structure."""
         policy = ContentPolicy(max_value_bytes=300, redactor=Redactor())
         value = [{"password": "x", "text": filler(2000), 5: {1, 2}}]
 
         assert policy.structure(value) == json.loads(policy.encode(value, policy.budget()))
 
     def test_dropped_values_do_not_take_the_others(self):
-        """A redactor that fails on one text leaves the shape of the messages."""
+        """A redactor that fails on one text drops only that text, and the messages keep their shape."""
         policy = ContentPolicy(redactor=Redactor((), [lambda text: text if "fine" in text else None]))
         messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in ("fine", "not")]
         shown = json.loads(policy.encode(messages, policy.budget()))

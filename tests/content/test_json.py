@@ -1,4 +1,4 @@
-"""JSON of anything: valid, bounded, whole where it fits, at a cost that follows the bound."""
+"""JSON of any object: valid, bounded, whole if it fits, at a cost set by the bound."""
 
 import json
 import re
@@ -20,7 +20,7 @@ PLENTY = 1 << 20
 
 
 def strict(text: str) -> Any:
-    """The value of a JSON text; NaN and Infinity are no JSON."""
+    """Return the value of a JSON text; NaN and Infinity are not JSON."""
 
     def refuse(constant: str) -> Any:
         raise AssertionError(f"{constant} is not JSON")
@@ -29,14 +29,14 @@ def strict(text: str) -> Any:
 
 
 def compact(value: Any) -> str:
-    """The shortest JSON text of a value."""
+    """Return the shortest JSON text of a value."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @settings(max_examples=400, deadline=None)
 @given(values.anything, st.integers(2, 4000))
 def test_any_object_gives_valid_json_within_the_bound(value, max_bytes):
-    """Whatever the value is, its text is JSON, and not longer in UTF-8 than the bound."""
+    """The text of any value is JSON, and in UTF-8 no longer than the bound."""
     text = dumps(value, max_bytes)
 
     strict(text)
@@ -46,23 +46,23 @@ def test_any_object_gives_valid_json_within_the_bound(value, max_bytes):
 @settings(max_examples=300, deadline=None)
 @given(values.json_values, st.integers(2, 4000))
 def test_what_fits_is_whole(value, max_bytes):
-    """A JSON value whose text is within the bound comes out as it went in."""
-    if len(compact(value).encode()) <= max_bytes - 8:  # encoders write a float's exponent in one character more or less
+    """A JSON value whose text is within the bound comes out unchanged."""
+    if len(compact(value).encode()) <= max_bytes - 8:  # encoders differ by a character in a float's exponent
         assert strict(dumps(value, max_bytes)) == value
 
 
 @settings(max_examples=200, deadline=None)
 @given(values.anything, st.integers(2, 2000))
-def test_the_structure_is_what_the_text_says(value, max_bytes):
-    """`plain` gives the structure that the text of `dumps` holds."""
+def test_structure_equals_the_text(value, max_bytes):
+    """`plain` returns the structure that the text of `dumps` holds."""
     assert plain(value, max_bytes) == strict(dumps(value, max_bytes))
 
 
 @pytest.mark.parametrize("max_bytes", [2, 3, 40, 300, 16_384])
 @pytest.mark.parametrize("index", range(len(values.ODD)))
 def test_odd_value_gives_valid_json(index, max_bytes):
-    """Each odd kind of object becomes JSON on its own, as a member, and as a key's value."""
-    value = values.ODD[index]  # pytest cannot bear the hostile ones as parameters
+    """Each odd kind of object becomes JSON on its own, in a list, and in a dictionary."""
+    value = values.ODD[index]  # by index: pytest cannot handle hostile objects as parameters
     for wrapped in (value, [value] * 3, {"key": value}):
         text = dumps(wrapped, max_bytes)
         strict(text)
@@ -70,7 +70,7 @@ def test_odd_value_gives_valid_json(index, max_bytes):
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("make", "expected"),
     [
         pytest.param(lambda: values.Colour.RED, "red", id="enum"),
         pytest.param(lambda: values.Level.HIGH, 3, id="integer enum"),
@@ -120,15 +120,15 @@ def test_odd_value_gives_valid_json(index, max_bytes):
         ),
     ],
 )
-def test_value_has_this_form(made, expected):
+def test_value_has_this_form(make, expected):
     """Each kind of object has its own form in JSON."""
-    actual = strict(dumps(made(), PLENTY))
+    actual = strict(dumps(make(), PLENTY))
 
     assert actual == expected
 
 
-def test_unknown_objects_are_not_asked_for_their_representation():
-    """A representation may be slow, huge, or hold secrets."""
+def test_representation_of_unknown_objects_is_not_read():
+    """``repr`` is not called on unknown objects: it may be slow, huge, or hold secrets."""
 
     class Client:
         def __repr__(self) -> str:
@@ -138,7 +138,7 @@ def test_unknown_objects_are_not_asked_for_their_representation():
 
 
 def test_iterators_are_left_alone():
-    """A generator is somebody's stream: reading it would take it away."""
+    """An iterator is not read: it may be a stream, which its reader would then miss."""
     stream = iter([1, 2])
     dumps({"stream": stream}, PLENTY)
 
@@ -146,12 +146,12 @@ def test_iterators_are_left_alone():
 
 
 def test_deep_nesting_ends_in_a_mark():
-    """Ten thousand levels are shown as far as a reader bears."""
+    """Ten thousand levels of nesting end in a mark."""
     assert "<nested too deeply>" in dumps(values.nested(10_000), PLENTY)
 
 
 def test_without_orjson_the_result_is_the_same():
-    """The standard library's encoder gives the same texts."""
+    """The standard library's encoder gives the same texts as orjson."""
     with_orjson = "\n".join(dumps(value, size) for value in _corpus() for size in (60, 5000))
     program = (
         "import sys; sys.modules['orjson'] = None\n"
@@ -171,7 +171,7 @@ def _corpus() -> list[Any]:
 
 
 def test_dictionary_may_change_while_it_is_read():
-    """Another thread that adds and removes keys all the while breaks nothing."""
+    """A dictionary is read correctly while another thread adds and removes keys."""
     shared: dict[str, Any] = {f"key{number}": {"n": number} for number in range(50)}
     stop = threading.Event()
 
@@ -186,15 +186,15 @@ def test_dictionary_may_change_while_it_is_read():
     thread.start()
     try:
         for _ in range(300):
-            seen = strict(dumps({"state": shared, "again": [shared, shared]}, 4000))
-            assert seen["state"]["key0"] == seen["again"][0]["key0"] == {"n": 0}
+            shown = strict(dumps({"state": shared, "again": [shared, shared]}, 4000))
+            assert shown["state"]["key0"] == shown["again"][0]["key0"] == {"n": 0}
     finally:
         stop.set()
         thread.join()
 
 
 def cheapest(call: Any) -> float:
-    """The least CPU time of some calls, in seconds."""
+    """Return the least CPU time of several calls, in seconds."""
     times = []
     for _ in range(7):
         started = process_time()
@@ -204,12 +204,12 @@ def cheapest(call: Any) -> float:
 
 
 def words(length: int) -> str:
-    """Running text of so many characters."""
+    """Return running text of `length` characters."""
     return ("some words, and more of them. " * (length // 30 + 1))[:length]
 
 
 @pytest.mark.parametrize(
-    "made",
+    "make",
     [
         pytest.param(words, id="text"),
         pytest.param(lambda size: list(range(size)), id="list"),
@@ -220,8 +220,8 @@ def words(length: int) -> str:
         pytest.param(lambda size: "data:image/png;base64," + "QUJD" * size, id="picture"),
     ],
 )
-def test_cost_follows_the_bound_not_the_value(made):
+def test_cost_follows_the_bound_not_the_value(make):
     """A value fifty times as large costs about the same."""
-    small, large = made(20_000), made(1_000_000)
+    small, large = make(20_000), make(1_000_000)
 
     assert cheapest(lambda: dumps(large, 4000)) < 6 * cheapest(lambda: dumps(small, 4000)) + 0.001

@@ -1,4 +1,4 @@
-"""docs/privacy.md says what really leaves: its tables come from runs whose every field is marked."""
+"""docs/privacy.md lists what really leaves: its tables come from runs whose every field is marked."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.support.telemetry import Telemetry
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
 SETTINGS = ("no_content", "span_only", "event_only", "span_and_event")
 CONTENT = "purple-walrus"
-"""What is content is made of this, what is an identity of other words."""
+"""All content is this text; names and identities use other words."""
 WHAT = {
     "gen_ai.input.messages": "messages and prompts to models; what agents and workflows are given",
     "gen_ai.output.messages": "answers of models, agents and workflows",
@@ -60,7 +60,7 @@ class Shelf(BaseRetriever):
 
 
 class Named(ScriptedChat):
-    """A chat model that tells all it knows of a request."""
+    """A chat model that reports everything about its requests."""
 
     def _get_ls_params(self, stop: Any = None, **_: Any) -> Any:
         return {"ls_provider": "openai", "ls_model_name": "model-name", "ls_model_type": "chat", "ls_stop": stop}
@@ -73,7 +73,7 @@ def look(city: str) -> str:
 
 
 def run_everything(telemetry: Telemetry, where: Any) -> None:
-    """Programs that have every kind of content and of identity."""
+    """Run programs with every kind of content and of identity."""
     call: Any = {
         "callbacks": [telemetry.handler(capture=where)],
         "tags": ["a-tag"],
@@ -84,7 +84,7 @@ def run_everything(telemetry: Telemetry, where: Any) -> None:
     Shelf().invoke(CONTENT, call)
     look.invoke({"name": "tool_name", "args": {"city": CONTENT}, "id": "call-id", "type": "tool_call"}, call)
     handler = call["callbacks"][0]
-    _tell_a_model_of_tools(handler)
+    _report_a_model_with_tools(handler)
 
     def fail(_: Any) -> None:
         dispatch_custom_event("event-name", {"x": CONTENT})
@@ -99,7 +99,7 @@ def run_everything(telemetry: Telemetry, where: Any) -> None:
     _run_agent(call)
 
 
-def _tell_a_model_of_tools(handler: Any) -> None:
+def _report_a_model_with_tools(handler: Any) -> None:
     import uuid
 
     from langchain_core.messages import AIMessage, HumanMessage
@@ -124,7 +124,7 @@ def _run_agent(call: Any) -> None:
 
 
 def attributes(telemetry: Telemetry) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """Key -> values that left: on spans, their names and events; and in log events."""
+    """Return key -> exported values: of spans, with their names and events, and of log events."""
     spans: dict[str, set[str]] = {}
     events: dict[str, set[str]] = {}
     for span in telemetry.spans:
@@ -138,8 +138,8 @@ def attributes(telemetry: Telemetry) -> tuple[dict[str, set[str]], dict[str, set
     return spans, events
 
 
-def _holds(found: dict[str, set[str]], key: str, text: str) -> bool:
-    return any(text in value for value in found.get(key, ()))
+def _holds(exported: dict[str, set[str]], key: str, text: str) -> bool:
+    return any(text in value for value in exported.get(key, ()))
 
 
 def _settings() -> str:
@@ -147,8 +147,8 @@ def _settings() -> str:
     for key, what in WHAT.items():
         cells = []
         for where in SETTINGS:
-            spans, events = _LEFT[where]
-            places = [name for name, found in (("span", spans), ("event", events)) if _holds(found, key, CONTENT)]
+            spans, events = _EXPORTED[where]
+            places = [name for name, bag in (("span", spans), ("event", events)) if _holds(bag, key, CONTENT)]
             cells.append(" + ".join(places) or "–")
         rows.append(f"| {what} | `{key}` | " + " | ".join(cells) + " |")
     head = "| What | Attribute | " + " | ".join(f"`{where}`" for where in SETTINGS) + " |\n" + "| --- " * 6 + "|\n"
@@ -156,7 +156,7 @@ def _settings() -> str:
 
 
 def _identities() -> str:
-    spans, _ = _LEFT["no_content"]
+    spans, _ = _EXPORTED["no_content"]
     rows = [
         f"| {what} | "
         + ", ".join(key if " " in key else f"`{key}`" for key in sorted(spans) if _holds(spans, key, text))
@@ -166,22 +166,22 @@ def _identities() -> str:
     return "| What | Where |\n| --- | --- |\n" + "\n".join(rows)
 
 
-_LEFT: dict[str, tuple[dict[str, set[str]], dict[str, set[str]]]] = {}
+_EXPORTED: dict[str, tuple[dict[str, set[str]], dict[str, set[str]]]] = {}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def what_left() -> None:
-    """Run everything once at each setting."""
+def exported_content() -> None:
+    """Run all programs once at each setting."""
     for where in SETTINGS:
         telemetry = Telemetry()
         run_everything(telemetry, where)
-        _LEFT[where] = attributes(telemetry)
+        _EXPORTED[where] = attributes(telemetry)
         telemetry.shutdown()
 
 
 @needs_agent_marks
 def test_page_says_what_leaves_at_each_setting(request: pytest.FixtureRequest):
-    """The tables of docs/privacy.md are what was found; `--update-goldens` writes them."""
+    """The tables in docs/privacy.md are what the runs exported; `--update-goldens` writes them."""
     page = PAGE.read_text(encoding="utf-8")
     for name, table in (("identities", _identities()), ("settings", _settings())):
         before, rest = page.split(f"<!-- {name} -->\n")
@@ -194,12 +194,12 @@ def test_page_says_what_leaves_at_each_setting(request: pytest.FixtureRequest):
 
 @needs_create_agent
 def test_no_content_is_in_what_leaves_by_default():
-    """With capture off the content's mark is nowhere."""
-    assert CONTENT not in json.dumps([sorted(map(str, found.items())) for found in _LEFT["no_content"]])
+    """With capture off, the content's text is nowhere."""
+    assert CONTENT not in json.dumps([sorted(map(str, bag.items())) for bag in _EXPORTED["no_content"]])
 
 
 @needs_create_agent
 def test_all_content_that_leaves_is_in_the_table():
     """No attribute holds content that the page does not list."""
-    found = {key for where in SETTINGS for bag in _LEFT[where] for key in bag if _holds(bag, key, CONTENT)}
-    assert found - set(WHAT) == set()
+    keys = {key for where in SETTINGS for bag in _EXPORTED[where] for key in bag if _holds(bag, key, CONTENT)}
+    assert keys - set(WHAT) == set()

@@ -1,4 +1,4 @@
-"""Secrets are taken out, what resembles them stays, and a redactor that fails lets nothing pass."""
+"""Secrets are removed, look-alikes stay, and a redactor that fails lets nothing pass."""
 
 import json
 import re
@@ -20,18 +20,18 @@ SEEDS = st.integers(0, 2**32)
 
 @pytest.fixture(scope="module")
 def redactor() -> Redactor:
-    """The built-in pack."""
+    """A redactor with the built-in rules."""
     return Redactor()
 
 
-def counted(rules=DEFAULT_RULES, custom=(), **options) -> tuple[Redactor, Counter[str]]:
-    """A redactor and what it counts."""
+def counting_redactor(rules=DEFAULT_RULES, custom=(), **options) -> tuple[Redactor, Counter[str]]:
+    """Return a redactor and its counts of redactions by rule."""
     counts: Counter[str] = Counter()
     return Redactor(rules, custom, on_redaction=lambda rule, count: counts.update({rule: count}), **options), counts
 
 
 def test_there_are_enough_samples():
-    """The table stands on two hundred samples on each side, and on every built-in shape."""
+    """The table rests on at least two hundred samples of each kind, and on every built-in shape."""
     assert len(secrets.positives()) >= 200
     assert len(lookalikes.negatives()) >= 200
     assert {rule.name for rule in DEFAULT_RULES if rule.pattern} <= {sample.rule for sample in secrets.positives()}
@@ -39,8 +39,8 @@ def test_there_are_enough_samples():
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
-def test_secret_is_taken_out_of_running_text(redactor, seed):
-    """No invented secret is left where it stood, and the mark names its kind."""
+def test_secret_is_removed_from_running_text(redactor, seed):
+    """No invented secret stays in its text, and the mark names its rule."""
     for sample in secrets.positives(seed):
         clean = redactor.redact_text(sample.text)
 
@@ -51,22 +51,22 @@ def test_secret_is_taken_out_of_running_text(redactor, seed):
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_look_alike_stays(redactor, seed):
-    """What only resembles a secret is left as it is, as a text and inside a structure."""
+    """A look-alike of a secret is left unchanged, as a text and inside a structure."""
     for text in lookalikes.negatives(seed):
         assert redactor.redact_text(text) == text
         assert redactor.redact({"content": [text]}) == {"content": [text]}
 
 
 @pytest.mark.parametrize("key", lookalikes.KEYS)
-def test_value_of_a_telling_key_is_hidden(redactor, key):
-    """Whatever the spelling of a telling key, its value is hidden, a structure as well as a text."""
+def test_value_of_a_secret_key_is_hidden(redactor, key):
+    """The value of a key that names a secret, in any spelling, is hidden, whether text or structure."""
     for value in ("hunter", 12, ["hunter"], {"value": "hunter"}):
         assert re.fullmatch(r"\{'.*': '\[REDACTED:[a-z_]+\]'\}", str(redactor.redact({key: value})))
 
 
 @pytest.mark.parametrize("key", lookalikes.HARMLESS_KEYS)
 def test_value_of_a_harmless_key_stays(redactor, key):
-    """A key that only sounds like a secret's keeps its value."""
+    """A key that only resembles a secret's keeps its value."""
     assert redactor.redact({key: "hunter"}) == {key: "hunter"}
 
 
@@ -76,42 +76,43 @@ def test_value_of_a_harmless_key_stays(redactor, key):
     ids=lambda value: type(value).__name__,
 )
 def test_value_that_cannot_be_a_secret_stays(redactor, value):
-    """A flag, nothing, and the schema of a tool's parameter say no secret."""
+    """A flag, an empty value, and the schema of a tool's parameter hold no secret."""
     assert redactor.redact({"password": value}) == {"password": value}
 
 
 def test_schema_with_a_default_is_hidden(redactor):
-    """A schema that brings a value is no mere description."""
+    """A schema with a default value is not a mere description, and is hidden."""
     assert redactor.redact({"password": {"type": "string", "default": "hunter"}}) == {"password": "[REDACTED:password]"}
 
 
 @pytest.mark.parametrize("before", ["", " ", "=", "/", "_", "-", '"', "é", "\\n", "x/"])
 def test_secret_is_found_wherever_a_word_begins(redactor, before):
-    """Behind any mark, a letter of another alphabet, and a line's end that is escaped because the text is JSON."""
+    """A secret is found after any mark, a letter of another alphabet, and a line end that JSON has escaped."""
     tokens = [sample for sample in secrets.positives() if sample.text == sample.secret and RULES[sample.rule].begins]
     assert len(tokens) > 50
     allowed = [sample for sample in tokens if sample.rule != "jwt" or before not in {"_", "-"}]
     assert [sample for sample in allowed if sample.secret in redactor.redact_text(before + sample.text)] == []
 
 
-@pytest.mark.parametrize("called", ["name", "key"])
+@pytest.mark.parametrize("naming_key", ["name", "key"])
 @pytest.mark.parametrize("size", [1, 100_000], ids=["whole", "cut"])
-def test_value_beside_a_telling_name_is_hidden(redactor, called, size):
-    """Headers and variables are also lists of names and values; that holds for what is cut, too."""
-    entries = [{called: "DB_PASSWORD", "value": "hunter two", "note": "x " * size}, {called: "city", "value": "Oslo"}]
+def test_value_beside_a_secret_name_is_hidden(redactor, naming_key, size):
+    """In a list of names and values, such as headers, a secret's value is hidden, even where the list is cut."""
+    secret = {naming_key: "DB_PASSWORD", "value": "hunter two", "note": "x " * size}
+    entries = [secret, {naming_key: "city", "value": "Oslo"}]
     shown = json.loads(dumps({"variables": entries}, 4000, redactor))["variables"]
     assert [entry["value"] for entry in shown] == ["[REDACTED:password]", "Oslo"]
 
 
 def test_card_number_as_a_number_is_hidden(redactor):
-    """A payment card's number is one, whether text or not; other long numbers stay."""
+    """A card number is hidden even as an integer; other long numbers stay."""
     card = int(secrets.Maker().card("4", 16))
 
     assert redactor.redact([card, card + 1, 2**62]) == ["[REDACTED:card_number]", card + 1, 2**62]
 
 
 def test_secret_in_a_key_is_hidden(redactor):
-    """A dictionary may be keyed by secrets."""
+    """A secret that is itself a dictionary's key is hidden."""
     key = secrets.TOKENS["github_token"][0](secrets.Maker())
 
     assert redactor.redact({key: 1}) == {"[REDACTED:github_token]": 1}
@@ -128,7 +129,7 @@ def test_secret_in_a_key_is_hidden(redactor):
     ],
 )
 def test_personal_data_is_hidden_on_request(redactor, rule, secret):
-    """E-mail addresses, telephone numbers and IP addresses are taken out by rules of their own, not by default."""
+    """E-mail addresses, telephone numbers and IP addresses are hidden by rules of their own, not by default."""
     text = f"Reach me at {secret}, please."
 
     assert redactor.redact_text(text) == text
@@ -136,7 +137,7 @@ def test_personal_data_is_hidden_on_request(redactor, rule, secret):
 
 
 def test_rules_are_listed_by_name():
-    """Each rule can be picked by its name, and picking one leaves the others out."""
+    """A rule can be picked by its name, and then applies alone."""
     card = secrets.Maker().card("4", 16)
     only_cards = Redactor([RULES["card_number"]])
 
@@ -144,30 +145,30 @@ def test_rules_are_listed_by_name():
 
 
 def test_redactions_are_counted_by_rule():
-    """Each value taken out counts once, under its rule's name."""
-    redactor, counts = counted()
+    """Each redacted value counts once, under its rule's name."""
+    redactor, counts = counting_redactor()
     token = secrets.TOKENS["github_token"][0](secrets.Maker())
     redactor.redact({"password": "x", "text": [f"{token} {token}", "token=abc123"]})
 
     assert counts == {"password": 1, "github_token": 2, "token": 1}
 
 
-def test_own_patterns_are_applied():
-    """A regular expression of the application, text or compiled, takes its matches out and is counted."""
-    redactor, counts = counted((), [r"ACME-\d{6}", re.compile("zürich", re.IGNORECASE)])
+def test_custom_patterns_are_applied():
+    """The matches of an application's regular expression, text or compiled, are redacted and counted."""
+    redactor, counts = counting_redactor((), [r"ACME-\d{6}", re.compile("zürich", re.IGNORECASE)])
 
     assert redactor.redact(["ACME-123456 in Zürich"]) == ["[REDACTED:custom] in [REDACTED:custom]"]
     assert counts == {"custom": 2}
 
 
-def test_own_callable_gets_each_text_once():
-    """A callable sees every text of a structure, but not the conventions' own words, which readers need whole."""
-    seen = []
-    redactor, counts = counted((), [lambda text: seen.append(text) or text.replace("Ada", "someone")])
+def test_custom_callable_gets_each_text_once():
+    """A callable gets every text of a structure but the conventions' own words, which readers need whole."""
+    texts = []
+    redactor, counts = counting_redactor((), [lambda text: texts.append(text) or text.replace("Ada", "someone")])
     message = {"role": "user", "parts": [{"type": "text", "content": "I am Ada"}]}
 
     assert redactor.redact(message)["parts"][0]["content"] == "I am someone"
-    assert seen == ["I am Ada"]
+    assert texts == ["I am Ada"]
     assert counts == {"custom": 1}
 
 
@@ -181,15 +182,15 @@ def _raise(_text: str) -> str:
     ids=["raises", "none", "number", "bytes"],
 )
 def test_value_is_dropped_when_its_redactor_fails(fails):
-    """A redactor that raises, or gives back no text, has the value dropped and counted; the structure stays."""
-    redactor, counts = counted((), [fails])
+    """If a redactor raises or does not return text, the value is dropped and counted; the structure stays."""
+    redactor, counts = counting_redactor((), [fails])
 
     assert redactor.redact({"role": "user", "city": "Oslo", "n": 1}) == {"role": "user", "city": DROPPED, "n": 1}
     assert counts == {"failed": 1}
 
 
 def test_slow_redactor_is_switched_off():
-    """One call over the time budget still counts; all later values are dropped without a call."""
+    """The result of one call over the time budget still counts; later values are dropped without a call."""
     calls = []
     gate = threading.Event()
 
@@ -198,7 +199,7 @@ def test_slow_redactor_is_switched_off():
         gate.wait(0.02)
         return text
 
-    redactor, counts = counted((), [slow], time_budget_s=0.001)
+    redactor, counts = counting_redactor((), [slow], time_budget_s=0.001)
 
     assert redactor.redact(["first text", "second text"]) == ["first text", DROPPED]
     assert redactor.redact_text("third text") == DROPPED
@@ -207,22 +208,22 @@ def test_slow_redactor_is_switched_off():
 
 
 def test_dropped_value_does_not_come_back():
-    """A redactor after one that failed has no say any more."""
-    redactor, _ = counted((), [_raise, lambda text: "all fine"])
+    """A redactor after one that failed cannot bring the value back."""
+    redactor, _ = counting_redactor((), [_raise, lambda text: "all fine"])
 
     assert redactor.redact_text("Oslo") == DROPPED
 
 
 def test_wrong_pattern_is_refused():
-    """A regular expression that is none is the application's mistake and said at once."""
+    """An invalid regular expression is the application's mistake, and an error at once."""
     with pytest.raises(re.error):
         Redactor(custom=["("])
 
 
 @settings(max_examples=200, deadline=None)
 @given(values.json_values)
-def test_clean_structures_are_told_from_others(structure):
-    """What is said to be clean is left unchanged by all rules."""
+def test_clean_structures_are_recognised(structure):
+    """All rules leave a structure unchanged that is reported clean."""
     redactor = Redactor((*DEFAULT_RULES, *PII_RULES))
     keys, texts = _parts(structure)
 
@@ -232,15 +233,15 @@ def test_clean_structures_are_told_from_others(structure):
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
-def test_secrets_are_never_said_to_be_clean(redactor, seed):
-    """Looking for literals overlooks no secret, in small texts or large ones, alone or as part of a JSON text."""
+def test_secrets_are_never_reported_clean(redactor, seed):
+    """The search for literals misses no secret, in small texts or large ones, alone or in a JSON text."""
     for sample in secrets.positives(seed):
         for text in (sample.text, sample.text + " filler" * 60):
             assert not redactor.is_clean(["content"], ["some", text])
 
 
 def test_many_large_texts_are_remembered_within_limits(redactor):
-    """What was seen of large texts is forgotten before it takes much memory."""
+    """Hashes of large texts are forgotten before they take much memory."""
     texts = [f"{number} " + "quite ordinary words " * 20 for number in range(5000)]
 
     assert redactor.is_clean([], texts)
@@ -256,11 +257,11 @@ def _parts(structure) -> tuple[list[str], list[str]]:
     parts = [_parts(member) for member in members]
     keys = list(structure) if isinstance(structure, dict) else []
     numbers = [str(structure)] if type(structure) is int else []
-    return keys + [key for found, _ in parts for key in found], numbers + [text for _, found in parts for text in found]
+    return keys + [key for inner, _ in parts for key in inner], numbers + [text for _, inner in parts for text in inner]
 
 
 def test_table_of_precision_and_recall_is_current(redactor, request):
-    """docs/redaction.md says how many samples each rule found and how many look-alikes it took for secrets."""
+    """docs/redaction.md gives the samples each rule found and the look-alikes it mistook for secrets."""
     table = _table(redactor)
     if request.config.getoption("--update-goldens"):
         TABLE.write_text(table, encoding="utf-8")
@@ -285,7 +286,7 @@ def _table(redactor: Redactor) -> str:
     rows.append(f"| **all** | {total} | {hits} | {false} | {_ratio(hits, total)} | {_ratio(hits, hits + false)} |")
     head = (
         "# How well secrets are found\n\n"
-        f"Invented secrets and {len(lookalikes.negatives())} look-alikes without any, in running text.\n\n"
+        f"Invented secrets, and {len(lookalikes.negatives())} look-alikes that hold none, in running text.\n\n"
         "| rule | samples | found | false alarms | recall | precision |\n| --- | --- | --- | --- | --- | --- |\n"
     )
     return head + "\n".join(rows) + "\n"
