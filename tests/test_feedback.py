@@ -65,7 +65,7 @@ def test_memory_of_ended_runs_is_bounded(telemetry: Telemetry, monkeypatch):
 
 
 def test_unsampled_run_has_a_place_that_says_so():
-    """An unsampled run has a reference, for its trace id may be in logs, and it says that no back end has the span."""
+    """An unsampled run has a reference, because its trace id may be in logs, but one that is not `sampled`."""
     telemetry = Telemetry(sampler=ALWAYS_OFF)
     handler = telemetry.handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})

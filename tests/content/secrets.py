@@ -1,4 +1,4 @@
-"""Invented secrets, assembled at run time from pieces: no whole secret stands in this file."""
+"""Invented secrets, assembled at run time from pieces: this file holds no whole secret."""
 
 import base64
 import random

@@ -347,8 +347,8 @@ def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
     metadata = {"tenant": "acme", "note": f"use {SECRET}", "api_key": "hunter2", "level": 3}
     ask(telemetry.handler(capture=where, metadata_keys=keys), metadata=metadata)
     attributes = telemetry.span("chat").attributes
-    shown = {key: attributes[f"langchain.metadata.{key}"] for key in keys}
-    assert shown == {
+    output = {key: attributes[f"langchain.metadata.{key}"] for key in keys}
+    assert output == {
         "tenant": "acme",
         "note": "use [REDACTED:anthropic_key]",
         "api_key": "[REDACTED:api_key]",

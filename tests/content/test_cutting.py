@@ -115,8 +115,8 @@ def test_no_part_of_a_secret_slips_through_at_a_cut(kind, part):
         text = filler(place) + f" {secret} " + filler(20_000)
         if part == "back":
             text = filler(20_000) + f" {secret} " + filler(place)
-        shown = dumps({"text": text}, BOUND, redactor).replace("\\n", "\n")
-        assert not [piece for piece in pieces if piece in shown], place
+        output = dumps({"text": text}, BOUND, redactor).replace("\\n", "\n")
+        assert not [piece for piece in pieces if piece in output], place
 
 
 def _frame(secret: str) -> set[str]:
@@ -129,8 +129,8 @@ def test_custom_redactor_sees_whole_words_at_a_cut():
     """A name across a cut disappears as well, although only the application's redactor recognises it."""
     redactor = Redactor((), [lambda text: text.replace("Ada Lovelace", "someone")])
     for place in range(1500, 2800, 3):
-        shown = dumps(filler(place) + "Ada Lovelace" + filler(20_000), BOUND, redactor)
-        assert not any("Ada Lovelace"[:length] in shown for length in range(3, 13)), place
+        output = dumps(filler(place) + "Ada Lovelace" + filler(20_000), BOUND, redactor)
+        assert not any("Ada Lovelace"[:length] in output for length in range(3, 13)), place
 
 
 def test_text_grown_by_redaction_keeps_to_the_bound():
@@ -161,7 +161,7 @@ def test_failing_redactor_lets_nothing_pass():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         ({"u": "data:image/png;base64," + "QUJD" * 100}, {"u": "<image/png, 300 bytes>"}),
         ({"u": "data:;base64," + "QUJD" * 100}, {"u": "<binary, 300 bytes>"}),
@@ -190,9 +190,9 @@ def test_failing_redactor_lets_nothing_pass():
         "letters",
     ],
 )
-def test_binary_data_becomes_type_and_size(value, shown):
+def test_binary_data_becomes_type_and_size(value, expected):
     """Binary data in any wrapping is named and measured, never shown; other text stays."""
-    assert json.loads(dumps(value, 100_000)) == shown
+    assert json.loads(dumps(value, 100_000)) == expected
 
 
 def test_picture_of_many_megabytes_takes_no_room():
@@ -245,6 +245,6 @@ class TestPolicy:
         """A redactor that fails on one text drops only that text, and the messages keep their shape."""
         policy = ContentPolicy(redactor=Redactor((), [lambda text: text if "fine" in text else None]))
         messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in ("fine", "not")]
-        shown = json.loads(policy.encode(messages, policy.budget()))
+        output = json.loads(policy.encode(messages, policy.budget()))
 
-        assert [message["parts"][0]["content"] for message in shown] == ["fine", DROPPED]
+        assert [message["parts"][0]["content"] for message in output] == ["fine", DROPPED]

@@ -59,7 +59,7 @@ def test_reason_is_read_under_every_key_in_both_places(telemetry: Telemetry, key
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("other", KEYS)
 def test_generation_info_comes_first(telemetry: Telemetry, key, other):
-    """Where both places give a reason, that of ``generation_info`` counts, whatever the keys."""
+    """If both places give a reason, that of ``generation_info`` counts, whatever the keys."""
     answer(telemetry, {key: "end_turn"}, {other: "max_tokens"})
     assert reasons(telemetry) == (("end_turn",), ("end_turn",), ("stop",))
 
@@ -112,7 +112,7 @@ def test_responses_api_reports_a_status(telemetry: Telemetry, metadata, expected
 
 @pytest.mark.parametrize("key", KEYS)
 def test_text_model(telemetry: Telemetry, key):
-    """A text model has no message: its reason stands in ``generation_info``."""
+    """A text model has no message: its reason is in ``generation_info``."""
     model = ScriptedText(generation_info={key: "length"})
     model.invoke("why?", {"callbacks": [telemetry.handler(capture="span_only")]})
     assert reasons(telemetry) == (("length",), ("length",), ("length",))

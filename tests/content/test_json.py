@@ -186,8 +186,8 @@ def test_dictionary_may_change_while_it_is_read():
     thread.start()
     try:
         for _ in range(300):
-            shown = strict(dumps({"state": shared, "again": [shared, shared]}, 4000))
-            assert shown["state"]["key0"] == shown["again"][0]["key0"] == {"n": 0}
+            output = strict(dumps({"state": shared, "again": [shared, shared]}, 4000))
+            assert output["state"]["key0"] == output["again"][0]["key0"] == {"n": 0}
     finally:
         stop.set()
         thread.join()

@@ -100,8 +100,8 @@ def test_value_beside_a_secret_name_is_hidden(redactor, naming_key, size):
     """In a list of names and values, such as headers, a secret's value is hidden, even where the list is cut."""
     secret = {naming_key: "DB_PASSWORD", "value": "hunter two", "note": "x " * size}
     entries = [secret, {naming_key: "city", "value": "Oslo"}]
-    shown = json.loads(dumps({"variables": entries}, 4000, redactor))["variables"]
-    assert [entry["value"] for entry in shown] == ["[REDACTED:password]", "Oslo"]
+    output = json.loads(dumps({"variables": entries}, 4000, redactor))["variables"]
+    assert [entry["value"] for entry in output] == ["[REDACTED:password]", "Oslo"]
 
 
 def test_card_number_as_a_number_is_hidden(redactor):

@@ -17,7 +17,7 @@ from tests.content.forms import PLENTY, user
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         pytest.param({"messages": [HumanMessage("hi")], "n": 1}, {"messages": [user("hi")], "n": 1}, id="state"),
         pytest.param({"messages": [("user", "hi")]}, {"messages": [user("hi")]}, id="state before it is read"),
@@ -39,16 +39,16 @@ from tests.content.forms import PLENTY, user
         pytest.param({"n": 5, "t": (1, 2)}, {"n": 5, "t": [1, 2]}, id="plain"),
     ],
 )
-def test_messages_inside_run_values_have_the_same_form(value, shown):
+def test_messages_inside_run_values_have_the_same_form(value, expected):
     """Inputs and outputs of nodes and chains show messages and documents in the same form as everywhere else."""
-    assert run_value(value) == shown
+    assert run_value(value) == expected
 
 
 def test_interrupts_are_shown_by_their_fields():
     """A graph's output shows what it waits for."""
-    shown = json.loads(dumps(run_value({"__interrupt__": [Interrupt(value="Go on?")]}), PLENTY))
+    output = json.loads(dumps(run_value({"__interrupt__": [Interrupt(value="Go on?")]}), PLENTY))
 
-    assert shown["__interrupt__"][0]["value"] == "Go on?"
+    assert output["__interrupt__"][0]["value"] == "Go on?"
 
 
 def test_wide_values_are_not_searched_without_end():

@@ -69,11 +69,11 @@ tools = st.dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(messages, max_size=8), st.integers(2, 3000))
-def test_any_messages_keep_to_the_schema_whole_and_cut(given_messages, max_bytes):
+def test_any_messages_keep_to_the_schema_whole_and_cut(conversation, max_bytes):
     """Messages with any content, cut anywhere, satisfy the conventions' schema."""
     for redactor in (Redactor(), Redactor((), [lambda text: "changed"])):
-        shown = json.loads(dumps(input_messages(given_messages), max_bytes, redactor))
-        assert problems("input_messages", shown) == []
+        output = json.loads(dumps(input_messages(conversation), max_bytes, redactor))
+        assert problems("input_messages", output) == []
 
 
 @settings(max_examples=150, deadline=None)

@@ -162,10 +162,10 @@ def test_tool_result_is_the_content(output, result):
 )
 def test_document_has_a_score_only_if_one_is_given(result, expected):
     """Documents keep id, content and metadata; scores come from the metadata or a pair, and are never invented."""
-    shown = json.loads(dumps(documents([result]), PLENTY))
+    output = json.loads(dumps(documents([result]), PLENTY))
 
-    assert shown == json.loads(dumps([expected], PLENTY))
-    assert problems("retrieval_documents", shown) == []
+    assert output == json.loads(dumps([expected], PLENTY))
+    assert problems("retrieval_documents", output) == []
 
 
 def test_documents_keep_their_order():

@@ -104,7 +104,7 @@ def _first_members(members: Iterable[Any], limit: int, total: int = 0) -> list[A
     return head if total <= len(head) else [*head, f"[{total - len(head)} of {total} left out]"]
 
 
-def _printed(value: Any, _limit: int) -> str:
+def _printable(value: Any, _limit: int) -> str:
     return str(value)
 
 
@@ -131,7 +131,7 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], object]], ...]
     (tuple, _tuple),
     ((set, frozenset, deque, range, *_VIEWS), _collection),
     (type, _class),
-    (_PRINTABLE, _printed),
+    (_PRINTABLE, _printable),
     (re.Pattern, _pattern),
     (BaseException, _exception),
     (SimpleNamespace, _namespace),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from otel_callbacks._content.redaction.guard import DROPPED
+from otel_callbacks._content.redaction.custom import DROPPED
 from otel_callbacks._content.redaction.redactor import Redactor, ignore
 from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES, OnRedaction, Rule
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_callbacks._content.json import Json
 from otel_callbacks._content.redaction.assignments import may_assign, redact_assignments
-from otel_callbacks._content.redaction.guard import DROPPED, Guarded
+from otel_callbacks._content.redaction.custom import DROPPED, CustomRedactor
 from otel_callbacks._content.redaction.keys import KeyMatcher, is_schema
 from otel_callbacks._content.redaction.rules import CARD, DEFAULT_RULES, OnRedaction, Rule, mark
 
@@ -90,7 +90,7 @@ class Redactor:
         self._anywhere = _by_literal(rule for rule in rules if rule.pattern and not rule.in_run and rule is not CARD)
         self._finds_cards = CARD in rules
         self._on_redaction = on_redaction
-        self._custom = [Guarded(redact, time_budget_s, on_redaction) for redact in custom]
+        self._custom = [CustomRedactor(redact, time_budget_s, on_redaction) for redact in custom]
         endings = {rule.name: rule.keys for rule in rules if rule.keys}
         self._knows_keys = bool(endings)
         self._clean: set[int] = set()
@@ -194,7 +194,7 @@ class Redactor:
 
     def _possible_literals(self, text: bytes, runs: bytes) -> Iterable[tuple[bytes, Rule]]:
         """Return the literals worth searching for, with their rules: a search for each costs more than the rest."""
-        if b"\\" in text:  # a literal may stand behind an escaped line end, inside a word
+        if b"\\" in text:  # after an escaped line end a literal is in the middle of a word
             return self._in_run
         heads = {word[:_HEAD] for word in runs.translate(_WORDS).split()}
         return chain(self._inside, *[self._by_head[head] for head in heads & self._by_head.keys()])

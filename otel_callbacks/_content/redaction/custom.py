@@ -12,7 +12,7 @@ DROPPED = mark(FAILED)
 """Stands in place of a value whose redaction failed."""
 
 
-class Guarded:
+class CustomRedactor:
     """A redactor that fails closed: it drops a value rather than let it pass unchanged.
 
     Args:
