@@ -177,7 +177,7 @@ def _provider_message_id(message: Any) -> str | None:
 
 
 def finish_reasons(choices: Sequence[Any]) -> list[str]:
-    """One reason per choice as the provider spelled it; choices without one are left out, none is invented."""
+    """Return one reason per choice, as the provider spells it; choices without one are left out, none is invented."""
     return few([reason for choice in choices if (reason := finish_reason(choice))])
 
 

@@ -44,7 +44,7 @@ def fit_text(text: str, room: int, redactor: ContentRedactor) -> SizedTree | Non
     else:
         head = _clean(text[: front + MARGIN], redactor)[:-MARGIN]
         beginning = _prefix(head, front)
-        # The margin may itself end inside a token longer than it: drop what is left of that one.
+        # A token longer than the margin, such as a JWT, reaches beyond it: drop what is left of that one as well.
         rest = _clean(text[-back - MARGIN :], redactor)[MARGIN:].lstrip(_TOKEN_CHARACTERS)
     if not both_ends:
         return _fit_beginning(head, room)
