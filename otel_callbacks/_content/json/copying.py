@@ -39,16 +39,16 @@ class Copier:
         """Return a copy of `value`, which the values in `path` enclose."""
         kind = type(value)
         if kind is str:
-            return self._text(value)  # type: ignore[arg-type]
+            return self._copy_text(value)  # type: ignore[arg-type]
         if value is None or kind is bool or kind is int or kind is float:
-            return self._constant(value)  # type: ignore[arg-type]
+            return self._copy_constant(value)  # type: ignore[arg-type]
         if id(value) in path or len(path) >= MAX_DEPTH:
-            return self._text(CYCLE if id(value) in path else TOO_DEEP)
+            return self._copy_text(CYCLE if id(value) in path else TOO_DEEP)
         path = (*path, id(value))
         if kind is dict:
-            return self._mapping(value, path)  # type: ignore[arg-type]
+            return self._copy_dictionary(value, path)  # type: ignore[arg-type]
         if kind is list or kind is tuple:
-            return self._sequence(value, path)  # type: ignore[arg-type]
+            return self._copy_sequence(value, path)  # type: ignore[arg-type]
         return self.copy(simplify(value, self._left), path)
 
     def _spend(self, characters: int) -> None:
@@ -56,7 +56,7 @@ class Copier:
         if self._left < 0:
             raise TooBigError
 
-    def _text(self, text: str) -> str:
+    def _copy_text(self, text: str) -> str:
         if len(text) >= SHORTEST:
             text = without_data(text)
             if len(text) <= self._left:
@@ -66,16 +66,16 @@ class Copier:
             raise TooBigError
         return text if text.isascii() else valid_text(text)
 
-    def _constant(self, value: float | None) -> Json:
+    def _copy_constant(self, value: float | None) -> Json:
         self._spend(1)
         form = value if value is None or type(value) is bool else number_form(value)
-        return self._text(form) if type(form) is str else form
+        return self._copy_text(form) if type(form) is str else form
 
-    def _sequence(self, items: list[object] | tuple[object, ...], path: Path) -> list[Json]:
+    def _copy_sequence(self, items: list[object] | tuple[object, ...], path: Path) -> list[Json]:
         self._spend(1 + len(items))
         return [self.copy(item, path) for item in tuple(items)]  # another thread may change a list meanwhile
 
-    def _mapping(self, mapping: dict[object, object], path: Path) -> dict[str, Json]:
+    def _copy_dictionary(self, mapping: dict[object, object], path: Path) -> dict[str, Json]:
         self._spend(1 + 4 * len(mapping))
         copied: dict[str, Json] = {}
         for key, value in first_entries(mapping):

@@ -63,32 +63,32 @@ class _LevelReader:
         for item in level:
             kind = type(item)
             if kind is str:
-                self._text(item)
+                self._read_text(item)
             elif kind is dict:
-                self._dictionary(item, deeper)
+                self._read_dictionary(item, deeper)
             elif kind is list or kind is tuple:
                 self._room -= 1 + len(item)
                 deeper += item if self._room >= 0 else ()
             elif item is not None and kind is not bool:
-                self._number(item, kind)
+                self._read_number(item, kind)
             if self._room < 0:
                 raise TooBigError
         return deeper
 
-    def _text(self, text: str) -> None:
+    def _read_text(self, text: str) -> None:
         if len(text) >= SHORTEST:
             _refuse_data(text, self._room)
         self._texts.append(text)
         self._room -= len(text) + 2
 
-    def _dictionary(self, mapping: dict[str, object], deeper: list[object]) -> None:
+    def _read_dictionary(self, mapping: dict[str, object], deeper: list[object]) -> None:
         self._room -= 1 + 4 * len(mapping)
         if self._room >= 0:
             self._room -= sum(map(len, mapping))
             self._keys.update(mapping)
             deeper += mapping.values()
 
-    def _number(self, number: float, kind: type) -> None:
+    def _read_number(self, number: float, kind: type) -> None:
         if kind is int and not -_LARGE < number < _LARGE:
             if not -(2**63) <= number < 2**63:
                 raise UnusualError

@@ -156,7 +156,7 @@ class Redactor:
         return next((rule for name in names if type(name) is str and (rule := self._key_rule(name))), None)
 
     def _may_hold_secret(self, text: str) -> bool:
-        """Return whether any rule can match; a large text is searched once, however many runs pass it on."""
+        """Tell whether any rule can match; a large text is searched once, however many runs pass it on."""
         if len(text) >= _LARGE and hash(text) in self._clean:
             return False
         if self._is_suspicious(text):
