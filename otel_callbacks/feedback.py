@@ -102,9 +102,9 @@ def record_evaluation(
         attributes[semconv.EVALUATION_LABEL] = label
     if explanation is not None:
         from otel_callbacks._content.policy import ContentPolicy
-        from otel_callbacks._content.redaction import configured
+        from otel_callbacks._content.redaction import redactor_for
 
-        policy = ContentPolicy(redactor=configured(()))
+        policy = ContentPolicy(redactor=redactor_for(()))
         attributes[semconv.EVALUATION_EXPLANATION] = policy.text(explanation, policy.budget())
     _log_events.emit(logger_provider, semconv.EVENT_EVALUATION, attributes, _context_of(ref))
 

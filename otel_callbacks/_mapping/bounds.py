@@ -1,4 +1,4 @@
-"""Bounds of attributes that are no content but come from outside: nothing a caller does makes a span huge."""
+"""Bounds of attributes that are not content but come from outside: nothing a caller does makes a span huge."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -13,18 +13,18 @@ MOST = 128
 
 
 def short(text: str) -> str:
-    """`text`, its end replaced by its length where it is too long."""
-    if type(text) is not str:  # asked here, too: a call costs more than the answer
+    """Return `text`, the end of a long one replaced by its length."""
+    if type(text) is not str:  # asked here as well: a call costs more than the answer
         text = plain_text(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 
 def few(texts: Iterable[str]) -> list[str]:
-    """The first of the texts, each `short`."""
+    """Return the first of the texts, each `short`."""
     return [short(text) for text in islice(texts, MOST)]
 
 
 def put_text(out: dict[str, Any], key: str, value: Any) -> None:
-    """Put `value`, `short`, if it is a text and not an empty one."""
+    """Put `value`, `short`, if it is a text that is not empty."""
     if isinstance(value, str) and value:
         out[key] = short(value)

@@ -9,21 +9,21 @@ _PER_TOKENS = 1_000_000
 
 
 def cost_usd(counts: Mapping[str, int], price: Price) -> float:
-    """Cost of one call in USD.
+    """Return the cost of one call in USD.
 
     Args:
-        counts: tokens by ``gen_ai.usage.*`` attribute; input and output are totals, the others are parts of them.
-        price: what the model costs.
+        counts: Tokens by ``gen_ai.usage.*`` attribute; input and output are totals, the others are parts of them.
+        price: What the model costs.
     """
     read, written = counts.get(semconv.USAGE_CACHE_READ, 0), counts.get(semconv.USAGE_CACHE_WRITE, 0)
     reasoning = counts.get(semconv.USAGE_REASONING, 0)
     uncached = max(counts.get(semconv.USAGE_INPUT, 0) - read - written, 0)
-    spoken = max(counts.get(semconv.USAGE_OUTPUT, 0) - reasoning, 0)
+    visible = max(counts.get(semconv.USAGE_OUTPUT, 0) - reasoning, 0)
     parts = (
         (uncached, price.input, None),
         (read, price.cache_read, price.input),
         (written, price.cache_write, price.input),
-        (spoken, price.output, None),
+        (visible, price.output, None),
         (reasoning, price.reasoning, price.output),
     )
     return sum(tokens * _or(own, otherwise) for tokens, own, otherwise in parts) / _PER_TOKENS

@@ -24,7 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def plan(start: RunStart, *_: object) -> SpanPlan:
-    """Operation, provider, request model and server: what samplers and metrics need."""
+    """Decide operation, provider, request model and server: what samplers and metrics need."""
     operation = semconv.CHAT if start.run_type == "chat" else semconv.TEXT_COMPLETION
     return _plan(operation, provider(start), request_model(start), _endpoint(start.serialized))
 
@@ -43,7 +43,7 @@ def _plan(operation: str, provider_name: str, model: str | None, endpoint: tuple
 
 
 def request_model(start: RunStart) -> str | None:
-    """The model asked for: among the invocation parameters, then metadata ``ls_model_name``."""
+    """Return the requested model: from the invocation parameters, else from metadata ``ls_model_name``."""
     for key in _MODEL_KEYS:
         model = start.params.get(key)
         if isinstance(model, str) and model:
@@ -86,7 +86,7 @@ _NUMBERS: Mapping[str, tuple[str, type]] = {
     "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
     "seed": (semconv.REQUEST_SEED, int),
 }
-"""Parameter -> attribute; the first parameter of an attribute counts."""
+"""Parameter -> attribute; of several parameters for one attribute the first counts."""
 _NUMBER_NAMES = frozenset(_NUMBERS)
 _PRECEDENCE = list(_NUMBERS).index
 _REASONING_NAMES = frozenset({"reasoning", "reasoning_effort"})
@@ -144,10 +144,10 @@ def _output_type(start: RunStart) -> str | None:
         return semconv.OUTPUT_TYPE_JSON
     if "response_format" not in start.params:
         return None
-    asked = mapping(start.params["response_format"]).get("type")
-    if asked in {"json_object", "json_schema"}:
+    form = mapping(start.params["response_format"]).get("type")
+    if form in {"json_object", "json_schema"}:
         return semconv.OUTPUT_TYPE_JSON
-    return semconv.OUTPUT_TYPE_TEXT if asked == "text" else None
+    return semconv.OUTPUT_TYPE_TEXT if form == "text" else None
 
 
 def response(result: Any, out: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def response(result: Any, out: dict[str, Any]) -> None:
 
 
 def _provider_message_id(message: Any) -> str | None:
-    """A message's id is the provider's unless LangChain made it from the run's id."""
+    """Return a message's id if it is the provider's, not one that LangChain made from the run's id."""
     identity = getattr(message, "id", None)
     if isinstance(identity, str) and identity and not identity.startswith(("lc_", "run-")):
         return identity
@@ -182,14 +182,14 @@ def finish_reasons(choices: Sequence[Any]) -> list[str]:
 
 
 def text_length(result: Any) -> int:
-    """Characters of text in the first choice; lists of content blocks count their text blocks."""
+    """Return the characters of text in the first choice; of content blocks, the text blocks count."""
     choices = generations(result)
     text = getattr(choices[0], "text", "") if choices else ""
     return len(text) if isinstance(text, str) else 0
 
 
 def has_content(token: Any, chunk: Any) -> bool:
-    """Whether a streamed chunk carries anything generated: text, a tool call, reasoning, any content block.
+    """Tell whether a streamed chunk carries anything generated: text, a tool call, reasoning, any content block.
 
     Role announcements and end markers carry nothing (``on_llm_new_token`` fires for both).
     """

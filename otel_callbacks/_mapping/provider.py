@@ -43,30 +43,30 @@ _KIND_SUFFIXES = ("-chat", "_chat", "-llm", "_llm")
 
 
 def provider(start: RunStart) -> str:
-    """The provider of a model run, or "unknown".
+    """Return the provider of a model run, or "unknown".
 
     Order of sources: metadata ``ls_provider``, the ``_type`` among the invocation parameters, the module path of the
     serialized model, its class name. A name the table lacks passes through.
     """
-    named = start.metadata.get("ls_provider")
+    name = start.metadata.get("ls_provider")
     model_type = start.params.get("_type")
-    if named == "azure":
+    if name == "azure":
         is_openai = isinstance(model_type, str) and model_type.startswith("azure-openai")
         return "azure.ai.openai" if is_openai else "azure.ai.inference"
-    if not isinstance(named, str) or not named:
-        named = _family(model_type) or _module_family(start.serialized.get("id")) or start.name
-    return convention_name(short(named)) if named else semconv.UNKNOWN_PROVIDER
+    if not isinstance(name, str) or not name:
+        name = _family(model_type) or _module_family(start.serialized.get("id")) or start.name
+    return convention_name(short(name)) if name else semconv.UNKNOWN_PROVIDER
 
 
 @lru_cache(maxsize=256)
 def convention_name(name: str) -> str:
-    """The convention's word for a provider as LangChain spells it; unknown ones pass through in lower case."""
+    """Return the convention's name for a provider as LangChain spells it; others pass through in lower case."""
     key = name.lower().replace("-", "_")
     return _CONVENTION_NAMES.get(key, name.lower())
 
 
 def _family(model_type: object) -> str | None:
-    """Cut the kind off: "azure-openai-chat" gives "azure-openai"."""
+    """Cut off the kind: "azure-openai-chat" gives "azure-openai"."""
     if not isinstance(model_type, str):
         return None
     for suffix in _KIND_SUFFIXES:
@@ -76,7 +76,7 @@ def _family(model_type: object) -> str | None:
 
 
 def _module_family(path: Any) -> str | None:
-    """Take the package's part: ["langchain", "chat_models", "openai", "ChatOpenAI"] gives "openai"."""
+    """Return the provider's part of a path: ["langchain", "chat_models", "openai", "ChatOpenAI"] gives "openai"."""
     if isinstance(path, (list, tuple)) and len(path) > 3 and path[1] in {"chat_models", "llms"}:  # noqa: PLR2004
         return str(path[2])
     return None

@@ -16,7 +16,7 @@ class Usage(NamedTuple):
 
 
 def usage(result: Any) -> Usage | None:
-    """The usage of an ``LLMResult``, or ``None`` where nobody reported any.
+    """Return the usage of an ``LLMResult``, or ``None`` if none was reported.
 
     Sources, the first that has counts: ``usage_metadata`` of the first generation that carries it, ``token_usage`` /
     ``usage`` in ``llm_output``, in ``response_metadata``, in ``generation_info``. Generations are never summed: each
@@ -47,7 +47,7 @@ def _raw_usages(choices: Sequence[Any], output: Any) -> Iterator[Mapping[str, An
 
 
 def _from_usage_metadata(metadata: Mapping[str, Any]) -> dict[str, int]:
-    """LangChain's own form; its input and output counts already include cache, reasoning and modalities."""
+    """Read LangChain's own form; its input and output counts already include cache, reasoning and modalities."""
     counts: dict[str, int] = {}
     _put(counts, semconv.USAGE_INPUT, metadata.get("input_tokens"))
     _put(counts, semconv.USAGE_OUTPUT, metadata.get("output_tokens"))
@@ -64,9 +64,9 @@ def _from_usage_metadata(metadata: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _cache_write(details: Mapping[str, Any]) -> int | None:
-    """Anthropic puts the count under the cache's lifetime and leaves ``cache_creation`` at 0."""
-    known = [details[key] for key in _CACHE_WRITE_KEYS if _is_count(details.get(key))]
-    return sum(known) if known else None
+    """Return the tokens written to a cache; Anthropic puts them under its lifetime and ``cache_creation`` at 0."""
+    counts = [details[key] for key in _CACHE_WRITE_KEYS if _is_count(details.get(key))]
+    return sum(counts) if counts else None
 
 
 _CACHE_WRITE_KEYS = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
@@ -77,7 +77,7 @@ _OUTPUT_KEYS = ("output_tokens", "completion_tokens", "candidates_token_count", 
 
 
 def _from_raw(raw: Mapping[str, Any]) -> dict[str, int]:
-    """A provider's own form: OpenAI counts cached tokens inside the input, Anthropic beside it."""
+    """Read a provider's own form: OpenAI counts cached tokens inside the input, Anthropic beside it."""
     counts: dict[str, int] = {}
     _put(counts, semconv.USAGE_INPUT, _first_count(raw, _INPUT_KEYS))
     _put(counts, semconv.USAGE_OUTPUT, _first_count(raw, _OUTPUT_KEYS))

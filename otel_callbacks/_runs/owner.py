@@ -32,9 +32,9 @@ class Owner:
     @cached_property
     def redactor(self) -> "Redactor":
         """Removes secrets from content and metadata; loaded when some of that is to leave."""
-        from otel_callbacks._content.redaction import configured
+        from otel_callbacks._content.redaction import redactor_for
 
-        return configured(self.config.redact, self._count_redaction)
+        return redactor_for(self.config.redact, self._count_redaction)
 
 
 def _prices(config: Config) -> "Prices | None":

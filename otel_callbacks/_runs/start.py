@@ -189,13 +189,13 @@ def _attributes(destination: Destination, config: Config, run: OpenRun, start: R
 
 
 def _put_metadata(destination: Destination, run: OpenRun, key: str, value: Any, out: dict[str, Any]) -> None:
-    """Put metadata that was asked for, but no secret in it, whatever is captured."""
+    """Put exported metadata without its secrets, whatever is captured."""
     from otel_callbacks._content.json import plain
 
     redactor = run.owner.redactor
     try:
-        hidden = redactor.hidden(key, value)
-        out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if hidden is None else hidden
+        mark = redactor.key_mark(key, value)
+        out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if mark is None else mark
     except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
         destination.failed("redact", error)
 

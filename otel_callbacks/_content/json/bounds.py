@@ -188,7 +188,7 @@ class Fitter:
         entries: list[_Entry] = []
         for key, value in first_entries(mapping, _MOST_MEMBERS):
             name = self._redactor.redact_key(key_text(key))
-            mark = self._redactor.hidden(name, value, mapping)
+            mark = self._redactor.key_mark(name, value, mapping)
             whole = None
             if mark is not None:
                 whole = SizedTree(mark, len(encode(mark)))

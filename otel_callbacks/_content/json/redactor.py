@@ -21,7 +21,7 @@ class ContentRedactor(Protocol):
     def redact_key(self, key: str) -> str:
         """Return a dictionary's key, which may itself hold a secret, without it."""
 
-    def hidden(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:
+    def key_mark(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:
         """Return the mark for the value of a key that names a secret, else ``None``; `beside`: all entries."""
 
 
@@ -40,7 +40,7 @@ class _NoRedaction:
     def redact_key(self, key: str) -> str:
         return key
 
-    def hidden(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:  # noqa: ARG002
+    def key_mark(self, key: str, value: object, beside: Mapping[Any, object]) -> str | None:  # noqa: ARG002
         return None
 
 

@@ -7,13 +7,13 @@ from otel_callbacks._content.redaction.custom import DROPPED
 from otel_callbacks._content.redaction.redactor import Redactor, ignore
 from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES, OnRedaction, Rule
 
-__all__ = ["DEFAULT_RULES", "DROPPED", "PII_RULES", "RULES", "Redaction", "Redactor", "Rule", "configured"]
+__all__ = ["DEFAULT_RULES", "DROPPED", "PII_RULES", "RULES", "Redaction", "Redactor", "Rule", "redactor_for"]
 
 Redaction = str | re.Pattern[str] | Callable[[str], str]
 """The name of a rule for personal data, a regular expression, or a callable, text in and text out."""
 
 
-def configured(redact: Sequence[Redaction], on_redaction: OnRedaction = ignore) -> Redactor:
+def redactor_for(redact: Sequence[Redaction], on_redaction: OnRedaction = ignore) -> Redactor:
     """Return a redactor with the default rules and those an application adds.
 
     Args:

@@ -122,8 +122,8 @@ class Redactor:
         return structure
 
     def _entry(self, key: str, value: Json, beside: Mapping[str, Json]) -> Json:
-        hidden = self.hidden(key, value, beside)
-        return self.redact(value) if hidden is None else hidden
+        mark_of_key = self.key_mark(key, value, beside)
+        return self.redact(value) if mark_of_key is None else mark_of_key
 
     def redact_text(self, text: str) -> str:
         """Return a text with marks in place of its secrets, or `DROPPED`."""
@@ -137,7 +137,7 @@ class Redactor:
         """Return a dictionary's key with marks in place of secrets that it holds itself."""
         return self._redact_by_rules(key) if len(key) >= _SHORTEST_KEY else key
 
-    def hidden(self, key: str, value: object, beside: Mapping[Any, object] = _NO_ENTRIES) -> str | None:
+    def key_mark(self, key: str, value: object, beside: Mapping[Any, object] = _NO_ENTRIES) -> str | None:
         """Return the mark for a value whose key names a secret; ``None`` if the value may be shown.
 
         `beside` holds all entries of the dictionary: headers and variables may be ``{"name": ..., "value": ...}``.
