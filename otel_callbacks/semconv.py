@@ -62,7 +62,6 @@ TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
-RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 RETRIEVAL_QUERY_TEXT: Final = "gen_ai.retrieval.query.text"
 RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
 
@@ -118,7 +117,6 @@ RETRIEVER_EMBEDDING: Final = "langchain.retriever.embedding"
 GRAPH_NODE: Final = "langgraph.node"
 GRAPH_STEP: Final = "langgraph.step"
 GRAPH_INTERRUPT_IDS: Final = "langgraph.interrupt.ids"
-GRAPH_INTERRUPT_COUNT: Final = "langgraph.interrupt.count"
 GRAPH_INTERRUPT_VALUES: Final = "langgraph.interrupt.values"
 GRAPH_CHECKPOINT_ID: Final = "langgraph.checkpoint.id"
 GRAPH_HANDOFF_TARGET: Final = "langgraph.handoff.target"
@@ -136,6 +134,10 @@ COST_TOTAL_USD: Final = "otel_callbacks.cost.total_usd"
 """Cost of all model calls below an agent or workflow; under a key of its own, so that sums over spans are right."""
 
 # Values
+USAGE_PREFIX: Final = "gen_ai.usage."
+"""Prefix of all token counts."""
+CONVENTION_PREFIXES: Final = ("gen_ai.", "server.", "error.", "openai.")
+"""Prefixes of the keys that log events may carry: the conventions', not our own."""
 OTHER: Final = "_OTHER"
 TOOL_ERROR: Final = "tool_error"
 """`error.type` of a tool that answered with an error message instead of raising."""
@@ -273,3 +275,7 @@ _V0_1_0: Final = Dialect(
 DIALECTS: Final = {dialect.name: dialect for dialect in (_PY_1_3, _V0_1_0)}
 DEFAULT_DIALECT: Final = _PY_1_3.name
 LATEST_DIALECT: Final = _V0_1_0.name
+
+# The test metric of `otel-callbacks doctor`: one counter, with a label that identifies the check
+DOCTOR_METRIC: Final = "otel_callbacks.doctor.checks"
+DOCTOR_CHECK: Final = "otel_callbacks.doctor.check"

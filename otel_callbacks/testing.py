@@ -139,12 +139,11 @@ class OtelSpans:
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens of all model calls by kind: ``{"input_tokens": 12, "output_tokens": 3, ...}``."""
-        prefix = "gen_ai.usage."
         totals: dict[str, int] = {}
         for span in self._spans.get_finished_spans():
             for key, value in (span.attributes or {}).items():
-                if key.startswith(prefix) and isinstance(value, int):
-                    kind = key.removeprefix(prefix)
+                if key.startswith(semconv.USAGE_PREFIX) and isinstance(value, int):
+                    kind = key.removeprefix(semconv.USAGE_PREFIX)
                     totals[kind] = totals.get(kind, 0) + value
         return totals
 

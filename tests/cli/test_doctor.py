@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 
-from otel_callbacks import cli
+from otel_callbacks import cli, semconv
 from otel_callbacks.cli._doctor import transport
 from otel_callbacks.cli._doctor.findings import Topic, anchor
 from otel_callbacks.cli._doctor.ports import holder
@@ -84,7 +84,7 @@ def test_all_is_well(capsys):
         code, findings = doctor(capsys, "--otlp", received.url)
     assert wrong(findings) - {"Another instrumentation of LangChain"} == set()
     assert code == (1 if wrong(findings) else 0)
-    assert received.names() == [transport.SPAN_NAME, transport.METRIC_NAME]
+    assert received.names() == [transport.SPAN_NAME, semconv.DOCTOR_METRIC]
 
 
 def test_nothing_listens(capsys):

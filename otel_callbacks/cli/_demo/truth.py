@@ -7,6 +7,8 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
 
+from otel_callbacks import semconv
+
 
 class GroundTruth(BaseCallbackHandler):
     """Counts runs by type, failed calls by error class, and tokens; independent of the tracer."""
@@ -42,7 +44,7 @@ class GroundTruth(BaseCallbackHandler):
     def on_tool_end(self, output: Any, **_kwargs: Any) -> None:
         """Count a tool that answered with an error message."""
         if getattr(output, "status", None) == "error":
-            self._count(self.errors, "tool_error")
+            self._count(self.errors, semconv.TOOL_ERROR)
 
     def on_llm_error(self, error: BaseException, **_kwargs: Any) -> None:
         """Count a failed model call."""

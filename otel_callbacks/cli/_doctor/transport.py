@@ -22,13 +22,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_trace_id
 
+from otel_callbacks import semconv
 from otel_callbacks._setup.exporters import DEFAULT_ADDRESSES, Protocol, Signal, exporters_of, http_address, protocol_of
 from otel_callbacks.cli._doctor.findings import Finding
 from otel_callbacks.cli._doctor.ports import holder
 
 SPAN_NAME = "otel-callbacks doctor"
-METRIC_NAME = "otel_callbacks.doctor.checks"
-_CHECK = "otel_callbacks.doctor.check"
 _TIMEOUT_S = 3.0
 _POLL_S = 0.5
 _MOST_SKEW_S = 5.0
@@ -197,7 +196,9 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource=Resource.create(), shutdown_on_exit=False)
     check = f"{time.time_ns():x}"
-    provider.get_meter("otel_callbacks").create_counter(METRIC_NAME, "{check}").add(1, {_CHECK: check})
+    provider.get_meter("otel_callbacks").create_counter(semconv.DOCTOR_METRIC, "{check}").add(
+        1, {semconv.DOCTOR_CHECK: check}
+    )
     data = reader.get_metrics_data()
     exporting = [one for one in exporters_of("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
     return check, _all_succeeded([exporter.export(data) for exporter in exporting])
@@ -213,7 +214,8 @@ def _is_in_jaeger(base: str, trace_id: str) -> bool:
 
 
 def _is_in_prometheus(base: str, check: str) -> bool:
-    query = quote('{otel_callbacks_doctor_check="' + check + '"}')
+    label = semconv.DOCTOR_CHECK.replace(".", "_")
+    query = quote(f'{{{label}="{check}"}}')
     found = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")
     return bool(isinstance(found, dict) and found.get("data", {}).get("result"))
 

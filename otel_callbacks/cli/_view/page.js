@@ -8,8 +8,8 @@ const make = (name, className, text) => {
   if (text !== undefined) made.textContent = text;
   return made;
 };
-const KINDS = { chat: "chat", text_completion: "chat", embeddings: "chat", execute_tool: "tool", invoke_agent: "agent", retrieval: "retrieval" };
-const MESSAGES = ["gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages"];
+// The names that spans carry, from semconv.py.
+const NAMES = {{NAMES}};
 const SHOWN_AT_ONCE = 300;
 const time = (seconds) => seconds >= 100 ? seconds.toFixed(0) + " s" : seconds >= 1 ? seconds.toFixed(2) + " s" : (seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0) + " ms";
 const when = (seconds) => new Date(seconds * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
@@ -24,7 +24,7 @@ for (const trace of traces) {
   trace.start = start;
   trace.seconds = Math.max(...trace.spans.map((span) => span.start + span.seconds)) - start;
   trace.failed = trace.spans.some((span) => span.failed);
-  trace.text = [trace.id, ...trace.spans.flatMap((span) => [span.name, span.attributes["error.type"], span.attributes["gen_ai.conversation.id"]])]
+  trace.text = [trace.id, ...trace.spans.flatMap((span) => [span.name, span.attributes[NAMES.errorType], span.attributes[NAMES.conversation]])]
     .filter(Boolean).join("\n").toLowerCase();
   trace.root = trace.spans.find((span) => !span.parent) || trace.spans[0];
 }
@@ -96,7 +96,7 @@ function ordered(trace) {
 function drawTrace(trace) {
   const list = make("ul", "rows");
   for (const [span, depth] of ordered(trace)) {
-    const button = make("button", "kind-" + (KINDS[span.attributes["gen_ai.operation.name"]] || "other") + (span.failed ? " failed" : ""));
+    const button = make("button", "kind-" + (NAMES.kinds[span.attributes[NAMES.operation]] || "other") + (span.failed ? " failed" : ""));
     const label = make("span", "label", span.name), lane = make("span", "lane"), bar = make("span", "bar");
     label.style.paddingLeft = Math.min(depth, 20) * 12 + "px";
     bar.style.left = 100 * (span.start - trace.start) / (trace.seconds || 1) + "%";
@@ -118,8 +118,8 @@ function drawDetails(span) {
   const alike = make("figure");
   alike.append(...histogram(`all ${span.name}`, durations.get(span.name), span.seconds));
   const parts = [make("h2", span.failed ? "bad" : "", span.name), alike];
-  for (const key of MESSAGES) if (key in span.attributes) parts.push(...drawMessages(key, span.attributes[key]));
-  const rest = Object.entries(span.attributes).filter(([key]) => !MESSAGES.includes(key));
+  for (const key of NAMES.messages) if (key in span.attributes) parts.push(...drawMessages(key, span.attributes[key]));
+  const rest = Object.entries(span.attributes).filter(([key]) => !NAMES.messages.includes(key));
   parts.push(drawTable([["span id", span.id], ["kind", span.kind], ["status", span.status], ...rest]));
   for (const event of span.events) parts.push(make("h2", "", "event " + event.name), drawTable(Object.entries(event.attributes)));
   byId("details").replaceChildren(...parts);

@@ -7,16 +7,32 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from otel_callbacks import semconv
 from otel_callbacks.cli._report.reading import RawSpan, value_of
 
 _FOLDER = Path(__file__).parent
 _KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _STATUS = {0: "", 1: "ok", 2: "error"}
+_NAMES = {
+    "operation": semconv.OPERATION_NAME,
+    "errorType": semconv.ERROR_TYPE,
+    "conversation": semconv.CONVERSATION_ID,
+    "messages": [semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES],
+    "kinds": {
+        semconv.CHAT: "chat",
+        semconv.TEXT_COMPLETION: "chat",
+        semconv.EMBEDDINGS: "chat",
+        semconv.EXECUTE_TOOL: "tool",
+        semconv.INVOKE_AGENT: "agent",
+        semconv.RETRIEVAL: "retrieval",
+    },
+}
+"""What the page's program needs to know of semconv.py; `kinds`: the colour of a bar by operation."""
 
 
 def page(spans: Iterable[RawSpan]) -> str:
     """The whole page. What a span holds becomes text in it, never markup or program."""
-    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    script = (_FOLDER / "page.js").read_text(encoding="utf-8").replace("{{NAMES}}", json.dumps(_NAMES))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     data = json.dumps(traces(spans), separators=(",", ":")).replace(
         "<", "\\u003c"
