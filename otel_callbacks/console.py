@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_callbacks._drawing import Line, Style, draw_footer, draw_line, draw_tree, line_of
+from otel_callbacks._process.forks import after_fork_in_child
 
 logger = logging.getLogger("otel_callbacks")
 
@@ -44,9 +44,7 @@ class ConsoleTree(SpanProcessor):
         self._live = live
         self._max_spans = max_spans
         self._forget_all()
-        if hasattr(os, "register_at_fork"):
-            forget_all = weakref.WeakMethod(self._forget_all)
-            os.register_at_fork(after_in_child=lambda: (method := forget_all()) and method())
+        after_fork_in_child(self._forget_all)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
         """Take note of an open span, as `SpanProcessor.on_start` says."""

@@ -4,7 +4,6 @@ import atexit
 import logging
 import os
 import time
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeVar
@@ -19,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_callbacks import files as file_exporters
+from otel_callbacks._process.forks import after_fork_in_child
 from otel_callbacks._setup.exporters import (
     PROTOCOLS,
     PerProcess,
@@ -62,9 +62,7 @@ class Telemetry:
         self._providers = providers
         self._counting = [exporter for exporter in exporters if isinstance(exporter, PerProcess)]
         self._await_the_end()
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._await_the_end)
-            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        after_fork_in_child(self._await_the_end)
         atexit.register(self.shutdown)
 
     def _await_the_end(self) -> None:

@@ -10,7 +10,7 @@ import otel_callbacks
 
 PACKAGE = Path(otel_callbacks.__file__).parent
 FLOORS = (
-    {"_version", "semconv", "types", "_langchain", "_spans", "files"},
+    {"_version", "semconv", "types", "_langchain", "_process", "_spans", "files"},
     {"config", "_drawing"},
     {"_mapping", "control", "console"},
     {"_content", "_metrics"},
