@@ -23,6 +23,7 @@ STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST_OPT_IN = "gen_ai_latest_experimental"
 CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
+SAMPLER_VARIABLE = "OTEL_TRACES_SAMPLER"
 
 PRICE_PACKAGE = "genai_prices"
 
@@ -170,6 +171,11 @@ def _say_dialect(dialect: str) -> None:
 def sdk_disabled() -> bool:
     """Whether ``OTEL_SDK_DISABLED`` is "true" (any case), as OpenTelemetry's specification has it."""
     return os.environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
+
+
+def sampler_name() -> str:
+    """Return what ``OTEL_TRACES_SAMPLER`` names, in lower case; "" where it is not set."""
+    return os.environ.get(SAMPLER_VARIABLE, "").strip().lower()
 
 
 def require_capture(where: object) -> None:

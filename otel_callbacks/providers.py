@@ -31,7 +31,7 @@ from otel_callbacks._setup.exporters import (
 )
 from otel_callbacks._setup.identity import SystemIds, resource
 from otel_callbacks._setup.shutdown import EXIT_TIMEOUT_S, Closer, export_on_sigterm
-from otel_callbacks.config import Config, sdk_disabled
+from otel_callbacks.config import SAMPLER_VARIABLE, Config, sampler_name, sdk_disabled
 from otel_callbacks.console import ConsoleTree
 from otel_callbacks.handler import OTelCallbackHandler
 
@@ -277,10 +277,10 @@ _FILE_EXPORTERS: Final[dict[Signal, Callable[..., Any]]] = {
 
 def _sampler() -> Any:
     """Load a sampler that another package registered; the SDK reads the variable for its own ones."""
-    name = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    name = sampler_name()
     if not name or name.removeprefix("parentbased_") in {"always_on", "always_off", "traceidratio"}:
         return None
-    make = load("opentelemetry_traces_sampler", name, "OTEL_TRACES_SAMPLER")
+    make = load("opentelemetry_traces_sampler", name, SAMPLER_VARIABLE)
     return make and make(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))
 
 

@@ -100,11 +100,20 @@ def default_address(signal: Signal, protocol: Protocol | None) -> str | None:
     return DEFAULT_ADDRESSES[protocol or protocol_of(signal)]
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return the host and the port of an address; by default the port of its scheme, or gRPC's where it has none.
+
+    Raises:
+        ValueError: The address has no valid host or port.
+    """
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    return parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 4317)
+
+
 def is_listening(address: str) -> bool:
-    """Whether somebody accepts connections at an address of this machine."""
-    parts = urlsplit(address)
+    """Tell whether anything accepts connections at an address of this machine."""
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), _PROBE_S).close()
+        socket.create_connection(host_and_port(address), _PROBE_S).close()
     except OSError:
         return False
     return True

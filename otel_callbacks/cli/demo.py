@@ -1,10 +1,10 @@
 """``otel-callbacks demo``: real LangChain programs against a model server on loopback, traced, shown and exported."""
 
 import argparse
-import re
 from pathlib import Path
 from typing import Final, get_args
 
+from otel_callbacks.cli._durations import seconds_of
 from otel_callbacks.cli._exit import Stop
 from otel_callbacks.config import Capture, Detail, Semconv, sdk_disabled
 
@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", text.strip())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 60s or 5m")
-    return float(found[1]) * (60 if found[2] == "m" else 1)
+    seconds = seconds_of(text, "s", "m")
+    if seconds is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 60s or 5m")
+    return seconds
 
 
 def _rate(text: str) -> float:

@@ -1,13 +1,13 @@
 """``otel-callbacks report``: what the traffic looks like, from files, without a server."""
 
 import argparse
-import re
 import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
+from otel_callbacks.cli._durations import seconds_of
 from otel_callbacks.cli._exit import FINDING, GOOD, Stop
 
 NAME: Final = "report"
@@ -15,7 +15,6 @@ HELP: Final = "Latency, errors, tokens and cost by model, tool, agent and node, 
 
 _SUBJECTS: Final = ("model", "tool", "agent", "workflow", "node")
 _FORMATS: Final = ("text", "json", "csv", "md")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,10 +69,10 @@ def _subjects(text: str) -> list[str]:
 
 
 def _seconds(text: str, option: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
-    if found is None:
+    seconds = seconds_of(text)
+    if seconds is None:
         raise Stop(f"{option} {text}: must be a time such as 500ms, 3s or 2h")
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    return seconds
 
 
 def _since_ns(text: str) -> int:

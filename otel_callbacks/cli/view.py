@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         Stop: a file cannot be read or written.
     """
-    from otel_callbacks.cli._report.reading import Source, paths_of
+    from otel_callbacks.cli._report.reading import Source, paths_of, skipped_note
     from otel_callbacks.cli._view.page import page
 
     source = Source(paths_of(args.files), shows_progress=sys.stderr.isatty())
@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}") from error
     print(f"{args.out}: open it in a browser")
-    if source.skipped:
-        print(f"{source.skipped} lines skipped: cut, or no OTLP JSON", file=sys.stderr)
+    for note in skipped_note(source.skipped):
+        print(note, file=sys.stderr)
     return GOOD

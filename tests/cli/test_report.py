@@ -68,7 +68,7 @@ slowest traces
      9.00s  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  invoke_agent help
 most expensive traces
   $0.250000  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  invoke_agent help
-3 lines skipped: cut, or no OTLP JSON
+3 lines skipped: cut off, or not OTLP JSON
 """
 
 

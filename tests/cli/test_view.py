@@ -53,7 +53,7 @@ def out(tmp_path, capsys):
     ]
     file.write_text("\n".join([*spans, spans[0][:70]]), encoding="utf-8")
     assert cli.main(["view", str(file), "-o", str(out)]) == 0
-    assert "1 lines skipped" in capsys.readouterr().err
+    assert "1 line skipped" in capsys.readouterr().err
     return out
 
 

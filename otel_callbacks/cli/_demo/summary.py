@@ -8,6 +8,7 @@ from opentelemetry.sdk.metrics.export import Histogram, HistogramDataPoint, Metr
 
 from otel_callbacks import semconv
 from otel_callbacks._drawing import duration_text
+from otel_callbacks.cli._tables import aligned
 
 _SUBJECTS: Final = (
     semconv.TOOL_NAME,
@@ -63,14 +64,7 @@ def table(entries: Iterable[Row]) -> str:
     """Lay out rows as text, one line each, below a heading."""
     lines = [("histogram", "of", "count", "p50", "p95")]
     lines += [(r.metric, r.subject, str(r.measurements), _value(r.p50, r.unit), _value(r.p95, r.unit)) for r in entries]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rights = (False, False, True, True, True)
-    return "\n".join(
-        "  ".join(
-            f"{cell:{'>' if right else '<'}{width}}" for cell, width, right in zip(line, widths, rights, strict=True)
-        )
-        for line in lines
-    )
+    return "\n".join(aligned(lines, left=2))
 
 
 def names(metrics: MetricsData | None) -> list[str]:

@@ -7,7 +7,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distributions
 
 from otel_callbacks._version import __version__
 from otel_callbacks.cli._doctor.findings import Finding
-from otel_callbacks.config import sdk_disabled
+from otel_callbacks.config import sampler_name, sdk_disabled
 
 _PACKAGES = ("langchain-core", "langgraph", "opentelemetry-sdk", "opentelemetry-exporter-otlp")
 _NEEDED = {"langchain-core": (0, 3, 60), "opentelemetry-sdk": (1, 35)}
@@ -54,7 +54,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _sampling() -> Iterator[Finding]:
-    sampler = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    sampler = sampler_name()
     if "always_off" in sampler:
         text = f"OTEL_TRACES_SAMPLER={sampler}: no span is recorded; metrics are complete"
         yield Finding("warning", "Sampling", text, "unset OTEL_TRACES_SAMPLER")

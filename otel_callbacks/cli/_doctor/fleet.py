@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
 from otel_callbacks.cli._doctor.findings import Finding
+from otel_callbacks.config import sampler_name
 
 _QUEUE, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 _DEFAULTS: Final = {_QUEUE: 2048, _BATCH: 512}
@@ -94,7 +95,7 @@ def _timeout() -> Iterator[Finding]:
 
 
 def _sampling() -> Iterator[Finding]:
-    sampler = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    sampler = sampler_name()
     if "traceidratio" not in sampler and "always_off" not in sampler:
         yield Finding("ok", "Sampling before the samplers", "tail samplers see every trace that starts here")
         return

@@ -23,7 +23,15 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_trace_id
 
 from otel_callbacks import semconv
-from otel_callbacks._setup.exporters import DEFAULT_ADDRESSES, Protocol, Signal, exporters_of, http_address, protocol_of
+from otel_callbacks._setup.exporters import (
+    DEFAULT_ADDRESSES,
+    Protocol,
+    Signal,
+    exporters_of,
+    host_and_port,
+    http_address,
+    protocol_of,
+)
 from otel_callbacks.cli._doctor.findings import Finding
 from otel_callbacks.cli._doctor.ports import holder
 
@@ -68,10 +76,8 @@ def _shown(address: str) -> str:
 
 
 def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Finding]:
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 4317)
     try:
-        socket.create_connection((parts.hostname or "", port), _TIMEOUT_S).close()
+        socket.create_connection(host_and_port(address), _TIMEOUT_S).close()
     except OSError as error:
         fix = "start a collector (otel-callbacks stack up), or set OTEL_EXPORTER_OTLP_ENDPOINT"
         yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {_shown(address)} ({error})", fix)

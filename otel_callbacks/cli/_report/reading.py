@@ -101,7 +101,7 @@ def paths_of(given: Sequence[Path]) -> list[Path]:
 
 def _spans(document: Any) -> Iterator[RawSpan]:
     for resource in document["resourceSpans"]:
-        known = {pair["key"]: value_of(pair["value"]) for pair in resource.get("resource", {}).get("attributes", ())}
+        known = {pair["key"]: _value(pair["value"]) for pair in resource.get("resource", {}).get("attributes", ())}
         for scope in resource.get("scopeSpans", ()):
             for span in scope.get("spans", ()):
                 yield str(known.get("service.name", "")), span
@@ -122,15 +122,32 @@ def _facts(span: Any) -> SpanFacts:
         is_root=not span.get("parentSpanId"),
         start_ns=start,
         duration_s=(end - start) / 1e9,
-        is_error=span.get("status", {}).get("code") in _ERROR,
-        attributes={pair["key"]: value_of(pair.get("value", {})) for pair in span.get("attributes", ())},
+        is_error=is_error(span),
+        attributes=attributes_of(span),
     )
 
 
-def value_of(value: Any) -> Any:
+def is_error(span: Any) -> bool:
+    """Tell whether a span has status ERROR."""
+    return span.get("status", {}).get("code") in _ERROR
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """Return the attributes of a span or an event."""
+    return {pair["key"]: _value(pair.get("value", {})) for pair in holder.get("attributes", ())}
+
+
+def skipped_note(count: int) -> list[str]:
+    """Return a line about skipped lines, if any."""
+    if not count:
+        return []
+    return [f"{count} line{'s' if count > 1 else ''} skipped: cut off, or not OTLP JSON"]
+
+
+def _value(value: Any) -> Any:
     """An attribute's value; numbers of 64 bits are texts in OTLP's JSON."""
     if "intValue" in value:
         return int(value["intValue"])
     if "arrayValue" in value:
-        return [value_of(entry) for entry in value["arrayValue"].get("values", ())]
+        return [_value(entry) for entry in value["arrayValue"].get("values", ())]
     return value.get("stringValue", value.get("doubleValue", value.get("boolValue")))

@@ -8,6 +8,8 @@ from typing import Any
 
 from otel_callbacks._drawing import duration_text
 from otel_callbacks.cli._report.figures import Group, Report
+from otel_callbacks.cli._report.reading import skipped_note
+from otel_callbacks.cli._tables import aligned
 
 _COLUMNS = ("runs", "errors", "p50", "p95", "p99", "first chunk p95", "tokens in", "tokens out", "USD")
 _PERCENTILES = (0.5, 0.95, 0.99)
@@ -39,8 +41,8 @@ def as_text(report: Report, subjects: Sequence[str], skipped: int, excesses: Seq
     for kind in subjects:
         rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
         if rows:
-            lines += [*_aligned([(kind, *_COLUMNS), *rows]), ""]
-    lines += [*_closing(report), *_notes(skipped), *(f"TOO MUCH: {excess}" for excess in excesses)]
+            lines += [*aligned([(kind, *_COLUMNS), *rows]), ""]
+    lines += [*_closing(report), *skipped_note(skipped), *(f"TOO MUCH: {excess}" for excess in excesses)]
     return "\n".join(lines)
 
 
@@ -52,7 +54,7 @@ def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses:
         if rows:
             table = [(kind, *_COLUMNS), ("---",) * (len(_COLUMNS) + 1), *rows]
             lines += [*(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table), ""]
-    lines += [f"- {line.strip()}" for line in (*_closing(report), *_notes(skipped), *excesses)]
+    lines += [f"- {line.strip()}" for line in (*_closing(report), *skipped_note(skipped), *excesses)]
     return "\n".join(lines)
 
 
@@ -119,21 +121,6 @@ def _closing(report: Report) -> Iterator[str]:
     if report.dearest:
         yield "most expensive traces"
         yield from (f"  ${value:.6f}  {trace}  {name}" for value, trace, name in report.dearest)
-
-
-def _notes(skipped: int) -> Iterator[str]:
-    if skipped:
-        yield f"{skipped} lines skipped: cut, or no OTLP JSON"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
 
 
 SHOW: Mapping[str, Callable[[Report, Sequence[str], int, Sequence[str]], str]] = {

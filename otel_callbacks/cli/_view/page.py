@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_callbacks import semconv
-from otel_callbacks.cli._report.reading import RawSpan, value_of
+from otel_callbacks.cli._report.reading import RawSpan, attributes_of, is_error
 
 _FOLDER = Path(__file__).parent
 _KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
@@ -55,22 +55,17 @@ def _shown(span: Any) -> dict[str, Any]:
     start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
     status = span.get("status", {})
     code = status.get("code", 0)
-    failed = code in {2, "STATUS_CODE_ERROR"}
     return {
         "id": span["spanId"],
         "parent": span.get("parentSpanId", ""),
         "name": span.get("name", ""),
         "kind": _KINDS.get(span.get("kind", 0), str(span.get("kind", ""))),
         "status": " ".join(filter(None, (_STATUS.get(code, str(code)), status.get("message", "")))),
-        "failed": failed,
+        "failed": is_error(span),
         "start": start / 1e9,
         "seconds": (end - start) / 1e9,
-        "attributes": _attributes(span),
+        "attributes": attributes_of(span),
         "events": [
-            {"name": event.get("name", ""), "attributes": _attributes(event)} for event in span.get("events", ())
+            {"name": event.get("name", ""), "attributes": attributes_of(event)} for event in span.get("events", ())
         ],
     }
-
-
-def _attributes(holder: Any) -> dict[str, Any]:
-    return {pair["key"]: value_of(pair.get("value", {})) for pair in holder.get("attributes", ())}
