@@ -17,17 +17,18 @@ from langchain_core.runnables import RunnableConfig
 from langsmith import tracing_context
 
 from otel_callbacks import Config, OTelCallbackHandler
+from otel_callbacks._setup.exporters import host_and_port
 from otel_callbacks.cli._demo.models import CHAT_MODEL, Models
 from otel_callbacks.cli._demo.programs import PROGRAMS, Program
-from otel_callbacks.cli._demo.report import OK, Report, as_json, as_text
+from otel_callbacks.cli._demo.result import OK, DemoResult, as_json, as_text
 from otel_callbacks.cli._demo.server import serve
 from otel_callbacks.cli._demo.telemetry import (
     SERVICE,
     Batch,
-    Destination,
-    Telemetry,
-    folder_destination,
-    otlp_destination,
+    Exporters,
+    InMemoryProviders,
+    file_exporters,
+    otlp_exporters,
 )
 from otel_callbacks.cli._demo.truth import GroundTruth
 from otel_callbacks.cli._exit import FINDING, GOOD, INTERRUPTED, Stop
@@ -35,7 +36,6 @@ from otel_callbacks.config import PRICE_PACKAGE
 from otel_callbacks.console import ConsoleTree
 
 _PROBE_TIMEOUT_S: Final = 2.0
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,17 +48,17 @@ def run(args: argparse.Namespace) -> int:
     with tracing_context(enabled=False), serve() as server, closing(Models(server, args.model)) as models:
         config = _config(args)
         destinations = _destinations(args)
-        telemetry = Telemetry(None if args.json else ConsoleTree(sys.stdout))
+        providers = InMemoryProviders(None if args.json else ConsoleTree(sys.stdout))
         truth = GroundTruth()
-        traffic = _Traffic(models, telemetry, truth, destinations)
+        traffic = _Traffic(models, providers, truth, destinations)
         results = traffic.run(config, Pace(args.rate, args.duration), is_quiet=args.json)
         batch, refused = traffic.sent, traffic.refused
     folder = Path(next(iter(destinations)))
-    done = Report(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
-    print(json.dumps(as_json(done), indent=2) if args.json else as_text(done))
+    result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
+    print(json.dumps(as_json(result), indent=2) if args.json else as_text(result))
     if len(results) < len(PROGRAMS):
         return INTERRUPTED
-    return FINDING if done.problems else GOOD
+    return FINDING if result.problems else GOOD
 
 
 def _config(args: argparse.Namespace) -> Config:
@@ -66,11 +66,11 @@ def _config(args: argparse.Namespace) -> Config:
     return Config.from_env(cost=find_spec(PRICE_PACKAGE) is not None, **given)
 
 
-def _destinations(args: argparse.Namespace) -> dict[str, Destination]:
+def _destinations(args: argparse.Namespace) -> dict[str, Exporters]:
     """Give where everything is sent to, by the name it is reported under; files first, as they cannot hang."""
     otlp = {args.otlp: _reachable(args.otlp)} if args.otlp else {}
     folder = _folder(args.out)
-    return {str(folder): folder_destination(folder), **otlp}
+    return {str(folder): file_exporters(folder), **otlp}
 
 
 def _folder(wanted: Path | None) -> Path:
@@ -85,26 +85,19 @@ def _folder(wanted: Path | None) -> Path:
     return folder
 
 
-def _reachable(url: str) -> Destination:
+def _reachable(url: str) -> Exporters:
     """Give the OTLP destination if something listens there; the exporters would only find out much later."""
-    host, port = _host_and_port(url)
+    try:
+        host, port = host_and_port(url)
+    except ValueError:
+        host, port = "", 0
+    if not host or urlsplit(url).scheme not in {"http", "https"}:
+        raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
     try:
         socket.create_connection((host, port), _PROBE_TIMEOUT_S).close()
     except OSError as error:
         raise Stop(f"--otlp {url}: nothing answers at port {port} ({error.strerror or error})", FINDING) from error
-    return otlp_destination(url)
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    try:
-        address = urlsplit(url)
-        usual_port = _PORTS[address.scheme]
-        host, port = address.hostname, address.port or usual_port
-    except (ValueError, KeyError):
-        host, port = None, 0
-    if not host:
-        raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
-    return host, port
+    return otlp_exporters(url)
 
 
 class Pace(NamedTuple):
@@ -123,10 +116,10 @@ class _Traffic:
     """The programs' traffic, and what became of it."""
 
     def __init__(
-        self, models: Models, telemetry: Telemetry, truth: GroundTruth, destinations: Mapping[str, Destination]
+        self, models: Models, providers: InMemoryProviders, truth: GroundTruth, destinations: Mapping[str, Exporters]
     ) -> None:
         self._models = models
-        self._telemetry = telemetry
+        self._providers = providers
         self._truth = truth
         self._destinations = destinations
         self.sent = Batch((), None, ())
@@ -140,9 +133,9 @@ class _Traffic:
         """
         results: dict[str, str] = {}
         with OTelCallbackHandler(
-            tracer_provider=self._telemetry.tracer_provider,
-            meter_provider=self._telemetry.meter_provider,
-            logger_provider=self._telemetry.logger_provider,
+            tracer_provider=self._providers.tracer_provider,
+            meter_provider=self._providers.meter_provider,
+            logger_provider=self._providers.logger_provider,
             config=config,
         ) as handler:
             started = time.monotonic()
@@ -168,7 +161,7 @@ class _Traffic:
                 results[program.name] = outcome
 
     def _send(self) -> None:
-        batch = self._telemetry.take()
+        batch = self._providers.collect()
         for place, destination in self._destinations.items():
             missed = destination.send(batch)
             if missed:

@@ -36,7 +36,7 @@ class Batch(NamedTuple):
         return Batch([*self.spans, *later.spans], later.metrics or self.metrics, [*self.logs, *later.logs])
 
 
-class Telemetry:
+class InMemoryProviders:
     """Providers of the demo, in no way global.
 
     Args:
@@ -56,7 +56,7 @@ class Telemetry:
         self.logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
-    def take(self) -> Batch:
+    def collect(self) -> Batch:
         """Give the spans and log records since the last call, and the metrics since the start."""
         batch = Batch(
             self._spans.get_finished_spans(), self._metrics.get_metrics_data(), self._logs.get_finished_logs()
@@ -66,7 +66,7 @@ class Telemetry:
         return batch
 
 
-class Destination(NamedTuple):
+class Exporters(NamedTuple):
     """One place to send all signals to."""
 
     spans: SpanExporter
@@ -90,14 +90,14 @@ class Destination(NamedTuple):
             exporter.shutdown()
 
 
-def folder_destination(folder: Path) -> Destination:
+def file_exporters(folder: Path) -> Exporters:
     """Write OTLP JSON lines into a folder."""
-    return Destination(files.span_exporter(folder), files.metric_exporter(folder), files.log_exporter(folder))
+    return Exporters(files.span_exporter(folder), files.metric_exporter(folder), files.log_exporter(folder))
 
 
-def otlp_destination(url: str) -> Destination:
+def otlp_exporters(url: str) -> Exporters:
     """Send OTLP over HTTP to a collector's base address; the path of one signal at its end is cut off."""
-    return Destination(
+    return Exporters(
         OTLPSpanExporter(http_address(url, "traces")),
         OTLPMetricExporter(http_address(url, "metrics")),
         OTLPLogExporter(http_address(url, "logs")),

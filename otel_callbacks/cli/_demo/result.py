@@ -19,7 +19,7 @@ Next
   real model    otel-callbacks demo --model openai:gpt-4o-mini"""
 
 
-class Report(NamedTuple):
+class DemoResult(NamedTuple):
     """Everything there is to say about one run of the demo."""
 
     semconv: str
@@ -46,26 +46,26 @@ class Report(NamedTuple):
         return failed + [f"{place} did not take {' and '.join(signals)}" for place, signals in self.refused.items()]
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(result: DemoResult) -> dict[str, Any]:
     """Give the ground truth and what was sent, as a JSON object."""
     return {
         "service": SERVICE,
-        "semconv": report.semconv,
-        "model": report.model,
-        "programs": dict(report.programs),
-        "runs": dict(report.truth.runs),
-        "errors": dict(report.truth.errors),
-        "tokens": dict(report.truth.tokens),
-        "spans": dict(Counter(span.name.partition(" ")[0] for span in report.batch.spans)),
-        "metrics": summary.names(report.batch.metrics),
-        "files": report.files,
-        "otlp": report.otlp,
-        "problems": report.problems,
+        "semconv": result.semconv,
+        "model": result.model,
+        "programs": dict(result.programs),
+        "runs": dict(result.truth.runs),
+        "errors": dict(result.truth.errors),
+        "tokens": dict(result.truth.tokens),
+        "spans": dict(Counter(span.name.partition(" ")[0] for span in result.batch.spans)),
+        "metrics": summary.names(result.batch.metrics),
+        "files": result.files,
+        "otlp": result.otlp,
+        "problems": result.problems,
     }
 
 
-def as_text(report: Report) -> str:
+def as_text(result: DemoResult) -> str:
     """Lay out the table, the files, the problems, and what to do next."""
-    sections = {"Files": list(report.files.values()), "Sent to": [report.otlp or ""], "Problems": report.problems}
+    sections = {"Files": list(result.files.values()), "Sent to": [result.otlp or ""], "Problems": result.problems}
     listed = ["\n  ".join([heading, *lines]) for heading, lines in sections.items() if any(lines)]
-    return "\n" + "\n\n".join([summary.table(summary.rows(report.batch.metrics)), *listed, _NEXT])
+    return "\n" + "\n\n".join([summary.table(summary.rows(result.batch.metrics)), *listed, _NEXT])
