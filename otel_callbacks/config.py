@@ -1,4 +1,4 @@
-"""Every option and every environment variable of the package, named here and nowhere else."""
+"""The options of the package and the environment variables that set them."""
 
 import logging
 import os
@@ -23,7 +23,6 @@ STABILITY_VARIABLE = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST_OPT_IN = "gen_ai_latest_experimental"
 CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 DISABLED_VARIABLE = "OTEL_SDK_DISABLED"
-SAMPLER_VARIABLE = "OTEL_TRACES_SAMPLER"
 
 PRICE_PACKAGE = "genai_prices"
 
@@ -35,10 +34,10 @@ _FALSE = frozenset({"0", "false", "no", "off", ""})
 class Config:
     """How runs become telemetry. Immutable; `Config(...)` reads no environment, `Config.from_env()` does.
 
-    Every option is also an environment variable ``OTEL_CALLBACKS_<OPTION>``, callables apart.
+    Every option except the callables is also an environment variable ``OTEL_CALLBACKS_<OPTION>``.
 
     Raises:
-        ValueError: a value is not one of the good ones; the message names those.
+        ValueError: A value is invalid; the message names the valid ones.
     """
 
     detail: Detail = "steps"
@@ -46,38 +45,38 @@ class Config:
     nodes, sub-graphs, lambdas and named chains. "all": also prompts, parsers and plumbing."""
 
     semconv: Semconv = "py-1.3"
-    """Release of the GenAI conventions to speak. "py-1.3": what OpenTelemetry's own Python packages emit.
+    """Release of the GenAI conventions to follow. "py-1.3": what OpenTelemetry's own Python packages emit.
     "0.1.0": the first release of the separate GenAI conventions, also chosen by
     ``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``."""
 
     capture: Capture = "no_content"
-    """Where content goes, that is prompts, answers, tool arguments and results, documents, inputs and outputs of steps,
+    """Where content goes: prompts, answers, tool arguments and results, documents, inputs and outputs of steps,
     exception messages. "span_only": attributes and events of spans. "event_only": the log event
     ``gen_ai.client.inference.operation.details`` of model calls. "span_and_event": both. Also chosen by
     ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``."""
 
     capture_when: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
-    """False keeps the content of a run back. Not asked where nothing is captured."""
+    """Return False to keep the content of a run back. Not called where nothing is captured."""
 
     max_content_bytes: int = 16 * 1024
-    """Longest captured value, in bytes of UTF-8. Longer ones are shortened to valid JSON that tells the size."""
+    """Limit of a captured value, in bytes of UTF-8. A longer one is shortened to valid JSON that states its size."""
 
     redact: tuple[str | re.Pattern[str] | Callable[[str], str], ...] = ()
-    """What to take out of content and metadata beside keys, tokens, credentials and card numbers: the names "email",
-    "phone" and "ip_address", regular expressions, callables. A callable that fails or is slow has its value dropped.
-    As a variable: names only, comma separated."""
+    """What to remove from content and metadata besides keys, tokens, credentials and card numbers: the names "email",
+    "phone" and "ip_address", regular expressions, callables. If a callable fails or is slow, the value is dropped.
+    As a variable: names only, comma-separated."""
 
     cost: bool = False
-    """Tell what model calls cost, in USD, from the prices of the package ``genai-prices`` (extra ``cost``)."""
+    """Report what model calls cost, in USD, by the prices of the package ``genai-prices`` (extra ``cost``)."""
 
     prices: Mapping[str, Price] = field(default_factory=dict, hash=False, metadata={"env": False})
-    """Own prices by model name; they win over listed ones and need no extra."""
+    """Your own prices by model name; they override listed ones and need no extra."""
 
     metadata_keys: tuple[str, ...] = ()
-    """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma separated."""
+    """Keys of run metadata to export as ``langchain.metadata.<key>`` on spans. As a variable: comma-separated."""
 
     propagate: bool = True
-    """Make each run's span current while its body runs, so that HTTP, database and own spans nest under it."""
+    """Make each run's span current while its body runs, so that HTTP, database and your own spans nest under it."""
 
     remote_parent: bool = False
     """Let a root run join the trace named by ``metadata={"traceparent": ...}`` (W3C Trace Context)."""
@@ -86,24 +85,25 @@ class Config:
     """Record the time between streamed chunks; one measurement per chunk."""
 
     suppress_provider_spans: bool = False
-    """Keep other GenAI instrumentations that can be asked to be silent from making a second span of each model call.
-    HTTP spans and trace headers live on. Needs `propagate`."""
+    """Keep other GenAI instrumentations, if they can be suppressed, from making a second span of each model call.
+    HTTP spans and trace headers stay. Needs `propagate`."""
 
     cancel_is_error: bool = False
     """Give cancelled runs status ERROR and ``error.type``."""
 
     run_ttl_s: float = 3600.0
-    """A tree of runs without any event for this long, in seconds, is closed as abandoned."""
+    """A tree of runs without any event for this many seconds is closed as abandoned."""
 
     max_open_runs: int = 10_000
-    """More open runs than this, and the oldest leaves are closed as abandoned."""
+    """Above this many open runs, the oldest leaves are closed as abandoned."""
 
     filter: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
-    """False hides a run: no span of its own, its children move up to the next visible run. Roots are never hidden."""
+    """Return False to hide a run: it gets no span, and its children move up to the next visible run. Root runs are
+    never hidden."""
 
     def __post_init__(self) -> None:
-        for name, good in _CHOICES.items():
-            _require_choice(name, getattr(self, name), good)
+        for name, requirement in _CHOICES.items():
+            _require_choice(name, getattr(self, name), requirement)
         for name in _SWITCHES:
             _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "True or False")
         _require(_is_positive(self.run_ttl_s), "run_ttl_s", self.run_ttl_s, "seconds above 0")
@@ -119,7 +119,7 @@ class Config:
         object.__setattr__(self, "redact", _require_redactors(self.redact))
 
     def without_callables(self) -> "Config":
-        """The same options, callables dropped: what can be pickled. Warns once where something was dropped."""
+        """Return the same options without callables, which cannot be pickled. Warn once if any is dropped."""
         dropped = [option.name for option in fields(self) if _holds_callable(getattr(self, option.name))]
         if dropped:
             _warn_dropped(tuple(dropped))
@@ -134,16 +134,16 @@ class Config:
     def from_env(cls, **overrides: Any) -> "Config":
         """Read ``OTEL_CALLBACKS_<OPTION>`` and the standard variables; `overrides` win over both.
 
-        A wrong value in the environment costs one warning that names the good ones, and the default is used.
+        An invalid value in the environment logs one warning that names the valid ones, and the default applies.
 
         Raises:
-            ValueError: a wrong value in `overrides`.
-            TypeError: an unknown option in `overrides`.
+            ValueError: A value in `overrides` is invalid.
+            TypeError: `overrides` holds an unknown option.
         """
         values = _standard_variables(os.environ) | _own_variables(os.environ)
         config = cls(**(values | overrides))
         if STABILITY_VARIABLE in os.environ:
-            _say_dialect(config.semconv)
+            _log_dialect(config.semconv)
         return config
 
 
@@ -154,7 +154,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _CALLABLES = ("filter", "capture_when")
 PERSONAL_RULES = ("email", "phone", "ip_address")
-"""Rules of redaction that have to be asked for."""
+"""Redaction rules that apply on request only."""
 _SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error", "cost")
 
 
@@ -164,38 +164,34 @@ def _warn_dropped(options: tuple[str, ...]) -> None:
 
 
 @cache
-def _say_dialect(dialect: str) -> None:
+def _log_dialect(dialect: str) -> None:
     logger.info("semantic conventions: %s (%s is set)", dialect, STABILITY_VARIABLE)
 
 
 def sdk_disabled() -> bool:
-    """Whether ``OTEL_SDK_DISABLED`` is "true" (any case), as OpenTelemetry's specification has it."""
+    """Tell whether ``OTEL_SDK_DISABLED`` is "true" in any case, as OpenTelemetry's specification defines it."""
     return os.environ.get(DISABLED_VARIABLE, "").strip().lower() == "true"
-
-
-def sampler_name() -> str:
-    """Return what ``OTEL_TRACES_SAMPLER`` names, in lower case; "" where it is not set."""
-    return os.environ.get(SAMPLER_VARIABLE, "").strip().lower()
 
 
 def require_capture(where: object) -> None:
     """Check a value of `Config.capture`.
 
     Raises:
-        ValueError: it is none of the good ones, which the message names.
+        ValueError: The value is invalid; the message names the valid ones.
     """
     _require_choice("capture", where, _CHOICES["capture"])
 
 
 def _require_redactors(redact: object) -> tuple[Any, ...]:
-    """Regular expressions are compiled once, here, so that a wrong one is known at once."""
-    good = "a sequence of rule names (email, phone, ip_address), regular expressions and callables"
-    _require(isinstance(redact, (list, tuple)), "redact", redact, good)
+    """Return the entries as a tuple. Regular expressions are compiled here, so that an invalid one fails at once."""
+    requirement = "a sequence of rule names (email, phone, ip_address), regular expressions and callables"
+    _require(isinstance(redact, (list, tuple)), "redact", redact, requirement)
     entries: tuple[Any, ...] = tuple(redact)  # type: ignore[arg-type]
     for entry in entries:
-        _require(isinstance(entry, (str, re.Pattern)) or callable(entry), "redact", entry, good)
+        _require(isinstance(entry, (str, re.Pattern)) or callable(entry), "redact", entry, requirement)
         try:
-            re.compile(entry) if isinstance(entry, str) else None
+            if isinstance(entry, str):
+                re.compile(entry)
         except re.error as error:
             message = f"redact={entry!r}: no regular expression: {error}"
             raise ValueError(message) from None
@@ -206,13 +202,13 @@ def _holds_callable(value: object) -> bool:
     return callable(value) or (isinstance(value, tuple) and any(map(callable, value)))
 
 
-def _require_choice(name: str, value: object, good: tuple[str, ...]) -> None:
-    _require(value in good, name, value, "one of " + ", ".join(good))
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    _require(value in choices, name, value, "one of " + ", ".join(choices))
 
 
-def _require(holds: object, name: str, value: object, good: str) -> None:
+def _require(holds: object, name: str, value: object, requirement: str) -> None:
     if not holds:
-        message = f"{name}={value!r}: must be {good}"
+        message = f"{name}={value!r}: must be {requirement}"
         raise ValueError(message)
 
 
@@ -240,7 +236,7 @@ def _standard_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     if LATEST_OPT_IN in opt_ins:
         values["semconv"] = semconv.LATEST_DIALECT
     if CAPTURE_VARIABLE in environ:
-        _take(values, CAPTURE_VARIABLE, "capture", environ[CAPTURE_VARIABLE], _parser("capture"))
+        _store_parsed(values, CAPTURE_VARIABLE, "capture", environ[CAPTURE_VARIABLE], _parser("capture"))
     return values
 
 
@@ -249,14 +245,14 @@ def _own_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     for option in fields(Config):
         variable = PREFIX + option.name.upper()
         if variable in environ and option.metadata.get("env", True):
-            _take(values, variable, option.name, environ[variable], _parser(option.name))
+            _store_parsed(values, variable, option.name, environ[variable], _parser(option.name))
     if values.get("cost") and find_spec(PRICE_PACKAGE) is None:
         logger.warning("%sCOST ignored: needs pip install 'otel-callbacks[cost]'", PREFIX)
         del values["cost"]
     return values
 
 
-def _take(values: dict[str, Any], variable: str, option: str, text: str, parse: Callable[[str], Any]) -> None:
+def _store_parsed(values: dict[str, Any], variable: str, option: str, text: str, parse: Callable[[str], Any]) -> None:
     """Put the parsed value into `values`, or warn and leave it out."""
     try:
         parsed = parse(text.strip())
@@ -264,7 +260,7 @@ def _take(values: dict[str, Any], variable: str, option: str, text: str, parse: 
     except ValueError as error:
         logger.warning("%s ignored: %s", variable, error)
         if option == "capture":
-            values[option] = "no_content"  # whatever another variable asks for: in doubt nothing leaves
+            values[option] = "no_content"  # whatever another variable says: when in doubt, nothing leaves
     else:
         values[option] = parsed
 
@@ -277,11 +273,11 @@ def _parser(option: str) -> Callable[[str], Any]:
     return _OTHER_PARSERS[option]
 
 
-def _choice(good: tuple[str, ...]) -> Callable[[str], str]:
+def _choice(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         value = text.lower()
-        if value not in good:
-            message = f"{text!r} is not one of " + ", ".join(good)
+        if value not in choices:
+            message = f"{text!r} is not one of " + ", ".join(choices)
             raise ValueError(message)
         return value
 

@@ -1,6 +1,6 @@
 """Blocks that change what happens to the runs started inside them.
 
-Each holds for the threads and tasks that take over the block's context, as LangChain's own do.
+Each applies to the threads and tasks that inherit the block's context, as LangChain's own do.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from otel_callbacks.config import Capture, require_capture
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What the blocks around the caller ask for."""
+    """What the blocks around the caller request."""
 
     suppressed: bool = False
     capture: Capture | None = None
-    """Where content goes; ``None``: where the configuration says."""
+    """Where content goes; ``None``: as the configuration says."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Of all runs that start inside; a run's own metadata wins."""
+    """Metadata for all runs that start inside; a run's own wins."""
 
 
 _NONE = Block()
@@ -38,13 +38,13 @@ def suppress() -> Iterator[None]:
 
 @contextmanager
 def capture(where: Capture) -> Iterator[None]:
-    """Send the content of runs that start inside the block there, whatever `Config.capture` says.
+    """Send the content of runs that start inside the block to `where`, whatever `Config.capture` says.
 
     Args:
         where: "no_content", "span_only", "event_only" or "span_and_event".
 
     Raises:
-        ValueError: `where` is none of them.
+        ValueError: `where` is not one of these.
     """
     require_capture(where)
     with _inside(capture=where):
@@ -53,11 +53,11 @@ def capture(where: Capture) -> Iterator[None]:
 
 @contextmanager
 def context(*, conversation_id: str | None = None, metadata: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Give the runs that start inside the block a conversation and metadata; what a run says itself wins.
+    """Give the runs that start inside the block a conversation and metadata; a run's own metadata wins.
 
     Args:
-        conversation_id: becomes ``gen_ai.conversation.id``.
-        metadata: seen by callables in the configuration; exported for the keys in `Config.metadata_keys`.
+        conversation_id: Becomes ``gen_ai.conversation.id``.
+        metadata: Seen by callables in the configuration; exported for the keys in `Config.metadata_keys`.
     """
     conversation = {} if conversation_id is None else {"conversation_id": conversation_id}
     with _inside(metadata={**_block.get().metadata, **(metadata or {}), **conversation}):

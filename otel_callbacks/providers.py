@@ -30,8 +30,9 @@ from otel_callbacks._setup.exporters import (
     load,
 )
 from otel_callbacks._setup.identity import SystemIds, resource
+from otel_callbacks._setup.sampling import registered_sampler
 from otel_callbacks._setup.shutdown import EXIT_TIMEOUT_S, Closer, export_on_sigterm
-from otel_callbacks.config import SAMPLER_VARIABLE, Config, sampler_name, sdk_disabled
+from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.console import ConsoleTree
 from otel_callbacks.handler import OTelCallbackHandler
 
@@ -213,7 +214,7 @@ def _install(
 
 
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
-    provider = TracerProvider(_sampler(), resource, shutdown_on_exit=False, id_generator=_ids())
+    provider = TracerProvider(registered_sampler(), resource, shutdown_on_exit=False, id_generator=_ids())
     for exporter in exporters:
         provider.add_span_processor(_batch(BatchSpanProcessor, exporter, "OTEL_BSP_..."))
     return provider
@@ -273,15 +274,6 @@ _FILE_EXPORTERS: Final[dict[Signal, Callable[..., Any]]] = {
     "metrics": file_exporters.metric_exporter,
     "logs": file_exporters.log_exporter,
 }
-
-
-def _sampler() -> Any:
-    """Load a sampler that another package registered; the SDK reads the variable for its own ones."""
-    name = sampler_name()
-    if not name or name.removeprefix("parentbased_") in {"always_on", "always_off", "traceidratio"}:
-        return None
-    make = load("opentelemetry_traces_sampler", name, SAMPLER_VARIABLE)
-    return make and make(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))
 
 
 def _ids() -> Any:

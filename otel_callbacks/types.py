@@ -1,4 +1,4 @@
-"""What an application's callables and subscribers get, and the prices it gives. Values without behaviour."""
+"""What an application's callables and subscribers receive, and the prices it sets. Values without behaviour."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -8,13 +8,13 @@ OutcomeName = Literal["ok", "error", "cancelled", "interrupted", "handed_off", "
 
 
 class RunInfo(NamedTuple):
-    """What a callable in the configuration is told about a run.
+    """What a callable in the configuration receives about a run.
 
     Attributes:
-        name: the run's name, as LangChain reports it; "" when it has none.
+        name: The run's name, as LangChain reports it; "" if it has none.
         run_type: "chat", "llm", "chain", "prompt", "parser", "tool" or "retriever".
-        tags: the run's tags, inherited ones included.
-        metadata: the run's metadata, inherited entries included. Read only.
+        tags: The run's tags, inherited ones included.
+        metadata: The run's metadata, inherited entries included. Read-only.
     """
 
     name: str
@@ -24,20 +24,20 @@ class RunInfo(NamedTuple):
 
 
 class RunSummary(NamedTuple):
-    """What a subscriber is told of a run whose span has ended. No content.
+    """What a subscriber receives about a run whose span has ended. It holds no content.
 
     Attributes:
-        run: the run, as callables in the configuration see it.
+        run: The run, as callables in the configuration see it.
         operation: "chat", "text_completion", "execute_tool", "retrieval", "invoke_agent", "invoke_workflow", or the
             kind of step.
-        span_name: the span's name.
+        span_name: The span's name.
         outcome: "ok", "error", "cancelled", "interrupted", "handed_off" or "abandoned".
-        error_type: of a failed run.
+        error_type: The failed run's ``error.type``; ``None`` for others.
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
-        duration_s: seconds.
-        usage: tokens by ``gen_ai.usage.*`` attribute; empty where none were reported.
-        cost_usd: of a model call, where a price is known.
+        duration_s: Duration in seconds.
+        usage: Tokens by ``gen_ai.usage.*`` attribute; empty if none were reported.
+        cost_usd: Cost of a model call in USD, if its price is known.
     """
 
     run: RunInfo
@@ -56,11 +56,11 @@ class Price(NamedTuple):
     """What a model costs, in USD per million tokens.
 
     Attributes:
-        input: tokens of the prompt.
-        output: generated tokens.
-        cache_read: the part of the prompt that came from the provider's cache; default: as `input`.
-        cache_write: the part of the prompt that was written to it; default: as `input`.
-        reasoning: the part of the generated tokens that was reasoning; default: as `output`.
+        input: Tokens of the prompt.
+        output: Generated tokens.
+        cache_read: The part of the prompt that came from the provider's cache. Default: as `input`.
+        cache_write: The part of the prompt that was written to that cache. Default: as `input`.
+        reasoning: The part of the generated tokens that was reasoning. Default: as `output`.
     """
 
     input: float

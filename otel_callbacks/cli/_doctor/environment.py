@@ -5,9 +5,10 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 
+from otel_callbacks._setup.sampling import sampler_name
 from otel_callbacks._version import __version__
 from otel_callbacks.cli._doctor.findings import Finding
-from otel_callbacks.config import sampler_name, sdk_disabled
+from otel_callbacks.config import sdk_disabled
 
 _PACKAGES = ("langchain-core", "langgraph", "opentelemetry-sdk", "opentelemetry-exporter-otlp")
 _NEEDED = {"langchain-core": (0, 3, 60), "opentelemetry-sdk": (1, 35)}

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
+from otel_callbacks._setup.sampling import sampler_name
 from otel_callbacks.cli._doctor.findings import Finding
-from otel_callbacks.config import sampler_name
 
 _QUEUE, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 _DEFAULTS: Final = {_QUEUE: 2048, _BATCH: 512}
