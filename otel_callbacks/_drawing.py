@@ -1,4 +1,4 @@
-"""Draws spans as lines of text: pure, from spans to one string. Reads names and figures only, never content."""
+"""Spans drawn as lines of text: pure, from spans to one string. Reads names and figures only, never content."""
 
 import math
 import time
@@ -31,7 +31,7 @@ _MINUTE: Final = 60
 
 
 class Line(NamedTuple):
-    """What is shown of one span."""
+    """What the tree shows of one span."""
 
     span_id: int
     parent_id: int | None
@@ -66,7 +66,7 @@ ASCII: Final = Glyphs("|- ", "`- ", "|  ", "   ", "->", "...")
 
 
 class Style(NamedTuple):
-    """What the place written to can show: columns of a line, colours, characters."""
+    """What the output can show: columns of a line, colours, characters."""
 
     width: int
     has_colour: bool
@@ -74,7 +74,7 @@ class Style(NamedTuple):
 
     @property
     def glyphs(self) -> Glyphs:
-        """The tree's characters as far as the encoding has them."""
+        """The tree's characters: boxes, or ASCII if the encoding lacks them."""
         return BOXES if self.encodable("".join(BOXES)) == "".join(BOXES) else ASCII
 
     def encodable(self, text: str) -> str:
@@ -83,7 +83,7 @@ class Style(NamedTuple):
 
 
 def line_of(span: "ReadableSpan") -> Line:
-    """Read from a span, started or ended, what its line shows."""
+    """Return what the line of a span shows, started or ended."""
     context, parent = span.context or INVALID_SPAN_CONTEXT, span.parent
     start, end = span.start_time or 0, span.end_time
     return Line(
@@ -103,7 +103,7 @@ def line_of(span: "ReadableSpan") -> Line:
 
 
 def duration_text(seconds: float) -> str:
-    """Write a duration as people read it: ``<1ms``, ``75ms``, ``1.94s``, ``2m05s``."""
+    """Format a duration for people: ``<1ms``, ``75ms``, ``1.94s``, ``2m05s``."""
     if seconds < _MILLISECOND:
         return "<1ms"
     if seconds < _MILLISECONDS_BELOW:
@@ -131,14 +131,14 @@ def _text(span: "ReadableSpan", key: str) -> str:
 
 
 def _outcome(span: "ReadableSpan") -> str:
-    """Our own outcome or, for a foreign span, what its status says."""
+    """Return our own outcome or, for a foreign span, the one its status implies."""
     if span.end_time is None:
         return _OPEN
     return _text(span, semconv.OUTCOME) or (_OK if span.status.is_ok else _ERROR)
 
 
 def _error_type(span: "ReadableSpan") -> str:
-    """`error.type` or, for a foreign span without it, the type of its last recorded exception."""
+    """Return `error.type` or, for a foreign span without it, the type of its last recorded exception."""
     exceptions = [event.attributes or {} for event in span.events if event.name == semconv.EVENT_EXCEPTION]
     recorded = exceptions[-1].get(semconv.EXCEPTION_TYPE, "") if exceptions else ""
     return _text(span, semconv.ERROR_TYPE) or _printable(str(recorded)[:LONGEST_NAME])
@@ -162,12 +162,12 @@ def draw_line(line: Line, depth: int, style: Style) -> str:
 
 
 def draw_footer(line: Line, style: Style) -> str:
-    """Name the trace, as one looks it up elsewhere."""
+    """Draw the trace id, by which the trace can be found elsewhere."""
     return _paint(f"{_MARGIN}trace {line.trace_id:032x}", _DIM, style) + "\n"
 
 
 def _draw(entries: list[tuple[str, Line]], style: Style) -> str:
-    """Draw lines, each with the branch that leads to its name, and their figures behind."""
+    """Draw lines, each with the branch that leads to its name, followed by its figures."""
     glyphs = style.glyphs
     labels = [branch + style.encodable(line.name) for branch, line in entries]
     figures, label_width = _layout(
@@ -218,7 +218,7 @@ def _figures(line: Line, arrow: str) -> tuple[str, ...]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Join the cells of each row, every column as wide as its widest cell; a column without any is left out."""
+    """Join the cells of each row, every column as wide as its widest cell; empty columns are left out."""
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     padded = [[f"  {cell:<{max(map(len, column))}}" for cell in column] for column in columns]
     return ["".join(cells) for cells in zip(*padded, strict=True)]
@@ -227,8 +227,8 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 def _tokens(line: Line, arrow: str) -> str:
     if line.input_tokens is None and line.output_tokens is None:
         return ""
-    known = ["?" if count is None else str(count) for count in (line.input_tokens, line.output_tokens)]
-    return f"{arrow.join(known)} tok"
+    counts = ["?" if count is None else str(count) for count in (line.input_tokens, line.output_tokens)]
+    return f"{arrow.join(counts)} tok"
 
 
 def _clock(epoch_s: float) -> str:
@@ -240,7 +240,7 @@ def _columns(text: str) -> int:
 
 
 def _column_count(character: str) -> int:
-    """Count what a terminal gives a character: East Asian wide ones take two columns, combining ones none."""
+    """Return the columns that a character takes: two if it is wide in East Asian terms, none if it combines."""
     return 0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
 
 

@@ -1,4 +1,4 @@
-"""pytest's entry point. Loads neither LangChain nor the SDK before a test asks for the fixture."""
+"""pytest's entry point. Loads neither LangChain nor the SDK until a test requests the fixture."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def otel_spans() -> "Iterator[OtelSpans]":
-    """What the test's runs record: attach ``otel_spans.handler``, then ask; see `otel_callbacks.testing.OtelSpans`."""
+    """What the test's runs record, once ``otel_spans.handler`` is attached; see `otel_callbacks.testing.OtelSpans`."""
     from otel_callbacks.testing import OtelSpans
 
-    recorded = OtelSpans()
-    yield recorded
-    recorded.shutdown()
+    spans = OtelSpans()
+    yield spans
+    spans.shutdown()

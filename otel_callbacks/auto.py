@@ -1,4 +1,4 @@
-"""The entry point of `opentelemetry-instrument`: traces LangChain and LangGraph without a change in the program.
+"""The entry point of `opentelemetry-instrument`: traces LangChain and LangGraph without a change to the program.
 
 Needs the extra ``auto``.
 """
@@ -19,11 +19,11 @@ except ModuleNotFoundError as missing:
 logger = logging.getLogger("otel_callbacks")
 
 _HOOKS = "langchain_core.tracers.context"
-"""The module of LangChain that its first run loads, and that takes hooks."""
+"""LangChain's module that takes hooks; its first run loads it."""
 
 
 class OTelCallbacksInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Does `otel_callbacks.instrument` once the program runs LangChain; others pay nothing.
+    """Calls `otel_callbacks.instrument` once the program runs LangChain; other programs pay nothing.
 
     ``instrument()`` takes the options of `otel_callbacks.instrument`.
     """
@@ -31,7 +31,7 @@ class OTelCallbacksInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     _options: dict[str, Any] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Give the package that is instrumented, as a requirement."""
+        """Return the instrumented package as a requirement."""
         return ("langchain-core >= 0.3.60, < 2",)
 
     def _instrument(self, **options: Any) -> None:
@@ -49,5 +49,5 @@ class OTelCallbacksInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._options = None
         try:
             otel_callbacks.instrument(**options)
-        except Exception:  # we are inside an import of the application
+        except Exception:  # runs inside an import of the application
             logger.exception("zero-code tracing of LangChain failed")

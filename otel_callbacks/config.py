@@ -56,7 +56,7 @@ class Config:
     ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``."""
 
     capture_when: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
-    """Return False to keep the content of a run back. Not called where nothing is captured."""
+    """Called for each run: False keeps its content back. Not called where nothing is captured."""
 
     max_content_bytes: int = 16 * 1024
     """Limit of a captured value, in bytes of UTF-8. A longer one is shortened to valid JSON that states its size."""
@@ -98,8 +98,8 @@ class Config:
     """Above this many open runs, the oldest leaves are closed as abandoned."""
 
     filter: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
-    """Return False to hide a run: it gets no span, and its children move up to the next visible run. Root runs are
-    never hidden."""
+    """Called for each run: False hides it. It has no span, and its children move up to the next visible run. Root runs
+    are never hidden."""
 
     def __post_init__(self) -> None:
         for name, requirement in _CHOICES.items():

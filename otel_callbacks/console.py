@@ -1,4 +1,4 @@
-"""Shows each trace as a small tree on the terminal, one line per span, when its local root ends.
+"""Each trace as a small tree on the terminal, one line per span, drawn when its local root ends.
 
 A span processor like any other: it works for every OpenTelemetry span, ours and foreign ones mixed. It shows names,
 times, token counts, costs and outcomes; never content, whatever the spans carry.
@@ -22,19 +22,19 @@ from otel_callbacks._process.forks import after_fork_in_child
 logger = logging.getLogger("otel_callbacks")
 
 WIDTH_OF_A_FILE: Final = 120
-"""Columns of a line where neither a terminal nor ``COLUMNS`` says."""
+"""Columns of a line if neither a terminal nor ``COLUMNS`` sets them."""
 
 
 class ConsoleTree(SpanProcessor):
-    """Span processor that draws each trace when its local root ends: a span whose parent is none, remote or not seen.
+    """Span processor that draws each trace when its local root ends: a span whose parent is missing, remote or unseen.
 
     A line has the span's name, duration, time to first chunk, tokens in and out, cost in USD, and its outcome and error
-    type if it is not ok. Spans still open when their root ends are marked so, and get a line of their own when they
-    end. Colours appear only on a terminal; ``NO_COLOR`` and ``FORCE_COLOR`` decide otherwise; ``COLUMNS`` overrides the
-    width. Nothing is ever raised into the program that is traced.
+    type if it is not ok. Spans still open when their root ends are marked as open, and get a line of their own
+    when they end. Colours appear only on a terminal, unless ``NO_COLOR`` or ``FORCE_COLOR`` is set; ``COLUMNS``
+    overrides the width. Nothing is ever raised into the traced program.
 
     Args:
-        stream: Text stream to write to. Default: what ``sys.stderr`` is at the time of writing.
+        stream: Text stream to write to. Default: whatever ``sys.stderr`` is at the time of writing.
         live: On a terminal, print each span when it ends, children before parents, instead of a tree at the end.
         max_spans: Spans held for roots that have not ended. Above it the oldest trace is dropped, with a note.
     """
@@ -47,7 +47,7 @@ class ConsoleTree(SpanProcessor):
         after_fork_in_child(self._forget_all)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
-        """Take note of an open span, as `SpanProcessor.on_start` says."""
+        """Note an open span (`SpanProcessor.on_start`)."""
         if not _is_sampled(span):
             return
         with _harmless():
@@ -56,7 +56,7 @@ class ConsoleTree(SpanProcessor):
                 self._show(lambda _style: _note(dropped))
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Print the line or, at a root's end, the tree, as `SpanProcessor.on_end` says."""
+        """Print the line or, at a root's end, the tree (`SpanProcessor.on_end`)."""
         if not _is_sampled(span):
             return
         with _harmless():
@@ -86,7 +86,7 @@ class ConsoleTree(SpanProcessor):
         self._roots: dict[int, int] = {}  # span id -> span id of its local root
 
     def _open(self, line: Line) -> dict[int, Line] | None:
-        """Add an open span; give back the tree that had to go for it, if any."""
+        """Add an open span. Return the tree that was dropped to make room for it, if any."""
         with self._lock:
             root = self._roots.get(line.parent_id or 0, line.span_id)
             self._roots[line.span_id] = root
@@ -94,7 +94,7 @@ class ConsoleTree(SpanProcessor):
             return self._remove(next(iter(self._trees))) if len(self._roots) > self._max_spans else None
 
     def _close(self, line: Line) -> tuple[dict[int, Line], bool]:
-        """Record a span's end and whether that ends its tree. One that outlived its tree is a tree of its own."""
+        """Record a span's end. Return its tree and whether that ended; a span that outlived its tree has its own."""
         with self._lock:
             root = self._roots.get(line.span_id, line.span_id)
             tree = self._trees.setdefault(root, {})
@@ -128,7 +128,7 @@ class ConsoleTree(SpanProcessor):
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """Keep a failing view (a closed stream, a full disk) away from the program that is traced."""
+    """Keep a failing view (a closed stream, a full disk) away from the traced program."""
     try:
         yield
     except Exception:
@@ -172,7 +172,7 @@ def _width(target: TextIO) -> int:
 
 
 def _has_colour(target: TextIO) -> bool:
-    """``NO_COLOR`` set wins over ``FORCE_COLOR`` set, and that over what the terminal can."""
+    """Tell whether to use colours: ``NO_COLOR`` wins over ``FORCE_COLOR``, and that over what the terminal supports."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

@@ -1,4 +1,4 @@
-"""Spans and metrics for embeddings, which send no callbacks.
+"""Spans and metrics for embeddings, for which LangChain sends no callbacks.
 
 Source: the GenAI conventions' ``embeddings`` operation, and LangChain's ``Embeddings`` interface.
 """
@@ -33,7 +33,7 @@ _MODEL_FIELDS = ("model", "model_name", "model_id", "deployment")
 _CLASS_SUFFIX = "Embeddings"
 _DESTINATION = "_otel_callbacks_destination"
 _embedding: ContextVar[bool] = ContextVar("otel_callbacks.embedding", default=False)
-"""Methods call each other: only the outermost call is one to the provider."""
+"""Methods call each other; only the outermost call goes to the provider."""
 _traced_classes: dict[type, type] = {}
 _pickled_destinations: WeakValueDictionary[str, Destinations] = WeakValueDictionary()
 
@@ -45,23 +45,23 @@ def trace_embeddings(
     meter_provider: "MeterProvider | None" = None,
     config: Config | None = None,
 ) -> AnyEmbeddings:
-    """Give a copy of `embeddings` whose calls, sync and async, are ``embeddings`` spans and measurements.
+    """Return a copy of `embeddings` whose calls, sync and async, emit ``embeddings`` spans and measurements.
 
-    The copy is of the same class, as far as `isinstance` tells, and can be copied and pickled. Inside a traced run its
-    spans are children of that run's. What is unpickled in the same process, or in one forked from it, reports to the
-    same providers; in any other process to the global ones there.
+    The copy is an instance of the same class, as far as `isinstance` goes, and can be copied and pickled. Inside a
+    traced run its spans are children of that run's span. A copy unpickled in the same process, or in one forked from
+    it, reports to the same providers; in any other process, to the global ones there.
 
     Args:
-        embeddings: any LangChain embeddings.
-        tracer_provider: where spans go; the global provider by default.
-        meter_provider: where measurements go; the global provider by default.
-        config: `semconv` is read; `Config.from_env()` by default.
+        embeddings: Any LangChain embeddings.
+        tracer_provider: Where spans go; the global provider by default.
+        meter_provider: Where measurements go; the global provider by default.
+        config: Only `semconv` is read; `Config.from_env()` by default.
 
     Raises:
-        TypeError: `embeddings` is none.
+        TypeError: `embeddings` is not a LangChain `Embeddings` object.
     """
     if not isinstance(embeddings, Embeddings):
-        raise TypeError(f"embeddings={embeddings!r}: must be LangChain Embeddings")
+        raise TypeError(f"embeddings={embeddings!r}: must be a LangChain Embeddings object")
     if type(embeddings) in _traced_classes.values():
         return embeddings
     dialect = DIALECTS[(config or Config.from_env()).semconv]
@@ -77,14 +77,14 @@ def _traced(plain: Any, destination: Destinations) -> Any:
 
 
 def _traced_class(kind: type) -> type:
-    known = _traced_classes.get(kind)
-    if known is None:
-        known = _traced_classes[kind] = type(kind.__name__, (kind,), _namespace(kind))
-    return known
+    traced_class = _traced_classes.get(kind)
+    if traced_class is None:
+        traced_class = _traced_classes[kind] = type(kind.__name__, (kind,), _namespace(kind))
+    return traced_class
 
 
 def _namespace(kind: Any) -> dict[str, Any]:
-    """The methods of `Embeddings`, each in a span; no second base class, so that an object can change over to it."""
+    """Return the methods of `Embeddings`, each in a span; no second base class, or objects could not change to it."""
 
     def embed_documents(self: Any, texts: Any, *args: Any, **kwargs: Any) -> Any:
         return _call(self, texts, lambda: kind.embed_documents(self, texts, *args, **kwargs))
@@ -113,7 +113,7 @@ def _namespace(kind: Any) -> dict[str, Any]:
 
 
 def _untraced(traced: Any) -> Any:
-    """The object as it was before, for copies and pickles: the traced class exists in this process only."""
+    """Return the object as it was before, for copies and pickles: the traced class exists in this process only."""
     plain: Any = object.__new__(type(traced).__mro__[1])
     plain.__dict__.update(traced.__dict__)
     for name in _slots(type(plain)):
@@ -124,7 +124,7 @@ def _untraced(traced: Any) -> Any:
 
 
 def _slots(kind: type) -> Iterator[str]:
-    """Where a class keeps values outside its dictionary, pydantic's own among them."""
+    """Yield the names under which a class keeps values outside its dictionary, pydantic's own among them."""
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -139,7 +139,7 @@ def _destination(traced: Any) -> Destinations:
 
 
 def _pickled(destination: Destinations) -> tuple[str, str]:
-    """Providers hold threads and sockets and cannot travel: a key to find them again, and the dialect."""
+    """Return a key to find the providers again, and the dialect: with their threads, providers cannot travel."""
     _pickled_destinations[destination.key] = destination
     return destination.key, destination.dialect.name
 
@@ -149,24 +149,24 @@ def _unpickled(plain: Any, key: str, dialect: str) -> Any:
 
 
 def _call(traced: Any, texts: Any, embed: Callable[[], Any]) -> Any:
-    opened = None if _is_silent() else _begin(traced, texts)
+    call = None if _is_silent() else _begin(traced, texts)
     try:
         result = embed()
     except BaseException as error:
-        _end(opened, error=error)
+        _end(call, error=error)
         raise
-    _end(opened, result=result)
+    _end(call, result=result)
     return result
 
 
 async def _acall(traced: Any, texts: Any, embed: Callable[[], Awaitable[Any]]) -> Any:
-    opened = None if _is_silent() else _begin(traced, texts)
+    call = None if _is_silent() else _begin(traced, texts)
     try:
         result = await embed()
     except BaseException as error:
-        _end(opened, error=error)
+        _end(call, error=error)
         raise
-    _end(opened, result=result)
+    _end(call, result=result)
     return result
 
 
@@ -174,7 +174,7 @@ def _is_silent() -> bool:
     return _embedding.get() or current().suppressed or sdk_disabled()
 
 
-class _Opened(NamedTuple):
+class _OpenCall(NamedTuple):
     """A call that is being traced."""
 
     destination: Destination
@@ -185,8 +185,8 @@ class _Opened(NamedTuple):
     started: float
 
 
-def _begin(traced: Any, texts: Any) -> _Opened | None:
-    """Open the call's span; ``None``, and counted, where that fails: the call itself goes on."""
+def _begin(traced: Any, texts: Any) -> _OpenCall | None:
+    """Open the call's span. If that fails, count the failure and return ``None``: the call itself goes on."""
     destination: Destination = _destination(traced).current()
     try:
         attributes = _attributes(traced)
@@ -197,27 +197,27 @@ def _begin(traced: Any, texts: Any) -> _Opened | None:
             span.set_attribute(semconv.EMBEDDINGS_TEXT_COUNT, len(texts))
         before, context = context_api.get_current(), set_span_in_context(span)
         context_api.attach(context)
-    except Exception as error:  # noqa: BLE001 - whatever an application's class raises when it is asked
+    except Exception as error:  # noqa: BLE001 - an application's class may raise anything when its attributes are read
         destination.failed("embeddings", error)
         return None
     _embedding.set(True)
-    return _Opened(destination, span, attributes, context, before, perf_counter())
+    return _OpenCall(destination, span, attributes, context, before, perf_counter())
 
 
-def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | None = None) -> None:
-    if opened is None:
+def _end(call: _OpenCall | None, *, result: Any = None, error: BaseException | None = None) -> None:
+    if call is None:
         return
-    seconds = perf_counter() - opened.started
+    seconds = perf_counter() - call.started
     _embedding.set(False)
-    destination, span, attributes = opened.destination, opened.span, opened.attributes
+    destination, span, attributes = call.destination, call.span, call.attributes
     try:
-        _restore(opened.before, opened.context)
+        _restore(call.before, call.context)
         size = _dimension(result) if error is None else None
         if size:
             span.set_attribute(semconv.EMBEDDINGS_DIMENSION, size)
         outcome = "ok" if error is None else _fail(span, error, attributes)
         span.set_attribute(semconv.OUTCOME, outcome)
-        destination.instruments.duration(semconv.EMBEDDINGS, seconds, attributes, opened.context)
+        destination.instruments.duration(semconv.EMBEDDINGS, seconds, attributes, call.context)
     except Exception as failure:  # noqa: BLE001 - hostile results and exceptions, span processors
         destination.failed("embeddings", failure)
     finally:
@@ -225,13 +225,13 @@ def _end(opened: _Opened | None, *, result: Any = None, error: BaseException | N
 
 
 def _restore(before: Context, ours: Context) -> None:
-    """Without a token, which could fail where a framework goes on in another context."""
+    """Restore the context without a token, which fails where a framework continues in another context."""
     if context_api.get_current() is ours:
         context_api.attach(before)
 
 
 def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:
-    """Describe the failure on the span and for the measurement, and give the outcome."""
+    """Record the failure on the span and for the measurement, and return the outcome."""
     ending = errors.ending(error, cancel_is_error=False)
     if ending.error_type is None:
         attributes[semconv.OUTCOME] = ending.outcome
@@ -245,8 +245,8 @@ def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:
 
 
 def _attributes(traced: Any) -> dict[str, Any]:
-    kind = type(traced).__name__.removesuffix(_CLASS_SUFFIX)
-    attributes = {semconv.OPERATION_NAME: semconv.EMBEDDINGS, semconv.PROVIDER_NAME: convention_name(kind or "unknown")}
+    provider = convention_name(type(traced).__name__.removesuffix(_CLASS_SUFFIX) or semconv.UNKNOWN_PROVIDER)
+    attributes = {semconv.OPERATION_NAME: semconv.EMBEDDINGS, semconv.PROVIDER_NAME: provider}
     model = next((name for name in (getattr(traced, field, None) for field in _MODEL_FIELDS) if name), None)
     if isinstance(model, str):
         attributes[semconv.REQUEST_MODEL] = model
@@ -254,7 +254,7 @@ def _attributes(traced: Any) -> dict[str, Any]:
 
 
 def _dimension(vectors: Any) -> int | None:
-    """Numbers in a vector, or in the first of several."""
+    """Return how many numbers a vector has, or the first of several vectors."""
     try:
         first = vectors[0]
         return len(first) if hasattr(first, "__len__") else len(vectors)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Rotation(NamedTuple):
-    """When a file is put aside, and how many of those stay; a rotated file is named after its UTC time and process."""
+    """When a file is rotated, and how many rotated files stay. Their names hold the UTC time and the process id."""
 
     max_bytes: int = 100 * 1024 * 1024
     """A line that would make the file larger goes to a new file."""
@@ -35,11 +35,11 @@ DEFAULT_ROTATION: Final = Rotation()
 
 
 def span_exporter(directory: str | os.PathLike[str], rotation: Rotation = DEFAULT_ROTATION) -> "SpanExporter":
-    """Build the exporter that appends to ``traces.jsonl`` in `directory`, which is made if need be.
+    """Build the exporter that appends to ``traces.jsonl`` in `directory`, which is created if missing.
 
     Raises:
-        ModuleNotFoundError: the extra ``files`` is not installed; the message says how to.
-        OSError: the folder cannot be made.
+        ModuleNotFoundError: The extra ``files`` is not installed; the message says how to install it.
+        OSError: The folder cannot be created.
     """
     with _files_extra():
         from opentelemetry.exporter.otlp.json.file import FileSpanExporter
@@ -75,7 +75,7 @@ def _lines(directory: str | os.PathLike[str], signal: str, rotation: Rotation) -
 
 
 class RotatingLines(io.TextIOBase):
-    """Text stream that appends each written line to a file, and puts the file aside when it is too large or old.
+    """Text stream that appends each written line to a file, and rotates the file when it is too large or too old.
 
     Args:
         path: The file that is written to.
@@ -94,7 +94,7 @@ class RotatingLines(io.TextIOBase):
         """Append one line, complete with its newline.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: The file cannot be written.
         """
         data = line.encode()
         # Another process may rotate at the same moment: then one of the two finds nothing to do.
@@ -106,10 +106,10 @@ class RotatingLines(io.TextIOBase):
         return len(line)
 
     def _is_due(self, size: int) -> bool:
-        """Whether the file has to be put aside before `size` more bytes.
+        """Tell whether the file has to be rotated before `size` more bytes.
 
         Raises:
-            FileNotFoundError: there is no file yet.
+            FileNotFoundError: There is no file yet.
         """
         status = self._path.stat()
         if status.st_ino != self._inode:

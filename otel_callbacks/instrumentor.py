@@ -1,4 +1,4 @@
-"""Traces every LangChain and LangGraph call of the process, through the hook LangChain has for that."""
+"""Traces every LangChain and LangGraph call of the process, through LangChain's own hook."""
 
 import logging
 import sys
@@ -27,17 +27,17 @@ def instrument(
 ) -> OTelCallbackHandler:
     """Attach a handler to every LangChain and LangGraph call that starts from now on, in all threads and tasks.
 
-    Passing the handler, or another one on the same providers, to a call as well does no harm: each run is told once.
-    Where another instrumentation of LangChain is active, this one stays inactive, with one warning.
+    Passing the handler, or another one on the same providers, to a call as well does no harm: each run is recorded
+    once. If another instrumentation of LangChain is active, this one stays inactive, with one warning.
 
     Args:
-        tracer_provider: Where spans go; the global provider by default, also one that is set later.
+        tracer_provider: Where spans go; the global provider by default, even if it is set later.
         meter_provider: Where measurements go; the global provider by default, likewise.
         logger_provider: Where events go; the global provider by default, likewise.
         config: Options; `Config.from_env()` by default.
 
     Returns:
-        The handler. If there is one attached already, that one, with a warning.
+        The handler; if one is already attached, that one, with a warning.
 
     Raises:
         TypeError: `config` is not a `Config`.
@@ -53,12 +53,12 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Leave alone every call that starts from now on. Runs that are open are told to their end."""
+    """Record no call that starts from now on. Open runs are recorded to their end."""
     _everywhere.handler = None
 
 
 class _Everywhere:
-    """Stands where LangChain's hook wants a `ContextVar`: a value that all threads see, and that can be taken back."""
+    """Stands in for the `ContextVar` that LangChain's hook expects; all threads see its value until it is withdrawn."""
 
     def __init__(self) -> None:
         self.handler: OTelCallbackHandler | None = None
@@ -66,7 +66,7 @@ class _Everywhere:
         self._is_alone = False
 
     def attach(self, handler: OTelCallbackHandler) -> None:
-        """Answer LangChain with `handler` from now on."""
+        """Hand `handler` to LangChain from now on."""
         if not self._is_registered:
             from langchain_core.tracers.context import register_configure_hook
 
@@ -76,13 +76,13 @@ class _Everywhere:
         self.handler = handler
 
     def get(self) -> OTelCallbackHandler | None:
-        """What LangChain asks for whenever a run is about to start."""
+        """Return the handler for a run that is about to start; called by LangChain."""
         if self.handler is not None and not self._is_alone:
             self._make_sure_to_be_alone()
         return self.handler
 
     def _make_sure_to_be_alone(self) -> None:
-        """Give way to others. Asked at the first run: the order in which instrumentations start is anybody's."""
+        """Give way to other instrumentations. Checked at the first run, because they may start in any order."""
         others = sorted(set(_other_instrumentations()))
         self._is_alone = not others
         if others:
@@ -94,15 +94,15 @@ _everywhere = _Everywhere()
 
 
 def _other_instrumentations() -> Iterator[str]:
-    """Active OpenTelemetry instrumentations that name LangChain or LangGraph as what they are for."""
+    """Yield active OpenTelemetry instrumentations whose declared target is LangChain or LangGraph."""
     module = sys.modules.get("opentelemetry.instrumentation.instrumentor")
-    waiting = module.BaseInstrumentor.__subclasses__() if module is not None else []
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
+    pending = module.BaseInstrumentor.__subclasses__() if module is not None else []
+    while pending:
+        kind = pending.pop()
+        pending += kind.__subclasses__()
         if kind.__module__.startswith("otel_callbacks."):
             continue
-        instance = kind.__new__(kind)  # the only one of its kind, without initialising it anew
+        instance = kind.__new__(kind)  # a singleton: this returns it without initialising it again
         if instance.is_instrumented_by_opentelemetry and any(
             map(_is_langchain, instance.instrumentation_dependencies())
         ):

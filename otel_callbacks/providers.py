@@ -38,7 +38,7 @@ from otel_callbacks.handler import OTelCallbackHandler
 
 logger = logging.getLogger("otel_callbacks")
 
-_Made = TypeVar("_Made")
+_T = TypeVar("_T")
 _DEFAULT_INTERVAL_MS: Final = 60_000
 _DEFAULT_BATCHES: Final = {
     "max_queue_size": 2048,
@@ -46,13 +46,13 @@ _DEFAULT_BATCHES: Final = {
     "max_export_batch_size": 512,
     "export_timeout_millis": 30_000,
 }
-"""How batches leave where the SDK refuses the variables' values."""
+"""How batches leave if the SDK rejects the values of its variables."""
 
 
 class Telemetry:
-    """What `setup` made. As a context manager it shuts down at the end of the block.
+    """What `setup` created. As a context manager it shuts down at the end of the block.
 
-    At the end of the program it shuts down by itself, and waits two seconds at most.
+    At the end of the program it shuts down by itself, waiting two seconds at most.
 
     Attributes:
         handler: The callback handler, on the global providers.
@@ -70,21 +70,21 @@ class Telemetry:
         self._closers = [Closer(provider) for provider in self._providers]
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Export what there is now; true only if everything was taken within `timeout_s` seconds."""
+        """Export what is waiting. Return true only if everything was accepted within `timeout_s` seconds."""
         refused = self._refused()
         return self.handler.flush(timeout_s) and self._refused() == refused
 
     def shutdown(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
-        """End open runs as abandoned, export what there is, and shut down the providers that `setup` made.
+        """End open runs as abandoned, export what is waiting, and shut down the providers that `setup` created.
 
         Returns:
-            True only if everything was taken within `timeout_s` seconds.
+            True only if everything was accepted within `timeout_s` seconds.
         """
         atexit.unregister(self.shutdown)
         self.handler.close()
         refused = self._refused()
         for closer in self._closers:
-            closer.asked.set()
+            closer.requested.set()
         deadline = time.monotonic() + timeout_s
         is_closed = all(closer.closed.wait(max(0.0, deadline - time.monotonic())) for closer in self._closers)
         self._providers = []  # nothing to wait for in children forked from now on
@@ -114,11 +114,11 @@ def setup(
 ) -> Telemetry:
     """Set up OpenTelemetry for an application that has not done so: global providers, exporters, and a handler.
 
-    What is not given comes from the standard ``OTEL_*`` variables. Providers that are set already stay; one warning
-    says so. ``OTEL_SDK_DISABLED=true`` sets up nothing.
+    The standard ``OTEL_*`` variables supply what no argument sets. Providers that are already set stay, with one
+    warning. ``OTEL_SDK_DISABLED=true`` sets up nothing.
 
-    OTLP goes to `endpoint`, to what the variables name, or else to this machine. Where nothing listens there, one
-    warning says so; with `console` or `files` OTLP is then left out.
+    OTLP goes to `endpoint`, to the address in the variables, or else to this machine. If nothing listens on this
+    machine, one warning says so, and with `console` or `files` OTLP is left out.
 
     Args:
         service_name: ``service.name`` of all telemetry; wins over ``OTEL_SERVICE_NAME``.
@@ -127,12 +127,12 @@ def setup(
         endpoint: Base address of an OTLP receiver, such as ``http://collector:4318``.
         protocol: "http/protobuf" or "grpc".
         config: Options of the handler; `Config.from_env()` by default.
-        flush_on_sigterm: Export what there is when SIGTERM comes, then do what it did before.
+        flush_on_sigterm: On SIGTERM, export what is waiting, then do what the signal did before.
 
     Raises:
-        ValueError: a wrong value; the message names the good ones.
-        ModuleNotFoundError: `files` without the extra ``files``.
-        OSError: the folder `files` cannot be made.
+        ValueError: An argument is invalid; the message names the valid values.
+        ModuleNotFoundError: `files` is given without the extra ``files``.
+        OSError: The folder `files` cannot be created.
     """
     _check(console, endpoint, protocol)
     handler = OTelCallbackHandler(config=config)
@@ -146,7 +146,7 @@ def setup(
     left_out = silent if others else set()
     exporters = {signal: _exporters_and_files(signal, files, endpoint, protocol, left_out) for signal in missing}
     providers = _install(exporters, resource(service_name), console)
-    telemetry = Telemetry(handler, providers, [one for several in exporters.values() for one in several])
+    telemetry = Telemetry(handler, providers, [exporter for group in exporters.values() for exporter in group])
     if flush_on_sigterm:
         export_on_sigterm(telemetry.flush, telemetry.shutdown)
     return telemetry
@@ -162,7 +162,7 @@ def _check(console: object, endpoint: str | None, protocol: str | None) -> None:
 
 
 def _missing_signals() -> list[Signal]:
-    """Signals without a provider of the application's; says which ones have one."""
+    """Return the signals for which the application has set no provider; warn about the others."""
     present = {
         signal: not type(kind.current()).__name__.lstrip("_").startswith("Proxy") for signal, kind in _KINDS.items()
     }
@@ -173,9 +173,9 @@ def _missing_signals() -> list[Signal]:
 
 
 def _silent_addresses(signals: list[Signal], protocol: Protocol | None, *, others: bool) -> set[str]:
-    """Addresses that nobody chose and where nobody listens. `others`: whether telemetry is shown or written as well."""
-    unchosen = {address for signal in signals if (address := default_address(signal, protocol))}
-    silent = {address for address in unchosen if not is_listening(address)}
+    """Return default addresses where nothing listens, and warn. `others`: whether it is shown or written as well."""
+    defaults = {address for signal in signals if (address := default_address(signal, protocol))}
+    silent = {address for address in defaults if not is_listening(address)}
     for address in sorted(silent):
         logger.warning("nothing listens at %s: %s", address, "no OTLP is sent" if others else "no telemetry leaves")
     return silent
@@ -188,13 +188,13 @@ def _exporters_and_files(
     protocol: Protocol | None,
     left_out: set[str],
 ) -> list[Any]:
-    """Exporters of one signal; for metrics also whole readers."""
-    built = []
+    """Build the exporters of one signal; for metrics also whole readers."""
+    exporters: list[Any] = []
     if files is not None:
-        built.append(PerProcess(partial(_FILE_EXPORTERS[signal], files)))
+        exporters.append(PerProcess(partial(_FILE_EXPORTERS[signal], files)))
     if endpoint or default_address(signal, protocol) not in left_out:
-        built += exporters_of(signal, endpoint, protocol)
-    return built
+        exporters += exporters_of(signal, endpoint, protocol)
+    return exporters
 
 
 def _install(
@@ -202,10 +202,10 @@ def _install(
     resource: Resource,
     console: bool | Literal["live"],  # noqa: FBT001
 ) -> list[Any]:
-    """Make the missing providers and make them the global ones."""
+    """Create the missing providers and set them as the global ones."""
     providers = []
-    for signal, several in exporters.items():
-        provider = _KINDS[signal].build(resource, several)
+    for signal, group in exporters.items():
+        provider = _KINDS[signal].build(resource, group)
         if signal == "traces" and console:
             provider.add_span_processor(ConsoleTree(live=console == "live"))
         _KINDS[signal].install(provider)
@@ -221,7 +221,7 @@ def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider
 
 
 def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
-    readers = [made if isinstance(made, MetricReader) else _reader(made) for made in exporters]
+    readers = [one if isinstance(one, MetricReader) else _reader(one) for one in exporters]
     make = partial(MeterProvider, readers, resource, shutdown_on_exit=False)
     return _unless_refused(
         make, "OTEL_METRICS_EXEMPLAR_FILTER", lambda: make(exemplar_filter=TraceBasedExemplarFilter())
@@ -242,13 +242,13 @@ def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider
     return provider
 
 
-def _batch(processor: Callable[..., _Made], exporter: Any, variables: str) -> _Made:
+def _batch(processor: Callable[..., _T], exporter: Any, variables: str) -> _T:
     make = partial(processor, exporter)
     return _unless_refused(make, variables, lambda: make(**_DEFAULT_BATCHES))
 
 
-def _unless_refused(make: Callable[[], _Made], variables: str, make_default: Callable[[], _Made]) -> _Made:
-    """What the SDK makes as its variables say; it raises for some wrong values, and passes over others."""
+def _unless_refused(make: Callable[[], _T], variables: str, make_default: Callable[[], _T]) -> _T:
+    """Build a component as the SDK's variables say, or with defaults: the SDK raises for some wrong values only."""
     try:
         return make()
     except ValueError as error:
@@ -256,18 +256,18 @@ def _unless_refused(make: Callable[[], _Made], variables: str, make_default: Cal
         return make_default()
 
 
-class _Kind(NamedTuple):
-    """How the provider of one signal is found, made global, and built from a resource and exporters."""
+class _ProviderKind(NamedTuple):
+    """How to find the provider of one signal, set it, and build it from a resource and exporters."""
 
     current: Callable[[], Any]
     install: Callable[[Any], None]
     build: Callable[[Resource, list[Any]], Any]
 
 
-_KINDS: Final[dict[Signal, _Kind]] = {
-    "traces": _Kind(trace.get_tracer_provider, trace.set_tracer_provider, _tracer_provider),
-    "metrics": _Kind(metrics.get_meter_provider, metrics.set_meter_provider, _meter_provider),
-    "logs": _Kind(_logs.get_logger_provider, _logs.set_logger_provider, _logger_provider),
+_KINDS: Final[dict[Signal, _ProviderKind]] = {
+    "traces": _ProviderKind(trace.get_tracer_provider, trace.set_tracer_provider, _tracer_provider),
+    "metrics": _ProviderKind(metrics.get_meter_provider, metrics.set_meter_provider, _meter_provider),
+    "logs": _ProviderKind(_logs.get_logger_provider, _logs.set_logger_provider, _logger_provider),
 }
 _FILE_EXPORTERS: Final[dict[Signal, Callable[..., Any]]] = {
     "traces": file_exporters.span_exporter,

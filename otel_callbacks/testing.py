@@ -1,6 +1,6 @@
-"""For tests of applications: what a handler recorded, as a tree, as numbers, as nothing secret.
+"""For tests of applications: what a handler recorded, as a tree and as numbers, and proof that no secret is in it.
 
-With pytest the fixture ``otel_spans`` is there without any import; elsewhere make an `OtelSpans` yourself.
+With pytest the fixture ``otel_spans`` needs no import; elsewhere create an `OtelSpans` yourself.
 """
 
 import difflib
@@ -24,7 +24,7 @@ from otel_callbacks import semconv
 from otel_callbacks.config import Config
 from otel_callbacks.handler import OTelCallbackHandler
 
-# OpenTelemetry before 1.38 has another name for it.
+# OpenTelemetry before 1.38 uses another name.
 _LogExporter: Any = getattr(log_export, "InMemoryLogRecordExporter", None) or log_export.InMemoryLogExporter
 _TICK_NS = 1_000_000
 
@@ -37,16 +37,16 @@ class CountingIds(IdGenerator):
         self._span_ids = itertools.count(1)
 
     def generate_trace_id(self) -> int:
-        """The next trace id."""
+        """Return the next trace id."""
         return next(self._trace_ids)
 
     def generate_span_id(self) -> int:
-        """The next span id."""
+        """Return the next span id."""
         return next(self._span_ids)
 
 
 class _Clock(SpanProcessor):
-    """Ticks once for each start and each end, so that neither speed nor the resolution of real clocks is seen."""
+    """Ticks once for each start and each end, so that neither speed nor the resolution of real clocks shows."""
 
     def __init__(self) -> None:
         self._ticks = itertools.count(_TICK_NS, _TICK_NS)
@@ -59,8 +59,8 @@ class _Clock(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         self._ends[span.context.span_id] = next(self._ticks)
 
-    def tell(self, span: ReadableSpan) -> ReadableSpan:
-        """The same span with ticks; its events happen when it ends."""
+    def with_ticks(self, span: ReadableSpan) -> ReadableSpan:
+        """Return the same span with ticks for times; its events happen when it ends."""
         end = self._ends[span.context.span_id]
         return ReadableSpan(
             name=span.name,
@@ -83,9 +83,9 @@ class Point:
     """One data point of a metric.
 
     Attributes:
-        labels: the point's attributes.
-        value: the sum of a histogram or counter, the value of a gauge.
-        count: measurements of a histogram; 1 for other kinds.
+        labels: The point's attributes.
+        value: The sum of a histogram or counter, the value of a gauge.
+        count: Measurements of a histogram; 1 for other kinds.
     """
 
     labels: dict[str, Any]
@@ -94,13 +94,13 @@ class Point:
 
 
 class OtelSpans:
-    """Providers in memory, a handler on them, and what came out.
+    """In-memory providers, a handler on them, and what it recorded.
 
     Ids count from 1. Times of spans are ticks of one millisecond, one for each start and each end in their order, so
-    that two runs of the same sequential test look the same. What was measured stays real: metrics, time to first chunk.
+    that two runs of the same sequential test look the same. Measured values stay real: metrics, time to first chunk.
 
     Args:
-        config: options of `handler`; `Config()` by default, whatever the environment says.
+        config: Options of `handler`; `Config()` by default, whatever the environment says.
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -117,7 +117,7 @@ class OtelSpans:
         self.handler = self.new_handler(config or Config())
 
     def new_handler(self, config: Config) -> OTelCallbackHandler:
-        """Make another handler on the same providers."""
+        """Create another handler on the same providers."""
         return OTelCallbackHandler(
             tracer_provider=self.tracer_provider,
             meter_provider=self.meter_provider,
@@ -128,8 +128,8 @@ class OtelSpans:
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         """The ended spans in the order in which they started, with ticks for times."""
-        told = [self._clock.tell(span) for span in self._spans.get_finished_spans()]
-        return tuple(sorted(told, key=lambda span: span.start_time or 0))
+        spans = [self._clock.with_ticks(span) for span in self._spans.get_finished_spans()]
+        return tuple(sorted(spans, key=lambda span: span.start_time or 0))
 
     @property
     def logs(self) -> tuple[Any, ...]:
@@ -148,39 +148,39 @@ class OtelSpans:
         return totals
 
     def metric(self, name: str) -> list[Point]:
-        """The points of a metric, collected now; none where nothing was measured."""
+        """Return the points of a metric, collected now; an empty list if nothing was measured."""
         data = self._metrics.get_metrics_data()
-        found = (m for r in (data.resource_metrics if data else ()) for s in r.scope_metrics for m in s.metrics)
-        return [_point(point) for metric in found if metric.name == name for point in metric.data.data_points]
+        metrics = (m for r in (data.resource_metrics if data else ()) for s in r.scope_metrics for m in s.metrics)
+        return [_point(point) for metric in metrics if metric.name == name for point in metric.data.data_points]
 
     def tree(self, *attributes: str) -> str:
-        """One line per span, children indented: name, outcome unless "ok", ERROR, and the attributes asked for."""
+        """Return one line per span, children indented: name, outcome unless "ok", ERROR, and the given attributes."""
         return tree(self.spans, attributes)
 
     def assert_tree(self, expected: str, *attributes: str) -> None:
-        """Compare `tree` with a text, whose common indentation does not count.
+        """Compare `tree` with a text, ignoring the text's common indentation.
 
         Raises:
-            AssertionError: they differ; the message shows how.
+            AssertionError: They differ; the message shows how.
         """
         __tracebackhide__ = True
         wanted = textwrap.dedent(expected).strip("\n").rstrip()
-        found = self.tree(*attributes)
-        if found != wanted:
+        recorded = self.tree(*attributes)
+        if recorded != wanted:
             lines = difflib.unified_diff(
-                wanted.split("\n"), found.split("\n"), "expected", "recorded", lineterm="", n=99
+                wanted.split("\n"), recorded.split("\n"), "expected", "recorded", lineterm="", n=99
             )
-            raise AssertionError("\n".join([f"the recorded spans differ{self._hint(found)}", *lines]))
+            raise AssertionError("\n".join([f"the recorded spans differ{self._hint(recorded)}", *lines]))
 
     def assert_no_text(self, text: str) -> None:
-        """Search all that was recorded: names, attributes, events, links, status, log records and metrics.
+        """Search everything that was recorded: names, attributes, events, links, status, log records and metrics.
 
-        Finds the text as it is and as JSON and `repr` write it inside another text, once or twice. Runs that are still
-        open are not searched.
+        Finds the text unchanged, and as JSON and `repr` write it inside another text, once or twice. Runs that are
+        still open are not searched.
 
         Raises:
-            AssertionError: `text` is in it; the message says where, and does not repeat it.
-            ValueError: `text` is empty, so it is everywhere.
+            AssertionError: `text` was recorded; the message says where, and does not repeat it.
+            ValueError: `text` is empty, and so would be everywhere.
         """
         if not text:
             raise ValueError("assert_no_text('') would find everything: say which text must not leave")
@@ -196,32 +196,32 @@ class OtelSpans:
         if data is not None and _holds(json.loads(data.to_json()), spellings):
             places.append("a metric")
         if places:
-            told = ", ".join(places)
-            if any(spelling in told for spelling in spellings):
-                told = "a name"
-            raise AssertionError(f"the text left the program in {told}")
+            where = ", ".join(places)
+            if any(spelling in where for spelling in spellings):
+                where = "a name"
+            raise AssertionError(f"the text left the program in {where}")
 
     def clear(self) -> None:
-        """Forget the spans and log records up to now."""
+        """Forget the spans and log records so far."""
         self._spans.clear()
         self._logs.clear()
 
-    def _hint(self, found: str) -> str:
+    def _hint(self, recorded: str) -> str:
         if self.handler.open_runs:
             return f"; runs that are still open: {self.handler.open_runs}"
-        return "" if found else '; none was recorded: did the call get {"callbacks": [otel_spans.handler]}?'
+        return "" if recorded else '; none was recorded: did the call get {"callbacks": [otel_spans.handler]}?'
 
     def shutdown(self) -> None:
-        """End what is open and stop the providers."""
+        """End open runs and stop the providers."""
         self.handler.close()
         for provider in (self.tracer_provider, self.meter_provider, self.logger_provider):
             provider.shutdown()
 
 
 def tree(spans: Iterable[ReadableSpan], attributes: Iterable[str] = ()) -> str:
-    """Spans as an indented tree, children by start; see `OtelSpans.tree`."""
+    """Return spans as an indented tree, children by start; see `OtelSpans.tree`."""
     ordered = sorted(spans, key=lambda span: (span.start_time or 0, span.context.span_id))
-    known = {span.context.span_id for span in ordered}
+    span_ids = {span.context.span_id for span in ordered}
     lines: list[str] = []
 
     def add(span: ReadableSpan, depth: int) -> None:
@@ -231,20 +231,20 @@ def tree(spans: Iterable[ReadableSpan], attributes: Iterable[str] = ()) -> str:
                 add(child, depth + 1)
 
     for span in ordered:
-        if span.parent is None or span.parent.span_id not in known:
+        if span.parent is None or span.parent.span_id not in span_ids:
             add(span, 0)
     return "\n".join(lines)
 
 
 def _line(span: ReadableSpan, attributes: Iterable[str]) -> str:
-    known = span.attributes or {}
-    outcome = known.get(semconv.OUTCOME, "ok")
+    values = span.attributes or {}
+    outcome = values.get(semconv.OUTCOME, "ok")
     words = [span.name]
     if outcome != "ok":
         words.append(f"[{outcome}]")
     if not span.status.is_unset:
         words.append(span.status.status_code.name)
-    words += [f"{key}={known[key]!r}" for key in attributes if key in known]
+    words += [f"{key}={values[key]!r}" for key in attributes if key in values]
     return " ".join(words)
 
 
@@ -260,9 +260,10 @@ def _facts(span: ReadableSpan) -> dict[str, Any]:
 
 def _spellings(text: str) -> set[str]:
     spellings = {text}
-    for _ in range(2):  # JSON in JSON, as arguments of tool calls are
-        for known in tuple(spellings):
-            spellings |= {json.dumps(known)[1:-1], json.dumps(known, ensure_ascii=False)[1:-1], repr(known)[1:-1]}
+    for _ in range(2):  # JSON inside JSON, as in the arguments of tool calls
+        for spelling in tuple(spellings):
+            plain, escaped = json.dumps(spelling, ensure_ascii=False), json.dumps(spelling)
+            spellings |= {form[1:-1] for form in (plain, escaped, repr(spelling))}
     return spellings
 
 

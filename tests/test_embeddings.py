@@ -163,7 +163,7 @@ def test_suppressed_calls_are_silent(telemetry: Telemetry):
 
 def test_other_objects_are_refused():
     """A mistake in code."""
-    with pytest.raises(TypeError, match="must be LangChain Embeddings"):
+    with pytest.raises(TypeError, match="must be a LangChain Embeddings object"):
         trace_embeddings(object())  # type: ignore[type-var]
 
 

@@ -17,7 +17,7 @@ Protocol = Literal["http/protobuf", "grpc"]
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 DEFAULT_ADDRESSES: Final = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
-"""Where OTLP goes when nobody says."""
+"""Where OTLP goes by default."""
 
 _OTLP_NAMES: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 """Names under which the OTLP packages register their exporters."""
@@ -25,15 +25,15 @@ _PROBE_S: Final = 0.2
 
 
 class PerProcess:
-    """An exporter that each forked child makes anew: two processes on one connection would garble each other's data.
+    """An exporter that each forked child builds again: two processes on one connection would garble each other's data.
 
-    Otherwise it is the exporter it makes. It counts the batches that were not taken.
+    In everything else it is the exporter it builds. It counts the batches that were refused.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self.refused = 0
-        """Batches that the back end did not take."""
+        """Batches that the back end did not accept."""
         self._exporter, self._pid = make(), os.getpid()
 
     def export(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
@@ -56,27 +56,28 @@ class PerProcess:
 def exporters_of(signal: Signal, endpoint: str | None, protocol: Protocol | None) -> list[Any]:
     """Build what ``OTEL_<SIGNAL>_EXPORTER`` names; OTLP if it is not set. Some packages register metric readers.
 
-    An unknown name costs a warning that lists the known ones; an exporter that refuses its variables costs one, too.
+    An unknown name logs a warning that lists the installed ones; an exporter that rejects its variables logs one as
+    well, and is left out.
 
     Args:
         signal: "traces", "metrics" or "logs".
-        endpoint: Base address for OTLP; by default what the variables say.
-        protocol: How OTLP is sent; by default what the variables say.
+        endpoint: Base address for OTLP. Default: as the variables say.
+        protocol: How OTLP is sent. Default: as the variables say.
     """
     builders = [build for name in _names(signal) if (build := _builder(name, signal, endpoint, protocol))]
-    return [built for build in builders if (built := _built_or_left_out(signal, build)) is not None]
+    return [one for build in builders if (one := _build_or_leave_out(signal, build)) is not None]
 
 
-def _built_or_left_out(signal: Signal, build: Callable[[], Any]) -> Any:
+def _build_or_leave_out(signal: Signal, build: Callable[[], Any]) -> Any:
     try:
         return build()
-    except Exception as error:  # noqa: BLE001 - whatever an exporter makes of its variables
+    except Exception as error:  # noqa: BLE001 - an exporter may raise anything about its variables
         logger.warning("%s: an exporter is left out: %s: %s", signal, type(error).__name__, error)
         return None
 
 
 def protocol_of(signal: Signal) -> Protocol:
-    """How OTLP is sent: the signal's variable, else the general one, else http/protobuf."""
+    """Return how OTLP is sent, by the signal's variable, else the general one, else http/protobuf."""
     for variable in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         value = os.environ.get(variable, "").strip().lower()
         for protocol in PROTOCOLS:
@@ -93,9 +94,9 @@ def _warn_protocol(variable: str, value: str) -> None:
 
 
 def default_address(signal: Signal, protocol: Protocol | None) -> str | None:
-    """Give the address OTLP goes to because nobody chose one; ``None`` where a variable chose address or exporter."""
-    chosen = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-    if any(os.environ.get(variable) for variable in (*chosen, f"OTEL_{signal.upper()}_EXPORTER")):
+    """Return the address OTLP goes to by default; ``None`` if a variable sets the address or the exporter."""
+    addresses = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+    if any(os.environ.get(variable) for variable in (*addresses, f"OTEL_{signal.upper()}_EXPORTER")):
         return None
     return DEFAULT_ADDRESSES[protocol or protocol_of(signal)]
 
@@ -120,22 +121,22 @@ def is_listening(address: str) -> bool:
 
 
 def http_address(base: str, signal: Signal) -> str:
-    """Give the address for one signal from a collector's base address; the path of a signal at its end is cut off."""
+    """Return one signal's address from a collector's base address, whose own signal path, if any, is cut off."""
     return re.sub(r"(/v1/(traces|metrics|logs))?/*$", f"/v1/{signal}", base, count=1)
 
 
 def load(group: str, name: str, variable: str) -> Any:
-    """Load what a package registered under that name; ``None``, and a warning with the known names, if none did."""
-    known = entry_points(group=group)
-    if name in known.names:
-        return known[name].load()
-    logger.warning("%s: no %r here; installed are %s", variable, name, ", ".join(sorted(known.names)))
+    """Load what a package registered under a name. If none did, warn with the installed names and return ``None``."""
+    entries = entry_points(group=group)
+    if name in entries.names:
+        return entries[name].load()
+    logger.warning("%s: no %r here; installed are %s", variable, name, ", ".join(sorted(entries.names)))
     return None
 
 
 def _names(signal: Signal) -> list[str]:
-    given = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")
-    names = [name.strip() for name in given if name.strip()]
+    names = [name.strip() for name in os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")]
+    names = [name for name in names if name]
     return [] if "none" in names else names or ["otlp"]
 
 

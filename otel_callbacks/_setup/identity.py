@@ -1,4 +1,4 @@
-"""What tells traces and processes apart, whatever the application does with random numbers and forks."""
+"""Ids that keep traces and processes apart, whatever the application does with random numbers and forks."""
 
 import os
 from typing import Any
@@ -16,25 +16,25 @@ class SystemIds(IdGenerator):
     """
 
     def generate_span_id(self) -> int:
-        """Give 64 random bits, never zero."""
+        """Return 64 random bits, never zero."""
         return int.from_bytes(os.urandom(8), "big") or self.generate_span_id()
 
     def generate_trace_id(self) -> int:
-        """Give 128 random bits, never zero."""
+        """Return 128 random bits, never zero."""
         return int.from_bytes(os.urandom(16), "big") or self.generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
-        """True: samplers and back ends may rely on the last 56 bits."""
+        """Return True: samplers and back ends may rely on the last 56 bits."""
         return True
 
 
 def resource(service_name: str | None) -> Resource:
     """Detect the resource as the variables say; `service_name` wins over ``OTEL_SERVICE_NAME``.
 
-    It has a ``service.instance.id`` that is another one in each forked child.
+    Each forked child has a ``service.instance.id`` of its own.
     """
     detected = Resource.create({} if service_name is None else {SERVICE_NAME: service_name})
-    if hasattr(ResourceDetector, "is_process_dependent"):  # then the SDK's own providers see to forks
+    if hasattr(ResourceDetector, "is_process_dependent"):  # then the SDK's own providers handle forks
         return detected
     return _ForkedResource(detected)
 

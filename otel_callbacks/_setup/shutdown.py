@@ -1,4 +1,4 @@
-"""The end of a program: providers are shut down and SIGTERM is answered within a time limit that always holds."""
+"""The end of a program: shutting down providers and handling SIGTERM within a time limit that always holds."""
 
 import logging
 import os
@@ -12,39 +12,39 @@ from typing import Any, Final
 logger = logging.getLogger("otel_callbacks")
 
 EXIT_TIMEOUT_S: Final = 2.0
-"""Seconds that the end of the program waits, at most, for what is still to be exported."""
+"""Longest time, in seconds, that the end of the program waits for what is still to be exported."""
 _LATENESS_S: Final = 0.5
-"""How late a thread may notice that its time is up."""
+"""How late, in seconds, a thread may notice that its time is up."""
 
 Export = Callable[[float], bool]
-"""Exports within so many seconds; true only if everything was taken."""
+"""Exports within so many seconds; true only if everything was accepted."""
 
 
 class Closer(threading.Thread):
-    """Shuts a provider down when asked; left behind when that takes too long.
+    """Shuts a provider down on request, and is left behind if that takes too long.
 
-    It waits from the beginning, because no thread can be started any more while Python exits.
+    The thread waits from the beginning, because none can be started any more while Python exits.
     """
 
     def __init__(self, provider: Any) -> None:
         super().__init__(name="otel-callbacks-shutdown", daemon=True)
         self._provider = provider
-        self.asked = threading.Event()
+        self.requested = threading.Event()
         self.closed = threading.Event()
         self.start()
 
     def run(self) -> None:
-        self.asked.wait()
+        self.requested.wait()
         self._provider.shutdown()
         self.closed.set()
 
 
 def export_on_sigterm(flush: Export, shutdown: Export) -> None:
-    """Export what there is when SIGTERM comes, then do what it did before.
+    """Export on SIGTERM, then do what the signal did before.
 
     Args:
-        flush: called where the program may go on after the signal.
-        shutdown: called where the signal ends the program.
+        flush: Called if the program may go on after the signal.
+        shutdown: Called if the signal ends the program.
     """
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or before is None:
@@ -66,7 +66,7 @@ def export_on_sigterm(flush: Export, shutdown: Export) -> None:
 
 
 def _in_time(export: Export) -> None:
-    """In a thread, because the signal may have interrupted somebody who holds a lock that is needed now."""
+    """Export in a thread, because the signal may have interrupted code that holds a lock needed now."""
     thread = threading.Thread(target=export, args=(EXIT_TIMEOUT_S,), name="otel-callbacks-sigterm", daemon=True)
     with suppress(RuntimeError):  # Python is exiting already, and no thread can start
         thread.start()
