@@ -1,4 +1,4 @@
-"""`otel-callbacks doctor` finds what is wrong, and says what to do about it."""
+"""`otel-callbacks doctor` finds what is wrong, and says how to fix it."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    """No variables of this machine."""
+    """Remove this machine's variables."""
     import os
 
     for variable in list(os.environ):
@@ -32,18 +32,18 @@ def bare_environment(monkeypatch):
 
 
 def doctor(capsys, *arguments: str) -> tuple[int, list[dict]]:
-    """Exit code and findings."""
+    """Return the exit code and the findings."""
     code = cli.main(["doctor", "--json", *arguments])
     return code, json.loads(capsys.readouterr().out)["findings"]
 
 
 def wrong(findings: list[dict]) -> set[str]:
-    """Topics of what is not as it should be."""
+    """Return the topics of findings that are not ok."""
     return {finding["topic"] for finding in findings if finding["level"] != "ok"}
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 @contextmanager
 def http_server(answer):
-    """A server on loopback whose answers `answer(path) -> (code, body, headers)` gives."""
+    """Run a server on loopback that answers with `answer(path) -> (code, body, headers)`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -79,7 +79,7 @@ def http_server(answer):
 
 
 def test_all_is_well(capsys):
-    """A receiver that takes everything: exit code 0, one test span and one test metric arrive."""
+    """With a receiver that accepts everything the exit code is 0, and one test span and one test metric arrive."""
     with otlp_server() as received:
         code, findings = doctor(capsys, "--otlp", received.url)
     assert wrong(findings) - {"Another instrumentation of LangChain"} == set()
@@ -88,33 +88,33 @@ def test_all_is_well(capsys):
 
 
 def test_nothing_listens(capsys):
-    """Each signal is told, with the address and what to do."""
+    """Each signal gets a finding with its address and a fix."""
     code, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
-    told = [finding for finding in findings if finding["topic"] == "Nothing listens"]
+    group = [finding for finding in findings if finding["topic"] == "Nothing listens"]
     assert code == 1
-    assert len(told) == 3
-    assert all("stack up" in finding["fix"] for finding in told)
+    assert len(group) == 3
+    assert all("stack up" in finding["fix"] for finding in group)
 
 
 def test_credentials_in_an_address_are_not_shown(capsys):
-    """What the command says is pasted into chats: an address is told without its password and its key."""
+    """Output is pasted into chats, so addresses appear without password and key."""
     _, findings = doctor(capsys, "--otlp", f"http://me:hush@127.0.0.1:{free_port()}/otlp?key=hush")
     assert "Nothing listens" in wrong(findings)
     assert "hush" not in repr(findings)
 
 
 def test_jaeger_takes_no_metrics(capsys):
-    """A back end that knows `/v1/traces` only: the fix says where metrics go."""
+    """If a back end has `/v1/traces` only, the fix says where metrics go."""
     with http_server(lambda path: (200 if path == "/v1/traces" else 404, b"", {})) as url:
         code, findings = doctor(capsys, "--otlp", url)
-    told = [finding for finding in findings if finding["topic"] == "Jaeger takes no metrics"]
+    group = [finding for finding in findings if finding["topic"] == "Jaeger takes no metrics"]
     assert code == 1
-    assert "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in told[0]["fix"]
-    assert "OTEL_LOGS_EXPORTER=none" in told[1]["fix"]
+    assert "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in group[0]["fix"]
+    assert "OTEL_LOGS_EXPORTER=none" in group[1]["fix"]
 
 
 def test_key_that_is_missing(capsys, monkeypatch):
-    """The status is told; headers from the environment are sent."""
+    """A finding names the status; headers from the environment are sent."""
     with http_server(lambda _: (401, b"", {})) as url:
         _, findings = doctor(capsys, "--otlp", url)
     assert "401" in next(f["text"] for f in findings if f["topic"] == "The back end refuses")
@@ -123,7 +123,7 @@ def test_key_that_is_missing(capsys, monkeypatch):
 
 
 def test_port_of_another_program_names_it(capsys):
-    """What holds the port and does not speak HTTP."""
+    """A finding names the process that holds the port and does not speak HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -136,21 +136,21 @@ def test_port_of_another_program_names_it(capsys):
         thread.start()
         _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{port}")
         thread.join()
-        told = [finding for finding in findings if finding["topic"] == "The back end refuses"]
-        assert "does not answer as HTTP" in told[0]["text"]
+        group = [finding for finding in findings if finding["topic"] == "The back end refuses"]
+        assert "does not answer as HTTP" in group[0]["text"]
         if Path("/proc/net/tcp").exists():
-            assert "process" in told[0]["text"]
+            assert "process" in group[0]["text"]
             assert holder(port) is not None
     assert holder(free_port()) is None
 
 
-def test_holder_is_unknown_where_the_system_does_not_tell(tmp_path):
-    """No such files: no answer, no error."""
+def test_holder_is_unknown_where_the_system_does_not_show_it(tmp_path):
+    """Without the system's files there is no answer and no error."""
     assert holder(80, tmp_path) is None
 
 
 def test_clocks_that_differ(capsys):
-    """A receiver whose clock is a day behind."""
+    """A receiver whose clock is behind is a finding."""
     old = {"Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
     with http_server(lambda _: (200, b"", old)) as url:
         code, findings = doctor(capsys, "--otlp", url)
@@ -159,22 +159,22 @@ def test_clocks_that_differ(capsys):
 
 
 def test_waits_until_back_ends_have_the_test(capsys, monkeypatch):
-    """Asked until they answer with it; a back end that never has it is a finding."""
-    asked: list[str] = []
+    """Back ends are queried until they have the test; one that never has it is a finding."""
+    paths: list[str] = []
 
     def answer(path: str) -> tuple[int, bytes, dict]:
-        asked.append(path)
-        if len(asked) < 2:
+        paths.append(path)
+        if len(paths) < 2:
             return 404, b"{}", {}
-        found = {"result": transport.SPAN_NAME, "data": {"result": [1]}}
-        return 200, json.dumps(found).encode(), {}
+        document = {"result": transport.SPAN_NAME, "data": {"result": [1]}}
+        return 200, json.dumps(document).encode(), {}
 
     monkeypatch.setattr(transport, "_POLL_S", 0.01)
     with otlp_server() as received, http_server(answer) as back_end:
         arguments = ("--otlp", received.url, "--jaeger", back_end, "--prometheus", back_end)
         _, findings = doctor(capsys, *arguments)
         assert [f["level"] for f in findings if "queried" in f["text"]] == ["ok", "ok"]
-        assert re.search(r"/api/v3/traces/[0-9a-f]{32}$", asked[0])
+        assert re.search(r"/api/v3/traces/[0-9a-f]{32}$", paths[0])
     with otlp_server() as received, http_server(lambda _: (200, b"{}", {})) as back_end:
         code, findings = doctor(capsys, "--otlp", received.url, "--jaeger", back_end, "--timeout", "0.05")
     assert code == 1
@@ -193,8 +193,8 @@ def test_waits_until_back_ends_have_the_test(capsys, monkeypatch):
         ("OTEL_METRICS_EXPORTER", "none", "A signal is switched off"),
     ],
 )
-def test_variables_that_change_what_one_gets(capsys, monkeypatch, variable, value, topic):
-    """Each is told under its heading."""
+def test_variables_that_change_the_result(capsys, monkeypatch, variable, value, topic):
+    """Each variable gets a finding under its heading."""
     monkeypatch.setenv(variable, value)
     _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
     assert topic in wrong(findings)
@@ -222,24 +222,24 @@ def test_variables_that_change_what_one_gets(capsys, monkeypatch, variable, valu
     ],
 )
 def test_what_matters_to_a_fleet(capsys, monkeypatch, variable, value, level, topic):
-    """Asked with `--fleet`, each is told under its heading, with a fix where there is something to do."""
+    """With `--fleet`, each has a finding under its heading, with a fix unless all is well."""
     monkeypatch.setenv(variable, value)
     _, findings = doctor(capsys, "--fleet", "--otlp", f"http://127.0.0.1:{free_port()}")
-    told = [finding for finding in findings if finding["topic"] == topic]
-    assert [finding["level"] for finding in told if finding["level"] != "ok"][:1] == ([] if level == "ok" else [level])
-    assert told
-    assert all(bool(finding["fix"]) == (finding["level"] != "ok") for finding in told)
+    group = [finding for finding in findings if finding["topic"] == topic]
+    assert [finding["level"] for finding in group if finding["level"] != "ok"][:1] == ([] if level == "ok" else [level])
+    assert group
+    assert all(bool(finding["fix"]) == (finding["level"] != "ok") for finding in group)
 
 
-def test_one_process_hears_nothing_of_fleets(capsys):
+def test_fleets_are_checked_on_request_only(capsys):
     """Without `--fleet`, no finding is about many processes."""
     _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
     topics = {finding["topic"] for finding in findings}
     assert topics.isdisjoint({"Processes look alike", "Releases look alike", "Queue and batches", "Export timeout"})
 
 
-def test_options_tell_their_source(capsys, monkeypatch):
-    """What is in force, and which variable says so."""
+def test_options_state_their_source(capsys, monkeypatch):
+    """Findings state each option in force and the variable that sets it."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
     _, findings = doctor(capsys, "--otlp", f"http://127.0.0.1:{free_port()}")
@@ -249,7 +249,7 @@ def test_options_tell_their_source(capsys, monkeypatch):
 
 
 def test_text_names_the_place_in_the_docs(capsys):
-    """Each finding has its fix and a link to the heading of the same name."""
+    """A finding is printed with its fix and a link to the heading of the same name."""
     assert cli.main(["doctor", "--otlp", f"http://127.0.0.1:{free_port()}"]) == 1
     out = capsys.readouterr().out
     assert "wrong    traces: nothing answers" in out
@@ -257,7 +257,7 @@ def test_text_names_the_place_in_the_docs(capsys):
 
 
 def test_every_topic_has_its_heading():
-    """Links of findings lead somewhere."""
+    """Each topic is a heading of the troubleshooting page."""
     headings = {
         anchor(line.removeprefix("## ")) for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "## "
     }
@@ -265,7 +265,7 @@ def test_every_topic_has_its_heading():
 
 
 @pytest.mark.parametrize("option", ["--otlp", "--jaeger", "--prometheus"])
-def test_address_that_is_none_is_wrong_use(capsys, option):
-    """One line, exit code 2."""
+def test_text_that_is_not_an_address_is_wrong_use(capsys, option):
+    """An option that is not an address costs one line and exit code 2."""
     assert cli.main(["doctor", option, "localhost"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

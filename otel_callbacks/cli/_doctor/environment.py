@@ -1,4 +1,4 @@
-"""Versions, and what else traces in this environment."""
+"""Installed versions, and what else traces in this environment."""
 
 import os
 import platform
@@ -11,18 +11,18 @@ from otel_callbacks.cli._doctor.findings import Finding
 from otel_callbacks.config import sdk_disabled
 
 _PACKAGES = ("langchain-core", "langgraph", "opentelemetry-sdk", "opentelemetry-exporter-otlp")
-_NEEDED = {"langchain-core": (0, 3, 60), "opentelemetry-sdk": (1, 35)}
+_MINIMUM = {"langchain-core": (0, 3, 60), "opentelemetry-sdk": (1, 35)}
 _INSTRUMENTORS = "opentelemetry_instrumentor"
 _TRUE = {"1", "true"}
 _TRACING_THEMSELVES = {
     "LANGSMITH_TRACING": "LangSmith sends every run to its own service",
     "LANGCHAIN_TRACING_V2": "LangSmith sends every run to its own service",
-    "LANGSMITH_OTEL_ENABLED": "LangSmith makes OpenTelemetry spans of every run, too",
+    "LANGSMITH_OTEL_ENABLED": "LangSmith also makes OpenTelemetry spans of every run",
 }
 
 
 def findings() -> Iterator[Finding]:
-    """Look at what is installed and at the variables that switch things on and off."""
+    """Check what is installed, and the variables that switch telemetry on and off."""
     yield from _versions()
     if sdk_disabled():
         text = "OTEL_SDK_DISABLED is set: nothing is recorded"
@@ -38,16 +38,16 @@ def _versions() -> Iterator[Finding]:
     yield Finding("ok", "Versions", f"otel-callbacks {__version__}, Python {platform.python_version()}")
     for package in _PACKAGES:
         try:
-            found = version(package)
+            installed = version(package)
         except PackageNotFoundError:
             continue
-        needed = _NEEDED.get(package)
-        if needed is not None and _numbers(found) < needed:
-            wanted = ".".join(map(str, needed))
-            text = f"{package} {found} is older than {wanted}"
-            yield Finding("wrong", "Versions", text, f"pip install --upgrade '{package}>={wanted}'")
+        minimum = _MINIMUM.get(package)
+        if minimum is not None and _numbers(installed) < minimum:
+            required = ".".join(map(str, minimum))
+            text = f"{package} {installed} is older than {required}"
+            yield Finding("wrong", "Versions", text, f"pip install --upgrade '{package}>={required}'")
         else:
-            yield Finding("ok", "Versions", f"{package} {found}")
+            yield Finding("ok", "Versions", f"{package} {installed}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -69,23 +69,20 @@ def _sampling() -> Iterator[Finding]:
 
 
 def _others() -> Iterator[Finding]:
-    others = sorted({_name(found) for found in distributions() if _instruments_langchain(found)} - {"otel-callbacks"})
+    names = {str(package.metadata["Name"]).lower() for package in distributions() if _instruments_langchain(package)}
+    others = sorted(names - {"otel-callbacks"})
     if others:
-        text = f"LangChain may be instrumented by {', '.join(others)}, too: every run would have several spans"
+        text = f"LangChain may also be instrumented by {', '.join(others)}: every run would have several spans"
         fix = f"use one of them: pip uninstall {others[0]}, or do not call its instrument()"
         yield Finding("warning", "Another instrumentation of LangChain", text, fix)
     for variable, what in _TRACING_THEMSELVES.items():
         if os.environ.get(variable, "").strip().lower() in _TRUE:
             text = f"{variable} is set: {what}"
-            yield Finding("warning", "SDKs that trace themselves", text, f"unset {variable}, if that is not meant")
+            yield Finding("warning", "SDKs that trace themselves", text, f"unset {variable} unless you want that")
 
 
-def _name(found: Distribution) -> str:
-    return str(found.metadata["Name"]).lower()
-
-
-def _instruments_langchain(found: Distribution) -> bool:
+def _instruments_langchain(package: Distribution) -> bool:
     return any(
         entry.group == _INSTRUMENTORS and ("langchain" in entry.value.lower() or "langgraph" in entry.value.lower())
-        for entry in found.entry_points
+        for entry in package.entry_points
     )

@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The results of checks."""
 
 from typing import Literal, NamedTuple
 
@@ -27,13 +27,13 @@ Topic = Literal[
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        level: "ok", "warning" (works, but not as one might think) or "wrong".
-        topic: the heading in the troubleshooting page.
-        text: what was found.
-        fix: what to do; "" where nothing is to be done.
+        level: "ok", "warning" (works, but perhaps not as expected) or "wrong".
+        topic: The heading in the troubleshooting page.
+        text: What was found.
+        fix: What to do about it; "" if there is nothing to do.
     """
 
     level: Level
@@ -43,12 +43,12 @@ class Finding(NamedTuple):
 
 
 def anchor(topic: str) -> str:
-    """The link target of a heading."""
+    """Return the link target of a heading."""
     return "".join(letter for letter in topic.lower().replace(" ", "-") if letter.isalnum() or letter == "-")
 
 
 def as_line(finding: Finding, page: str) -> str:
-    """One line; where something is to be done, two more."""
+    """Return one line, and two more if there is something to fix."""
     line = f"{finding.level:8} {finding.text}"
     if not finding.fix:
         return line

@@ -1,4 +1,4 @@
-"""The handler's options as a program without a configuration of its own gets them, and where each comes from."""
+"""The options of a handler that the environment configures, and where each comes from."""
 
 import logging
 import os
@@ -12,17 +12,17 @@ _STANDARD = {"capture": CAPTURE_VARIABLE, "semconv": STABILITY_VARIABLE}
 
 
 def findings() -> Iterator[Finding]:
-    """Read the options from the environment; what it holds that is wrong was warned about, and is told here."""
-    heard = _Listener()
+    """Read the options from the environment, and turn the warnings about invalid values into findings."""
+    listener = _Listener()
     logger = logging.getLogger("otel_callbacks")
-    logger.addHandler(heard)
-    was, logger.propagate = logger.propagate, False
+    logger.addHandler(listener)
+    propagate, logger.propagate = logger.propagate, False
     try:
         config = Config.from_env()
     finally:
-        logger.removeHandler(heard)
-        logger.propagate = was
-    for message in heard.messages:
+        logger.removeHandler(listener)
+        logger.propagate = propagate
+    for message in listener.messages:
         yield Finding("wrong", "Options", message, "correct the variable, or unset it")
     yield from _unknown()
     for option in fields(Config):
@@ -49,9 +49,9 @@ def _source(name: str) -> str | None:
 
 
 def _unknown() -> Iterator[Finding]:
-    """A misspelt variable does nothing, silently."""
-    known = {PREFIX + option.name.upper() for option in fields(Config) if option.metadata.get("env", True)}
+    """Find misspelt variables, which otherwise do nothing, silently."""
+    variables = {PREFIX + option.name.upper() for option in fields(Config) if option.metadata.get("env", True)}
     for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable not in known:
-            text = f"{variable} is no option of this release"
-            yield Finding("warning", "Options", text, f"one of {', '.join(sorted(known))}")
+        if variable.startswith(PREFIX) and variable not in variables:
+            text = f"{variable} is not an option in this release"
+            yield Finding("warning", "Options", text, f"one of {', '.join(sorted(variables))}")

@@ -1,4 +1,4 @@
-"""Which process holds a port of this machine, where the operating system tells (Linux)."""
+"""Which process holds a port of this machine, if the operating system shows it (Linux)."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +8,11 @@ _STATE, _ADDRESS, _INODE = 3, 1, 9
 
 
 def holder(port: int, proc: Path = Path("/proc")) -> str | None:
-    """Name and id of the process that listens on `port`; ``None`` where that cannot be seen.
+    """Return the name and id of the process that listens on `port`; ``None`` if the system does not show it.
 
     Args:
         port: TCP port.
-        proc: where the kernel shows its processes.
+        proc: Where the kernel shows its processes.
     """
     sockets = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
     if not sockets:
@@ -25,11 +25,11 @@ def holder(port: int, proc: Path = Path("/proc")) -> str | None:
 
 
 def _inodes(port: int, proc: Path) -> set[str]:
-    found: set[str] = set()
+    inodes: set[str] = set()
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (proc / "net" / table).read_text().splitlines()[1:]:
                 parts = line.split()
                 if parts[_STATE] == _LISTENING and int(parts[_ADDRESS].rpartition(":")[2], 16) == port:
-                    found.add(parts[_INODE])
-    return found
+                    inodes.add(parts[_INODE])
+    return inodes

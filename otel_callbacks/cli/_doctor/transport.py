@@ -1,4 +1,4 @@
-"""Whether telemetry leaves and arrives: each signal's address, a test span and metric, what back ends know of them."""
+"""Whether telemetry leaves and arrives: each signal's address, a test span and metric, what back ends have of them."""
 
 import argparse
 import json
@@ -43,35 +43,32 @@ _NOT_FOUND, _REFUSING = 404, 400
 
 
 def findings(args: argparse.Namespace) -> Iterator[Finding]:
-    """Check what each signal is sent to, send, and look for what was sent."""
+    """Check each signal's address, send a test, and look for it in the back ends."""
     usable: dict[Signal, str] = {}
     for signal in get_args(Signal):
-        if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp").strip().lower() == "none":
-            yield Finding("warning", "A signal is switched off", f"{signal} are not exported", _unset(signal))
+        variable = f"OTEL_{signal.upper()}_EXPORTER"
+        if os.environ.get(variable, "otlp").strip().lower() == "none":
+            yield Finding("warning", "A signal is switched off", f"{signal} are not exported", f"unset {variable}")
             continue
         address = _address(signal, args.otlp, args.protocol or protocol_of(signal))
         problems = list(_problems(signal, address, args.protocol or protocol_of(signal)))
-        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {_shown(address)}")]
+        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {_public(address)}")]
         if not problems:
             usable[signal] = address
     yield from _skew(usable.values())
     yield from _round_trip(args, usable)
 
 
-def _unset(signal: Signal) -> str:
-    return f"unset OTEL_{signal.upper()}_EXPORTER"
-
-
-def _address(signal: Signal, given: str | None, protocol: Protocol) -> str:
+def _address(signal: Signal, base: str | None, protocol: Protocol) -> str:
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-    if own and not given:
+    if own and not base:
         return own
-    base = given or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ADDRESSES[protocol]
+    base = base or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ADDRESSES[protocol]
     return http_address(base, signal) if protocol == "http/protobuf" else base
 
 
-def _shown(address: str) -> str:
-    """Without user, password and parameters: findings are passed on to others."""
+def _public(address: str) -> str:
+    """Return an address without user, password and parameters: findings are passed on to others."""
     return re.sub(r"//[^/@]*@", "//", address).partition("?")[0]
 
 
@@ -80,28 +77,28 @@ def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Find
         socket.create_connection(host_and_port(address), _TIMEOUT_S).close()
     except OSError as error:
         fix = "start a collector (otel-callbacks stack up), or set OTEL_EXPORTER_OTLP_ENDPOINT"
-        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {_shown(address)} ({error})", fix)
+        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {_public(address)} ({error})", fix)
         return
     if protocol == "http/protobuf":
         yield from _refusal(signal, address)
 
 
 def _refusal(signal: Signal, address: str) -> Iterator[Finding]:
-    """An empty request is a valid one."""
+    """Send an empty request, which is a valid one, and report how it is refused."""
     headers = {"Content-Type": "application/x-protobuf", **_headers(signal)}
     request = urllib.request.Request(address, b"", headers)  # noqa: S310 - an address the user gave
     try:
         urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         if error.code == _NOT_FOUND and signal != "traces":
-            text = f"{signal}: {_shown(address)} answers 404: a back end for traces only, such as Jaeger"
+            text = f"{signal}: {_public(address)} answers 404: a back end for traces only, such as Jaeger"
             yield Finding("wrong", "Jaeger takes no metrics", text, _elsewhere(signal))
         elif error.code >= _REFUSING:
-            text = f"{signal}: {_shown(address)} answers {error.code} {error.reason}"
+            text = f"{signal}: {_public(address)} answers {error.code} {error.reason}"
             fix = "check the address, and OTEL_EXPORTER_OTLP_HEADERS where it wants a key"
             yield Finding("wrong", "The back end refuses", text, fix)
     except OSError as error:
-        text = f"{signal}: {_shown(address)} takes connections and does not answer as HTTP ({error})"
+        text = f"{signal}: {_public(address)} accepts connections but does not answer as HTTP ({error})"
         fix = "a gRPC port? set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use port 4318"
         yield Finding("wrong", "The back end refuses", text + _held_by(address), fix)
 
@@ -119,23 +116,23 @@ def _elsewhere(signal: Signal) -> str:
 
 
 def _headers(signal: Signal) -> dict[str, str]:
-    given = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS") or os.environ.get(
+    value = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS") or os.environ.get(
         "OTEL_EXPORTER_OTLP_HEADERS", ""
     )
-    pairs = (entry.partition("=") for entry in given.split(",") if "=" in entry)
+    pairs = (entry.partition("=") for entry in value.split(",") if "=" in entry)
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _skew(addresses: Any) -> Iterator[Finding]:
-    """The receiver's clock, as HTTP tells it: spans of a wrong clock lie outside the time range one looks at."""
+    """Compare clocks by the receiver's HTTP header: spans of a wrong clock lie outside the time range one looks at."""
     address = next((one for one in addresses if one.startswith("http") and urlsplit(one).path), None)
     if address is None:
         return
     request = urllib.request.Request(address, b"", {"Content-Type": "application/x-protobuf"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            told = answer.headers.get("Date")
-            skew = time.time() - parsedate_to_datetime(told).timestamp() if told else 0.0
+            date = answer.headers.get("Date")
+            skew = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
     except (OSError, ValueError):
         return
     if abs(skew) > _MOST_SKEW_S:
@@ -148,8 +145,8 @@ def _round_trip(args: argparse.Namespace, usable: dict[Signal, str]) -> Iterator
     for signal, send in (("traces", _send_span), ("metrics", _send_metric)):
         if signal not in usable:
             continue
-        identity, taken = send(args)
-        if taken:
+        identity, is_accepted = send(args)
+        if is_accepted:
             sent[signal] = identity
             yield Finding("ok", "The test does not arrive", f"a test for {signal} was accepted: {identity}")
         else:
@@ -169,7 +166,7 @@ def _arrivals(args: argparse.Namespace, sent: dict[Signal, str]) -> Iterator[Fin
         if _wait(lambda: is_there(base, sent[signal]), args.timeout):  # noqa: B023 - called before the next round
             yield Finding("ok", "The test does not arrive", f"it can be queried at {base}")
         else:
-            text = f"the test for {signal} was accepted, and is not at {base} after {args.timeout:.0f} s"
+            text = f"the test for {signal} was accepted, but is not at {base} after {args.timeout:.0f} s"
             fix = "look at the collector's log and its exporters; is this the back end it sends to?"
             yield Finding("wrong", "The test does not arrive", text, fix)
 
@@ -185,20 +182,20 @@ def _wait(holds: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def _send_span(args: argparse.Namespace) -> tuple[str, bool]:
-    """Send one span and give its trace id."""
-    kept = InMemorySpanExporter()
+    """Send one span. Return its trace id and whether every exporter accepted it."""
+    memory = InMemorySpanExporter()
     provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.create(), shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(kept))
+    provider.add_span_processor(SimpleSpanProcessor(memory))
     span = provider.get_tracer("otel_callbacks").start_span(SPAN_NAME)
     span.end()
     results = [
-        exporter.export(kept.get_finished_spans()) for exporter in exporters_of("traces", args.otlp, args.protocol)
+        exporter.export(memory.get_finished_spans()) for exporter in exporters_of("traces", args.otlp, args.protocol)
     ]
     return format_trace_id(span.get_span_context().trace_id), _all_succeeded(results)
 
 
 def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
-    """Count one check and give its label."""
+    """Count one check. Return its label and whether every exporter accepted it."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource=Resource.create(), shutdown_on_exit=False)
     check = f"{time.time_ns():x}"
@@ -206,8 +203,9 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
         1, {semconv.DOCTOR_CHECK: check}
     )
     data = reader.get_metrics_data()
-    exporting = [one for one in exporters_of("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
-    return check, _all_succeeded([exporter.export(data) for exporter in exporting])
+    # Some packages register metric readers instead of exporters; those cannot send one document.
+    exporters = [one for one in exporters_of("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
+    return check, _all_succeeded([exporter.export(data) for exporter in exporters])
 
 
 def _all_succeeded(results: list[Any]) -> bool:
@@ -215,15 +213,14 @@ def _all_succeeded(results: list[Any]) -> bool:
 
 
 def _is_in_jaeger(base: str, trace_id: str) -> bool:
-    found = _get(f"{base.rstrip('/')}/api/v3/traces/{trace_id}")
-    return SPAN_NAME in json.dumps(found)
+    return SPAN_NAME in json.dumps(_get(f"{base.rstrip('/')}/api/v3/traces/{trace_id}"))
 
 
 def _is_in_prometheus(base: str, check: str) -> bool:
     label = semconv.DOCTOR_CHECK.replace(".", "_")
     query = quote(f'{{{label}="{check}"}}')
-    found = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")
-    return bool(isinstance(found, dict) and found.get("data", {}).get("result"))
+    answer = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")
+    return bool(isinstance(answer, dict) and answer.get("data", {}).get("result"))
 
 
 def _get(address: str) -> Any:
