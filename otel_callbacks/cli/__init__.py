@@ -1,6 +1,6 @@
-"""Command line ``otel-callbacks``: finds the command and turns how it ends into an exit code.
+"""Command line ``otel-callbacks``: runs the command and turns its end into an exit code.
 
-One module per command, each with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``; what a command
+One module per command, each with ``NAME``, ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``. What a command
 needs is imported when it runs.
 """
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name. Default: ``sys.argv[1:]``.
 
     Returns:
-        Exit code: 0 good, 1 a finding, 2 wrong use, 130 stopped by Ctrl-C, 141 nobody reads the output.
+        Exit code: 0 good, 1 a finding, 2 wrong use, 130 stopped by Ctrl-C, 141 the output has no reader.
     """
     try:
         code = _run(argv)
@@ -41,8 +41,8 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         args = _parser().parse_args(argv)
         code: int = args.run(args)
-    except SystemExit as parsed:  # help, version and wrong arguments
-        return int(parsed.code or 0)
+    except SystemExit as end:  # help, version and wrong arguments
+        return int(end.code or 0)
     except Stop as stop:
         print(stop, file=sys.stderr)
         return stop.code

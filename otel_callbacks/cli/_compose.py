@@ -1,4 +1,4 @@
-"""Docker Compose as the stack command uses it: asks it, runs it, and says in words what is missing."""
+"""Docker Compose as the stack command uses it: queries it, runs it, and explains what is missing."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ _NO_RIGHT: Final = "you may not use the Docker engine: add yourself to the group
 
 
 class Port(NamedTuple):
-    """A published port: of which service, where inside, where outside, and the variable that moves it."""
+    """A published port: its service, its number inside and outside, and the variable that changes it."""
 
     service: str
     inside: int
@@ -44,7 +44,7 @@ class Compose:
     """The stack's compose project.
 
     Args:
-        folder: Where its docker-compose.yml lies; an ``.env`` beside it is read.
+        folder: Folder of its docker-compose.yml; an ``.env`` beside it is read.
 
     Raises:
         Stop: Docker or its Compose plugin is not installed.
@@ -54,54 +54,54 @@ class Compose:
         if shutil.which("docker") is None:
             raise Stop(_NO_DOCKER, FINDING)
         self._command = ["docker", "compose", "--project-directory", str(folder)]
-        if self._ask("version").returncode:
+        if self._query("version").returncode:
             raise Stop(_NO_COMPOSE, FINDING)
 
     def need_engine(self) -> None:
         """Make sure that the engine can be used.
 
         Raises:
-            Stop: it cannot; says why.
+            Stop: It cannot; the message says why.
         """
-        asked = self._ask("ls")
-        if asked.returncode:
-            raise Stop(_NO_RIGHT if "permission denied" in asked.stderr.lower() else _NO_ENGINE, FINDING)
+        process = self._query("ls")
+        if process.returncode:
+            raise Stop(_NO_RIGHT if "permission denied" in process.stderr.lower() else _NO_ENGINE, FINDING)
 
     def ports(self) -> dict[tuple[str, int], Port]:
-        """Published ports by service and port inside, with all variables filled in.
+        """Return published ports by service and port inside, with all variables filled in.
 
         Raises:
-            Stop: the settings are wrong; gives Compose's own words.
+            Stop: The settings are wrong; the message is Compose's own.
         """
-        asked = self._ask("config", "--format", "json")
-        if asked.returncode:
-            raise Stop(f"the settings are wrong: {asked.stderr.strip()}")
-        services = json.loads(asked.stdout)["services"]
-        found = [
+        process = self._query("config", "--format", "json")
+        if process.returncode:
+            raise Stop(f"the settings are wrong: {process.stderr.strip()}")
+        services = json.loads(process.stdout)["services"]
+        ports = [
             Port(name, port["target"], int(port["published"]), _VARIABLES[name, port["target"]])
             for name, service in services.items()
             for port in service.get("ports", [])
         ]
-        return {(port.service, port.inside): port for port in found}
+        return {(port.service, port.inside): port for port in ports}
 
     def containers(self) -> list[dict[str, Any]]:
-        """The project's containers as Compose lists them; releases differ in array or lines."""
-        listed = self._ask("ps", "--all", "--format", "json").stdout.strip()
-        if listed.startswith("["):
-            return list(json.loads(listed))
-        return [json.loads(line) for line in listed.splitlines()]
+        """Return the project's containers as Compose lists them: releases print an array or lines."""
+        output = self._query("ps", "--all", "--format", "json").stdout.strip()
+        if output.startswith("["):
+            return list(json.loads(output))
+        return [json.loads(line) for line in output.splitlines()]
 
     def run(self, *arguments: str) -> bool:
-        """Run a Compose command with its output shown; whether it succeeded."""
+        """Run a Compose command with its output shown. Return whether it succeeded."""
         return subprocess.run([*self._command, *arguments], check=False).returncode == 0  # noqa: S603
 
-    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _query(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*self._command, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def is_taken(port: int) -> bool:
-    """Whether something on this machine already listens there."""
+    """Tell whether something on this machine already listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -6,11 +6,11 @@ GOOD: Final = 0
 FINDING: Final = 1
 """The command worked and found something wrong."""
 USAGE: Final = 2
-"""The command was asked for something it cannot do."""
+"""The command was used wrongly."""
 INTERRUPTED: Final = 130
 """Ctrl-C, as shells count it: 128 + SIGINT."""
 BROKEN_PIPE: Final = 141
-"""The reader of the output went away, as shells count it: 128 + SIGPIPE."""
+"""The reader of the output is gone, as shells count it: 128 + SIGPIPE."""
 
 
 class Stop(Exception):  # noqa: N818

@@ -13,14 +13,14 @@ _SOURCES: Final = ("*.py", "__pycache__", "boards", "tests")
 
 
 def shipped() -> Path:
-    """The folder that holds them: inside the installed package, or the checkout it was installed from."""
+    """Return the folder that holds them: in the installed package, or in the checkout it was installed from."""
     return _PACKED if _PACKED.is_dir() else Path(__file__).parents[2]
 
 
 def copy_stack(folder: Path) -> None:
-    """Copy all files of the stack into a folder, over older ones; everything else in it stays.
+    """Copy all files of the stack into a folder, replacing older ones; everything else in it stays.
 
-    Containers run as other users than the one who copies, so the files are made readable for all.
+    Containers run as users other than the one who copies, so all users may read the files.
     """
     for name in _STACK:
         source, target = shipped() / name, folder / name
@@ -34,7 +34,7 @@ def copy_stack(folder: Path) -> None:
 
 
 def copy_boards(folder: Path) -> list[Path]:
-    """Copy boards and rules into a folder and give the paths written."""
+    """Copy boards and rules into a folder, and return the paths written."""
     boards = sorted((shipped() / BOARDS).glob("*.json"))
     rules = sorted((shipped() / RULES).glob("*.yml"))
     targets = {
@@ -48,6 +48,6 @@ def copy_boards(folder: Path) -> list[Path]:
 
 
 def stack_folder() -> Path:
-    """Where the stack's files are kept for Docker to mount: in the user's data folder."""
+    """Return where the stack's files are kept for Docker to mount: in the user's data folder."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "otel-callbacks" / "stack"

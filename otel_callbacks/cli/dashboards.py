@@ -1,4 +1,4 @@
-"""``otel-callbacks dashboards``: the Grafana boards and Prometheus rules, for a stack of one's own."""
+"""``otel-callbacks dashboards``: the Grafana boards and Prometheus rules, for your own stack."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     export = actions.add_parser("export", help="write boards (*.json) and rules (rules/*.yml) into DIR")
-    export.add_argument("folder", type=Path, metavar="DIR", help="made if it is not there; older files are replaced")
+    export.add_argument("folder", type=Path, metavar="DIR", help="created if missing; older files are replaced")
     export.add_argument("--json", action="store_true", help="print the paths as one JSON document")
 
 
@@ -24,20 +24,20 @@ def run(args: argparse.Namespace) -> int:
     """Write the files.
 
     Raises:
-        Stop: the folder cannot be written.
+        Stop: The folder cannot be written.
     """
     try:
-        written = [str(path) for path in copy_boards(args.folder)]
+        paths = [str(path) for path in copy_boards(args.folder)]
     except OSError as error:
         raise Stop(f"cannot write {error.filename or args.folder}: {error.strerror}") from error
-    print(json.dumps({"files": written}) if args.json else _as_text(written))
+    print(json.dumps({"files": paths}) if args.json else _as_text(paths))
     return GOOD
 
 
-def _as_text(written: list[str]) -> str:
+def _as_text(paths: list[str]) -> str:
     return "\n".join(
         [
-            *written,
+            *paths,
             "",
             "Grafana: import each .json, or mount the folder for file provisioning.",
             "Prometheus: list the rules in rule_files; it must take OTLP with its default name translation.",

@@ -1,4 +1,4 @@
-"""``otel-callbacks report``: what the traffic looks like, from files, without a server."""
+"""``otel-callbacks report``: figures of traffic from files, without a server."""
 
 import argparse
 import sys
@@ -20,29 +20,29 @@ _FORMATS: Final = ("text", "json", "csv", "md")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OTLP JSON lines, or folders of *.jsonl")
-    parser.add_argument("--by", default=",".join(_SUBJECTS), metavar="WHAT,...", help=f"of {', '.join(_SUBJECTS)}")
+    parser.add_argument("--by", default=",".join(_SUBJECTS), metavar="WHAT,...", help=f"some of {', '.join(_SUBJECTS)}")
     parser.add_argument(
-        "--since", metavar="TIME", help="spans that started since then: 30m, 2h, 7d, or an ISO 8601 time"
+        "--since", metavar="TIME", help="only spans that started since: 30m, 2h, 7d, or an ISO 8601 time"
     )
     parser.add_argument("--slowest", type=int, default=5, metavar="N", help="how many traces to name (default: 5)")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to print (default: text)")
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.add_argument(
-        "--max-p95", metavar="TIME", help="exit 1 if the 95th percentile of whole runs is above, e.g. 3s"
+        "--max-p95", metavar="TIME", help="exit 1 if the 95th percentile of whole runs is above this, e.g. 3s"
     )
     parser.add_argument(
-        "--max-error-ratio", type=float, metavar="RATIO", help="exit 1 if more whole runs fail, e.g. 0.01"
+        "--max-error-ratio", type=float, metavar="RATIO", help="exit 1 if a larger share of whole runs fails, e.g. 0.01"
     )
     parser.add_argument("--max-cost", type=float, metavar="USD", help="exit 1 if all model calls cost more, e.g. 0.10")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the files and print the report; 1 where a limit is exceeded.
+    """Read the files and print the report. Return 1 if a limit is exceeded.
 
     Raises:
-        Stop: a file cannot be read, or an option cannot be followed.
+        Stop: A file cannot be read, or an option is invalid.
     """
-    from otel_callbacks.cli._report import figures, reading, showing
+    from otel_callbacks.cli._report import figures, formats, reading
 
     subjects = _subjects(args.by)
     since_ns = _since_ns(args.since) if args.since else 0
@@ -56,16 +56,16 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}") from error
     excesses = figures.excesses(report, max_p95_s, args.max_error_ratio, args.max_cost)
-    print(showing.SHOW["json" if args.json else args.format](report, subjects, source.skipped, excesses))
+    print(formats.FORMATS["json" if args.json else args.format](report, subjects, source.skipped, excesses))
     return FINDING if excesses else GOOD
 
 
 def _subjects(text: str) -> list[str]:
-    chosen = [name.strip() for name in text.split(",") if name.strip()]
-    for name in chosen:
+    subjects = [name.strip() for name in text.split(",") if name.strip()]
+    for name in subjects:
         if name not in _SUBJECTS:
-            raise Stop(f"--by {name}: must be of {', '.join(_SUBJECTS)}")
-    return chosen
+            raise Stop(f"--by {name}: must be one of {', '.join(_SUBJECTS)}")
+    return subjects
 
 
 def _seconds(text: str, option: str) -> float:

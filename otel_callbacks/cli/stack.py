@@ -20,6 +20,7 @@ _ADDRESSES: Final = {
     "OTLP over HTTP": ("otel-collector", 4318),
     "OTLP over gRPC": ("otel-collector", 4317),
 }
+_SERVICES: Final = frozenset(service for service, _ in _ADDRESSES.values())
 _COLLECTOR_HEALTH: Final = ("otel-collector", 13133)
 _COLLECTOR_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.5
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("up", help="start it, wait until it is healthy, and print the addresses")
     actions.add_parser("down", help="stop it; traces and metrics are kept")
-    status = actions.add_parser("status", help="say what runs; exit code 1 if something does not")
+    status = actions.add_parser("status", help="print what is running; exit code 1 if something is not")
     status.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -74,8 +75,7 @@ def _down(compose: Compose, _: argparse.Namespace) -> int:
 
 def _status(compose: Compose, args: argparse.Namespace) -> int:
     states = {one["Service"]: one.get("Health") or one["State"] for one in compose.containers()}
-    wanted = {service for service, _ in _ADDRESSES.values()}
-    good = all(states.get(service) in {"healthy", "running"} for service in wanted)
+    good = all(states.get(service) in {"healthy", "running"} for service in _SERVICES)
     if args.json:
         addresses = {name: _url(compose.ports()[key]) for name, key in _ADDRESSES.items()}
         print(json.dumps({"services": states, "addresses": addresses}, indent=2))
@@ -83,14 +83,13 @@ def _status(compose: Compose, args: argparse.Namespace) -> int:
         print("\n".join(f"{service:16} {state}" for service, state in sorted(states.items())))
         print(_as_text(compose.ports()))
     else:
-        print("nothing runs; start it with: otel-callbacks stack up")
+        print("nothing is running; start it with: otel-callbacks stack up")
     return GOOD if good else FINDING
 
 
 def _unhealthy(compose: Compose) -> list[str]:
-    wanted = {service for service, _ in _ADDRESSES.values()}
     return [
-        one["Service"] for one in compose.containers() if one["Service"] in wanted and one.get("Health") != "healthy"
+        one["Service"] for one in compose.containers() if one["Service"] in _SERVICES and one.get("Health") != "healthy"
     ]
 
 
@@ -98,7 +97,7 @@ def _need_free(ports: list[Port]) -> None:
     for port in ports:
         if is_taken(port.published):
             raise Stop(
-                f"port {port.published} is taken: stop what listens there, or choose another one: "
+                f"port {port.published} is taken: stop what listens there, or choose another: "
                 f"{port.variable}={port.published + 1} otel-callbacks stack up",
                 FINDING,
             )

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the page.
 
     Raises:
-        Stop: a file cannot be read or written.
+        Stop: A file cannot be read or written.
     """
     from otel_callbacks.cli._report.reading import Source, paths_of, skipped_note
     from otel_callbacks.cli._view.page import page

@@ -1,1 +1,1 @@
-"""The parts of ``otel-callbacks report``: reading files, adding up, showing."""
+"""The parts of ``otel-callbacks report``: reading files, adding up, formatting."""

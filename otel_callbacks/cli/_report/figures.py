@@ -1,4 +1,4 @@
-"""Adding up spans in bounded memory: percentiles within one per cent, whatever the number of spans."""
+"""Figures of spans in bounded memory: percentiles within one per cent, for any number of spans."""
 
 import heapq
 import math
@@ -11,11 +11,11 @@ from otel_callbacks.cli._report.reading import SpanFacts
 _GROWTH = math.log(1.02)
 _SMALLEST = 1e-6
 _MOST_SUBJECTS = 2000
-"""Names per kind; more are added up under one."""
+"""Names per kind; the rest share one."""
 
 
 class Durations:
-    """A histogram whose buckets grow by 2 %: percentiles are right within 1 %, in a few hundred numbers."""
+    """A histogram whose buckets grow by 2 %: percentiles are exact within 1 %, for a few hundred numbers in memory."""
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
@@ -27,11 +27,11 @@ class Durations:
         self.count += 1
 
     def percentile(self, share: float) -> float | None:
-        """Seconds that `share` of all are not above; ``None`` where there are none."""
-        left = math.ceil(share * self.count)
+        """Return the seconds that a `share` of all durations do not exceed; ``None`` if there are none."""
+        remaining = math.ceil(share * self.count)
         for bucket, count in sorted(self._buckets.items()):
-            left -= count
-            if left <= 0:
+            remaining -= count
+            if remaining <= 0:
                 return math.exp((bucket - 0.5) * _GROWTH)
         return None
 
@@ -49,7 +49,7 @@ class Group:
         self.cost_usd = 0.0
 
     def add(self, span: SpanFacts) -> None:
-        """Take one span in."""
+        """Add one span."""
         attributes = span.attributes
         self.durations.add(span.duration_s)
         if span.is_error:
@@ -69,14 +69,14 @@ class Group:
 
 
 class Report:
-    """Everything that is told.
+    """Everything the command prints.
 
     Args:
-        most: traces to name of each kind.
+        top: How many of the slowest and of the most expensive traces to name.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, top: int) -> None:
+        self._top = top
         self.groups: dict[str, dict[str, Group]] = {}
         self.roots = Group()
         """Whole runs: spans without a parent."""
@@ -85,12 +85,12 @@ class Report:
         self._dearest: list[tuple[float, str, str]] = []
 
     def add(self, span: SpanFacts) -> None:
-        """Take one span in."""
+        """Add one span."""
         kind, name = _subject(span)
         if kind:
-            named = self.groups.setdefault(kind, {})
-            key = name if name in named or len(named) < _MOST_SUBJECTS else semconv.OTHER
-            named.setdefault(key, Group()).add(span)
+            groups = self.groups.setdefault(kind, {})
+            key = name if name in groups or len(groups) < _MOST_SUBJECTS else semconv.OTHER
+            groups.setdefault(key, Group()).add(span)
         self.cost_usd += _number(span.attributes.get(semconv.COST_USD))
         if span.is_root:
             self.roots.add(span)
@@ -101,7 +101,7 @@ class Report:
 
     @property
     def errors_of_calls(self) -> Counter[str]:
-        """Failed model and tool calls by type; what they make fail around them is not counted again."""
+        """Failed model and tool calls by type; the runs around them, which fail with them, are not counted again."""
         groups = [group for kind in ("model", "tool") for group in self.groups.get(kind, {}).values()]
         return sum((group.errors for group in groups), Counter())
 
@@ -117,40 +117,42 @@ class Report:
 
     def _keep(self, heap: list[tuple[float, str, str]], value: float, span: SpanFacts) -> None:
         heapq.heappush(heap, (value, span.trace_id, span.name))
-        if len(heap) > self._most:
+        if len(heap) > self._top:
             heapq.heappop(heap)
 
 
 def excesses(report: Report, p95_s: float | None, error_ratio: float | None, cost_usd: float | None) -> list[str]:
-    """Say which limits are exceeded; ``None`` is no limit."""
-    found = []
+    """Return a sentence per exceeded limit; ``None`` sets no limit."""
+    sentences = []
     p95 = report.roots.durations.percentile(0.95)
     if p95_s is not None and p95 is not None and p95 > p95_s:
-        found.append(f"p95 of whole runs is {p95:.3g} s, above {p95_s:g} s")
+        sentences.append(f"p95 of whole runs is {p95:.3g} s, above {p95_s:g} s")
     if error_ratio is not None and report.roots.error_ratio > error_ratio:
-        found.append(f"{report.roots.error_ratio:.3g} of all runs failed, above {error_ratio:g}")
+        sentences.append(f"{report.roots.error_ratio:.3g} of all runs failed, above {error_ratio:g}")
     if cost_usd is not None and report.cost_usd > cost_usd:
-        found.append(f"model calls cost {report.cost_usd:.4g} USD, above {cost_usd:g}")
-    return found
+        sentences.append(f"model calls cost {report.cost_usd:.4g} USD, above {cost_usd:g}")
+    return sentences
 
 
 _MODEL_OPERATIONS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS})
 
 
 def _subject(span: SpanFacts) -> tuple[str, str]:
-    """What a span is about, and its name; "" for spans of other kinds."""
-    known = span.attributes
-    operation = known.get(semconv.OPERATION_NAME)
+    """Return the kind of a span's subject and its name; "" for other spans."""
+    attributes = span.attributes
+    operation = attributes.get(semconv.OPERATION_NAME)
     if operation in _MODEL_OPERATIONS:
-        return "model", str(known.get(semconv.RESPONSE_MODEL) or known.get(semconv.REQUEST_MODEL) or "(no name)")
+        return "model", str(
+            attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL) or "(no name)"
+        )
     if operation == semconv.EXECUTE_TOOL:
-        return "tool", str(known.get(semconv.TOOL_NAME))
+        return "tool", str(attributes.get(semconv.TOOL_NAME))
     if operation == semconv.INVOKE_AGENT:
-        return "agent", str(known.get(semconv.AGENT_NAME) or "(no name)")
+        return "agent", str(attributes.get(semconv.AGENT_NAME) or "(no name)")
     if operation == semconv.INVOKE_WORKFLOW:
         names = {dialect.workflow_name for dialect in semconv.DIALECTS.values()}
-        return "workflow", next((str(known[name]) for name in sorted(names) if name in known), "(no name)")
-    node = known.get(semconv.GRAPH_NODE)
+        return "workflow", next((str(attributes[name]) for name in sorted(names) if name in attributes), "(no name)")
+    node = attributes.get(semconv.GRAPH_NODE)
     return ("node", str(node)) if node else ("", "")
 
 

@@ -14,8 +14,8 @@ _OTHER_SIGNALS = ("resourceMetrics", "resourceLogs")
 _ERROR = (2, "STATUS_CODE_ERROR")
 
 RawSpan = tuple[str, Any]
-"""Name of the service, and a span as OTLP's JSON has it."""
-Taken = TypeVar("Taken")
+"""Name of the service, and a span as in OTLP's JSON."""
+Item = TypeVar("Item")
 
 
 class SpanFacts(NamedTuple):
@@ -34,81 +34,81 @@ class Source:
     """Files of OTLP JSON lines.
 
     Args:
-        paths: the files, read in this order.
-        shows_progress: say on stderr how far reading has come.
+        paths: Files, read in this order.
+        shows_progress: Whether to show on stderr how much has been read.
     """
 
     def __init__(self, paths: Sequence[Path], *, shows_progress: bool) -> None:
         self._paths = paths
         self._shows_progress = shows_progress
         self.skipped = 0
-        """Lines that are cut, or no OTLP."""
+        """Lines that are cut off, or not OTLP."""
 
     def spans(self) -> Iterator[SpanFacts]:
-        """Every span of every file, by what the report needs of it.
+        """Yield every span of every file, with what the report needs of it.
 
         Raises:
-            OSError: a file cannot be read.
+            OSError: A file cannot be read.
         """
         return self._read(lambda document: [_facts(span) for _, span in _spans(document)])
 
     def raw(self) -> Iterator[RawSpan]:
-        """Every span of every file as it is written, with its service's name.
+        """Yield every span of every file as it is written, with its service's name.
 
         Raises:
-            OSError: a file cannot be read.
+            OSError: A file cannot be read.
         """
         return self._read(lambda document: [_complete(raw) for raw in _spans(document)])
 
-    def _read(self, take: Callable[[Any], list[Taken]]) -> Iterator[Taken]:
+    def _read(self, extract: Callable[[Any], list[Item]]) -> Iterator[Item]:
         total = sum(path.stat().st_size for path in self._paths)
-        done, shown = 0, time.monotonic()
+        done, last_shown = 0, time.monotonic()
         for path in self._paths:
             with path.open("rb") as lines:
                 for line in lines:
                     done += len(line)
-                    if self._shows_progress and time.monotonic() - shown > _PROGRESS_S:
-                        shown = time.monotonic()
+                    if self._shows_progress and time.monotonic() - last_shown > _PROGRESS_S:
+                        last_shown = time.monotonic()
                         print(f"\r{100 * done // max(total, 1):3} %", end="\r", file=sys.stderr, flush=True)
-                    yield from self._spans_of(line, take)
+                    yield from self._items_of(line, extract)
 
-    def _spans_of(self, line: bytes, take: Callable[[Any], list[Taken]]) -> Iterator[Taken]:
+    def _items_of(self, line: bytes, extract: Callable[[Any], list[Item]]) -> Iterator[Item]:
         if not line.strip():
             return
         try:
             document: Any = decode(line)
             if "resourceSpans" in document:
-                yield from take(document)
+                yield from extract(document)
             elif not any(key in document for key in _OTHER_SIGNALS):
                 self.skipped += 1
         except (ValueError, TypeError, KeyError, AttributeError):
             self.skipped += 1
 
 
-def paths_of(given: Sequence[Path]) -> list[Path]:
-    """The files, and those in the folders.
+def paths_of(arguments: Sequence[Path]) -> list[Path]:
+    """Return the files, and those in the folders.
 
     Raises:
-        Stop: there are none.
+        Stop: There are none.
     """
     paths: list[Path] = []
-    for path in given:
+    for path in arguments:
         paths += sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not paths:
-        raise Stop(f"no *.jsonl in {', '.join(map(str, given))}")
+        raise Stop(f"no *.jsonl in {', '.join(map(str, arguments))}")
     return paths
 
 
 def _spans(document: Any) -> Iterator[RawSpan]:
     for resource in document["resourceSpans"]:
-        known = {pair["key"]: _value(pair["value"]) for pair in resource.get("resource", {}).get("attributes", ())}
+        attributes = {pair["key"]: _value(pair["value"]) for pair in resource.get("resource", {}).get("attributes", ())}
         for scope in resource.get("scopeSpans", ()):
             for span in scope.get("spans", ()):
-                yield str(known.get("service.name", "")), span
+                yield str(attributes.get("service.name", "")), span
 
 
 def _complete(raw: RawSpan) -> RawSpan:
-    """The same; an error where it lacks what every span has."""
+    """Return the span unchanged; fail if it lacks what every span has."""
     for key in ("traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"):
         raw[1][key]
     return raw
@@ -138,14 +138,14 @@ def attributes_of(holder: Any) -> dict[str, Any]:
 
 
 def skipped_note(count: int) -> list[str]:
-    """Return a line about skipped lines, if any."""
+    """Return a line about skipped lines, or no line if there are none."""
     if not count:
         return []
     return [f"{count} line{'s' if count > 1 else ''} skipped: cut off, or not OTLP JSON"]
 
 
 def _value(value: Any) -> Any:
-    """An attribute's value; numbers of 64 bits are texts in OTLP's JSON."""
+    """Return an attribute's value; in OTLP's JSON, integers of 64 bits are strings."""
     if "intValue" in value:
         return int(value["intValue"])
     if "arrayValue" in value:

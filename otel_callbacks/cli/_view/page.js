@@ -3,10 +3,10 @@
 const traces = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const make = (name, className, text) => {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
 };
 // The names that spans carry, from semconv.py.
 const NAMES = {{NAMES}};
@@ -32,7 +32,7 @@ for (const trace of traces) {
 const BINS = 24;
 const percentile = (sorted, share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 
-/** How durations are spread, on a logarithmic axis; the bar that holds `marked` is told apart. */
+/** The distribution of durations on a logarithmic axis; the bar that holds `marked` stands out. */
 function histogram(what, seconds, marked) {
   const sorted = seconds.map((value) => Math.max(value, 1e-4)).sort((a, b) => a - b);
   const low = Math.log10(sorted[0]), high = Math.max(Math.log10(sorted[sorted.length - 1]), low + 0.01);

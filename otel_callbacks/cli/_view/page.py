@@ -27,31 +27,30 @@ _NAMES = {
         semconv.RETRIEVAL: "retrieval",
     },
 }
-"""What the page's program needs to know of semconv.py; `kinds`: the colour of a bar by operation."""
+"""Names that the page's program looks for, and, in `kinds`, the colour of a bar by operation."""
 
 
 def page(spans: Iterable[RawSpan]) -> str:
-    """The whole page. What a span holds becomes text in it, never markup or program."""
+    """Return the whole page. What a span holds becomes text in it, never markup or program."""
     script = (_FOLDER / "page.js").read_text(encoding="utf-8").replace("{{NAMES}}", json.dumps(_NAMES))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    data = json.dumps(traces(spans), separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )  # ends no element, begins no comment
+    # Without "<", data can neither end its element nor begin a comment.
+    data = json.dumps(traces(spans), separators=(",", ":")).replace("<", "\\u003c")
     text = (_FOLDER / "page.html").read_text(encoding="utf-8")
     before, after = text.split("{{DATA}}")
     return before.replace("{{SCRIPT_HASH}}", f"sha256-{digest}") + data + after.replace("{{SCRIPT}}", script)
 
 
 def traces(spans: Iterable[RawSpan]) -> list[dict[str, Any]]:
-    """Traces, the newest first, each with its spans."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return traces with their spans, the newest trace first."""
+    by_id: dict[str, dict[str, Any]] = {}
     for service, span in spans:
-        trace = found.setdefault(span["traceId"], {"id": span["traceId"], "service": service, "spans": []})
-        trace["spans"].append(_shown(span))
-    return sorted(found.values(), key=lambda trace: -min(span["start"] for span in trace["spans"]))
+        trace = by_id.setdefault(span["traceId"], {"id": span["traceId"], "service": service, "spans": []})
+        trace["spans"].append(_entry(span))
+    return sorted(by_id.values(), key=lambda trace: -min(span["start"] for span in trace["spans"]))
 
 
-def _shown(span: Any) -> dict[str, Any]:
+def _entry(span: Any) -> dict[str, Any]:
     start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
     status = span.get("status", {})
     code = status.get("code", 0)

@@ -36,18 +36,18 @@ def _texts(group: Group) -> tuple[str, ...]:
 
 
 def as_text(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:
-    """Tables for a terminal."""
+    """Return tables for a terminal."""
     lines: list[str] = []
     for kind in subjects:
         rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
         if rows:
             lines += [*aligned([(kind, *_COLUMNS), *rows]), ""]
-    lines += [*_closing(report), *skipped_note(skipped), *(f"TOO MUCH: {excess}" for excess in excesses)]
+    lines += [*_closing(report), *skipped_note(skipped), *(f"limit exceeded: {excess}" for excess in excesses)]
     return "\n".join(lines)
 
 
 def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:
-    """The same as Markdown."""
+    """Return the same as Markdown."""
     lines: list[str] = []
     for kind in subjects:
         rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
@@ -59,20 +59,19 @@ def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses:
 
 
 def as_csv(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:  # noqa: ARG001
-    """One line per subject; times in seconds."""
+    """Return one line per subject; times in seconds."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    facts = [_facts(kind, name, group) for kind, name, group in _rows(report, subjects)]
     writer.writerow(["kind", "name", "runs", "errors", "p50_s", "p95_s", "p99_s", "first_chunk_p95_s",
                      "input_tokens", "output_tokens", "cost_usd"])  # fmt: skip
-    for fact in facts:
-        simple = [value for value in fact.values() if not isinstance(value, Mapping)]
-        writer.writerow(["" if value is None else value for value in simple])
+    for kind, name, group in _rows(report, subjects):
+        values = [value for value in _facts(kind, name, group).values() if not isinstance(value, Mapping)]
+        writer.writerow(["" if value is None else value for value in values])
     return out.getvalue().rstrip("\n")
 
 
 def as_json(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:
-    """One document."""
+    """Return one JSON document."""
     document = {
         "runs": _facts("all", "whole runs", report.roots),
         "cost_usd": report.cost_usd,
@@ -111,7 +110,8 @@ def _closing(report: Report) -> Iterator[str]:
         return
     outcomes = ", ".join(f"{outcome} {count}" for outcome, count in roots.outcomes.most_common())
     p95 = duration_text(roots.durations.percentile(0.95) or 0)
-    yield f"{roots.durations.count} whole runs ({outcomes}), p95 {p95}, {report.cost_usd:.6f} USD"
+    count = roots.durations.count
+    yield f"{count} whole run{'s' if count > 1 else ''} ({outcomes}), p95 {p95}, {report.cost_usd:.6f} USD"
     errors = report.errors_of_calls
     if errors:
         yield "errors of model and tool calls: " + ", ".join(f"{kind} {count}" for kind, count in errors.most_common())
@@ -123,7 +123,7 @@ def _closing(report: Report) -> Iterator[str]:
         yield from (f"  ${value:.6f}  {trace}  {name}" for value, trace, name in report.dearest)
 
 
-SHOW: Mapping[str, Callable[[Report, Sequence[str], int, Sequence[str]], str]] = {
+FORMATS: Mapping[str, Callable[[Report, Sequence[str], int, Sequence[str]], str]] = {
     "text": as_text,
     "json": as_json,
     "csv": as_csv,
