@@ -11,7 +11,6 @@ from otel_callbacks.config import Capture, Detail, Semconv, sdk_disabled
 NAME: Final = "demo"
 HELP: Final = "Run example programs against a model server on this machine, and show their traces and metrics."
 
-
 _MOST_ROUNDS: Final = 20
 
 
@@ -45,7 +44,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate <= _MOST_ROUNDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds above 0 and up to {_MOST_ROUNDS}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rounds above 0 and up to {_MOST_ROUNDS}")
     return rate
 
 
@@ -53,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo.
 
     Raises:
-        Stop: an option cannot be followed, or the extra ``demo`` is not installed.
+        Stop: An option is invalid, or the extra ``demo`` is not installed.
     """
     if sdk_disabled():
         raise Stop("OTEL_SDK_DISABLED is set, so there is nothing to show: unset it for the demo")

@@ -1,4 +1,4 @@
-"""Runs the command line as a user does: in a process of its own, without this process's OpenTelemetry and keys."""
+"""The command line as a user runs it: in a process of its own, without this process's OpenTelemetry and keys."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _HIDDEN = re.compile("(OTEL|LANG|OPENAI|ANTHROPIC|COLUMNS|NO_COLOR|FORCE_COLOR).
 
 
 def environment(**variables):
-    """Variables for a command, `variables` among them."""
+    """Return the variables of a command, `variables` among them."""
     kept = {name: value for name, value in os.environ.items() if not _HIDDEN.fullmatch(name)}
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
 
@@ -20,7 +20,7 @@ def environment(**variables):
 def start(*arguments, cwd, **variables):
     """Start ``otel-callbacks`` with its output in pipes."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell's background job, as which pytest may run, ignores Ctrl-C, and so would all that it starts.
+        # Pytest may run as a shell's background job, which ignores Ctrl-C; so would every process it starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "otel_callbacks", *map(str, arguments)],
@@ -34,7 +34,7 @@ def start(*arguments, cwd, **variables):
 
 
 def run(*arguments, cwd, **variables):
-    """Run ``otel-callbacks`` to its end: exit code, standard output, standard error."""
+    """Run ``otel-callbacks`` to its end. Return its exit code, standard output and standard error."""
     process = start(*arguments, cwd=cwd, **variables)
     output, errors = process.communicate()
     return process.returncode, output, errors

@@ -1,4 +1,4 @@
-"""``otel-callbacks demo``: what it prints and writes is valid and true, and it ends well however it ends."""
+"""``otel-callbacks demo``: what it prints and writes is valid and true, and it always ends cleanly."""
 
 import json
 import os
@@ -27,7 +27,7 @@ PROGRAMS = ["support_agent", "answer_from_pages", "stream_slogan", "publish_anno
 
 @contextmanager
 def http_server(answer):
-    """A server on loopback that has `answer` handle each POST, and its address."""
+    """Run a server on loopback that has `answer` handle each POST, and yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -55,7 +55,7 @@ def respond(handler, status):
 
 
 def spans_of(path):
-    """All spans of a file of OTLP JSON lines."""
+    """Return all spans of a file of OTLP JSON lines."""
     return [
         span
         for line in Path(path).read_text().splitlines()
@@ -66,12 +66,12 @@ def spans_of(path):
 
 
 def totals_of(path, metric, label):
-    """Sums of a metric by one label, out of a file of OTLP JSON lines."""
+    """Return sums of a metric by one label, from a file of OTLP JSON lines."""
     totals = Counter()
     for line in Path(path).read_text().splitlines():
         for resource in json.loads(line)["resourceMetrics"]:
-            for found in (m for scope in resource["scopeMetrics"] for m in scope["metrics"] if m["name"] == metric):
-                for point in (found.get("sum") or found.get("histogram"))["dataPoints"]:
+            for data in (m for scope in resource["scopeMetrics"] for m in scope["metrics"] if m["name"] == metric):
+                for point in (data.get("sum") or data.get("histogram"))["dataPoints"]:
                     labels = {entry["key"]: entry["value"].get("stringValue") for entry in point["attributes"]}
                     totals[labels[label]] += int(point.get("asInt", point.get("sum", 0)))
     return totals
@@ -79,7 +79,7 @@ def totals_of(path, metric, label):
 
 @pytest.fixture(scope="module", params=get_args(Semconv))
 def sent(request, tmp_path_factory):
-    """What ``demo --json`` reported in a process of its own, in each dialect, and its files."""
+    """Return what ``demo --json`` reports in a process of its own, in each dialect."""
     folder = tmp_path_factory.mktemp("demo")
     code, output, errors = run("demo", "--json", "--semconv", request.param, "--out", folder, cwd=folder)
 
@@ -89,7 +89,7 @@ def sent(request, tmp_path_factory):
 
 @pytest.fixture
 def demo(tmp_path, monkeypatch, capsys):
-    """A function that runs the demo in this process, in an empty folder: exit code, standard output and error."""
+    """Return a function that runs the demo here, in an empty folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     kept = environment(COLUMNS="100")
     for name in set(os.environ) - set(kept):
@@ -105,7 +105,7 @@ def demo(tmp_path, monkeypatch, capsys):
 
 
 def test_text_shows_trees_table_files_and_next_steps(demo, tmp_path):
-    """The demo prints a trace tree per run, a table of histograms, the files it wrote, and how to go on."""
+    """The demo prints a trace tree per run, a table of histograms, the files it wrote, and what to do next."""
     code, output, errors = demo()
     (folder,) = tmp_path.iterdir()
 
@@ -194,7 +194,7 @@ def test_detail_adds_and_hides_runs(demo):
 
 
 def test_otlp_gets_all_signals(demo):
-    """`--otlp` sends every signal to its path below the address, also if a signal's path was given."""
+    """`--otlp` sends every signal to its path below the address, even if a signal's path was given."""
     paths = []
 
     def take(handler):
@@ -210,7 +210,7 @@ def test_otlp_gets_all_signals(demo):
 
 
 def test_refused_signal_is_a_finding(demo):
-    """A back end that takes traces only, such as Jaeger, is named with the signal it refused, and the code is 1."""
+    """A back end that accepts traces only, such as Jaeger, is named with the signal it refused; the exit code is 1."""
 
     def take_traces(handler):
         respond(handler, 200 if handler.path.endswith("traces") else 404)
@@ -223,7 +223,7 @@ def test_refused_signal_is_a_finding(demo):
 
 
 def test_every_folder_is_a_fresh_one(tmp_path, monkeypatch):
-    """Without `--out` each run gets a folder of its own, also within one second."""
+    """Without `--out` each run gets a folder of its own, even within one second."""
     from otel_callbacks.cli._demo import session
 
     monkeypatch.chdir(tmp_path)
@@ -243,18 +243,18 @@ def test_every_folder_is_a_fresh_one(tmp_path, monkeypatch):
         pytest.param(["--model", "openai:gpt-4o"], 2, "OPENAI_API_KEY", id="no-key"),
     ],
 )
-def test_option_that_cannot_be_followed_costs_one_line(demo, tmp_path, options, code, complaint):
+def test_invalid_option_costs_one_line(demo, tmp_path, options, code, complaint):
     """A wrong address, folder or model is one line that names the option, an exit code, and no folder."""
     (tmp_path / "file").touch()
-    ended = demo("--json", *options)
+    exit_code, output, errors = demo("--json", *options)
 
-    assert (ended[0], ended[1], ended[2].count("\n")) == (code, "", 1)
-    assert ended[2].startswith(" ".join(options))
-    assert complaint in ended[2]
+    assert (exit_code, output, errors.count("\n")) == (code, "", 1)
+    assert errors.startswith(" ".join(options))
+    assert complaint in errors
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_disabled_sdk_is_said(demo):
+def test_disabled_sdk_is_reported(demo):
     """With OTEL_SDK_DISABLED there is nothing to show, and the demo says why."""
     code, _, errors = demo("--json", OTEL_SDK_DISABLED="true")
 
@@ -272,7 +272,7 @@ def test_missing_extra_costs_one_line(monkeypatch, capsys):
 
 
 def test_environment_of_the_user_does_not_change_the_demo(tmp_path):
-    """Other tracers' switches, samplers, proxies and endpoints of the environment leave the demo as it is."""
+    """Other tracers' switches, samplers, proxies and endpoints in the environment do not affect the demo."""
     code, output, errors = run(
         "demo",
         "--json",
@@ -291,8 +291,8 @@ def test_environment_of_the_user_does_not_change_the_demo(tmp_path):
     assert json.loads(output)["spans"]["chat"] == 9
 
 
-def test_failing_model_is_a_finding_and_the_rest_goes_on(demo):
-    """When a real model refuses, each program that needs it is reported, the others run, and the code is 1."""
+def test_failing_model_is_a_finding_and_the_rest_runs(demo):
+    """When a real model refuses, each program that needs it is reported, the others run, and the exit code is 1."""
     with http_server(lambda handler: respond(handler, 401)) as address:
         variables = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": "invented"}
         code, output, errors = demo("--json", "--model", "openai:big", **variables)
@@ -305,7 +305,7 @@ def test_failing_model_is_a_finding_and_the_rest_goes_on(demo):
 
 
 def test_ctrl_c_ends_cleanly(tmp_path):
-    """Ctrl-C in the middle of a model call exits with 130, without a traceback, and what was done is in the files."""
+    """Ctrl-C in the middle of a model call exits with 130, without a traceback, and the files hold what was done."""
     called, answer = threading.Event(), threading.Event()
 
     def hold(handler):
@@ -339,9 +339,9 @@ sys.exit(main(["demo", "--json"]))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_agent_of_langgraph_serves_where_langchain_has_none(tmp_path):
+def test_langgraphs_agent_replaces_a_missing_one_of_langchain(tmp_path):
     """Before LangChain 1.0 the agent is LangGraph's prebuilt one, with the same trace."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", IN_OLD_LANGCHAIN],
         cwd=tmp_path,
         env=environment(),
@@ -350,26 +350,26 @@ def test_agent_of_langgraph_serves_where_langchain_has_none(tmp_path):
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["spans"]["invoke_agent"] == 1
+    assert (process.returncode, process.stderr) == (0, "")
+    assert json.loads(process.stdout)["spans"]["invoke_agent"] == 1
 
 
 def test_rounds_go_on_for_a_while(tmp_path, capsys):
-    """`--for` with `--rate`: all programs once per round; what was sent is the ground truth of all rounds."""
+    """With `--for` and `--rate` all programs run once per round, and the figures cover all rounds."""
     assert main(["demo", "--json", "--out", str(tmp_path), "--for", "1s", "--rate", "3"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     written = [json.loads(line) for line in (tmp_path / "traces.jsonl").read_text().splitlines()]
     names = [
         span["name"] for line in written for r in line["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]
     ]
     assert names.count("invoke_agent support_agent") == 3
-    assert len(names) == sum(told["spans"].values())
+    assert len(names) == sum(report["spans"].values())
 
 
 @pytest.mark.parametrize(
     ("option", "value"), [("--for", "soon"), ("--rate", "0"), ("--rate", "many"), ("--rate", "99")]
 )
-def test_pace_that_is_none_is_wrong_use(capsys, option, value):
-    """Exit code 2, and what would be right."""
+def test_invalid_pace_is_wrong_use(capsys, option, value):
+    """An invalid pace costs exit code 2 and a message with the value."""
     assert main(["demo", option, value]) == 2
     assert value in capsys.readouterr().err

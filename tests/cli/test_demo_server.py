@@ -1,4 +1,4 @@
-"""The demo's model server, asked by real clients of the OpenAI API."""
+"""The demo's model server, called by real clients of the OpenAI API."""
 
 import http.client
 import json
@@ -17,14 +17,14 @@ QUESTION = [{"role": "user", "content": "What is the return policy?"}]
 
 @pytest.fixture
 def server():
-    """Address of a running server."""
+    """Run the server and yield its address."""
     with serve() as address:
         yield address
 
 
 @pytest.fixture
 def client(server):
-    """A client of the server that does not retry."""
+    """Yield a client of the server that does not retry."""
     with openai.DefaultHttpxClient(trust_env=False) as http_client:
         yield openai.OpenAI(base_url=f"{server}/v1", api_key="demo", max_retries=0, http_client=http_client)
 
@@ -54,7 +54,7 @@ def test_unscripted_question_gets_an_answer(client):
 
 @pytest.mark.parametrize("usage", [True, False], ids=["with-usage", "without-usage"])
 def test_stream_adds_up_to_the_answer(client, usage):
-    """The chunks hold the answer's text word by word, and the usage if and only if it was asked for."""
+    """The chunks hold the answer's text word by word, and the usage only on request."""
     options = {"stream_options": {"include_usage": True}} if usage else {}
     chunks = list(client.chat.completions.create(model="small", messages=QUESTION, stream=True, **options))
     answer = client.chat.completions.create(model="small", messages=QUESTION)
@@ -67,7 +67,7 @@ def test_stream_adds_up_to_the_answer(client, usage):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 def test_tools_are_called_in_order_before_the_answer(client, stream):
-    """With tools, each turn calls the next scripted one; with all results there, text follows."""
+    """With tools, each turn calls the next scripted one; text follows the last result."""
     messages, names = list(QUESTION), []
     for _ in script.TOOL_CALLS:
         answer = client.chat.completions.create(model="small", messages=messages, tools=TOOLS, stream=stream)
@@ -99,7 +99,7 @@ def test_failing_paths_answer_as_the_api_fails(server, status, error):
     assert failure.value.body["message"]
 
 
-def test_embeddings_bring_like_texts_together(client):
+def test_embeddings_of_similar_texts_are_close(client):
     """A question's embedding is nearest to that of the text that shares its words."""
     texts = ["return policy for items", "opening hours of lockers", "the return policy"]
     vectors = [entry.embedding for entry in client.embeddings.create(model="vectors", input=texts).data]
@@ -109,7 +109,7 @@ def test_embeddings_bring_like_texts_together(client):
 
 
 def test_one_text_can_be_embedded(client):
-    """The API's short form, one text instead of a list, works too."""
+    """The API's short form, one text instead of a list, also works."""
     assert len(client.embeddings.create(model="vectors", input="a text").data) == 1
 
 

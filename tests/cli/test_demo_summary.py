@@ -1,4 +1,4 @@
-"""Percentiles out of histogram buckets, and the table of them."""
+"""Percentiles from histogram buckets, and their table."""
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -18,12 +18,12 @@ from otel_callbacks.cli._demo.summary import Row, names, percentile, rows, table
     ],
 )
 def test_percentile_is_linear_in_its_bucket(counts, share, expected):
-    """Values are taken as spread evenly in their bucket, between the least and the most value there was."""
+    """Values count as spread evenly in their bucket, between the smallest and the largest value recorded."""
     assert percentile(counts, [1.0, 2.0], 0.5, 4.0, share) == pytest.approx(expected)
 
 
 def measured():
-    """A reader of real histograms: durations of two models and a tool, and tokens by type."""
+    """Return real histograms: durations of two models and a tool, and tokens by type."""
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
     duration = meter.create_histogram("duration", "s", explicit_bucket_boundaries_advisory=[0.1, 1.0])
@@ -38,10 +38,10 @@ def measured():
 
 
 def test_rows_are_per_subject():
-    """Histograms are summarised per model, tool or operation, outcomes together; other metrics are left out."""
-    found = {(row.metric, row.subject): row.measurements for row in rows(measured())}
+    """Histograms are summarised per model, tool or operation, all outcomes together; other metrics are left out."""
+    measurements = {(row.metric, row.subject): row.measurements for row in rows(measured())}
 
-    assert found == {
+    assert measurements == {
         ("duration", "large"): 2,
         ("duration", "retrieval"): 1,
         ("duration", "weather"): 1,
@@ -50,14 +50,14 @@ def test_rows_are_per_subject():
 
 
 def test_rows_merge_the_points_of_a_subject():
-    """The percentiles of a subject are over all its points."""
+    """A subject's percentiles cover all its points."""
     (row,) = (row for row in rows(measured()) if row.subject == "large")
 
     assert (row.p50, row.p95) == pytest.approx((0.1, 1.9))
 
 
 def test_names_are_those_of_all_metrics():
-    """Every metric is named, histograms or not."""
+    """Every metric is named, whether a histogram or not."""
     assert names(measured()) == ["calls", "duration", "tokens"]
 
 
@@ -67,7 +67,7 @@ def test_nothing_measured_is_an_empty_table():
 
 
 def test_table_aligns_its_columns():
-    """Texts stand left and figures right, seconds as people read them."""
+    """Texts are aligned left and figures right; seconds are formatted for people."""
     text = table([Row("duration", "s", "large", 2, 0.1, 12.5), Row("tokens", "{token}", "large input", 10, 7, 19.6)])
 
     assert text.splitlines() == [

@@ -1,4 +1,4 @@
-"""What each command prints, whole: a change of it shows as a change of a file in `goldens/`."""
+"""The whole output of each command: a change to it shows as a change to a file in `goldens/`."""
 
 import json
 import re
@@ -40,11 +40,11 @@ VARYING = (
     (r"(otel-callbacks|langchain-core|langgraph|opentelemetry-[a-z-]+|Python) \d+\.[\w.]*", r"\1 VERSION"),
     (r"(?<=\S) {2,}", "  "),
 )
-"""What is not the same in every run and environment; columns are as wide as their longest value."""
+"""What differs between runs and environments; columns are as wide as their longest value."""
 
 
 def steady(text):
-    """The text without what differs from run to run."""
+    """Return the text without what differs from run to run."""
     for pattern, replacement in VARYING:
         text = re.sub(pattern, replacement, text)
     return text
@@ -52,7 +52,7 @@ def steady(text):
 
 @pytest.fixture
 def golden(request, capsys, tmp_path):
-    """A function that runs a command and compares exit code and outputs with a golden file."""
+    """Return a function that runs a command and compares its exit code and outputs with a golden file."""
 
     def compare(name, *arguments, steadied=str):
         capsys.readouterr()
@@ -60,8 +60,8 @@ def golden(request, capsys, tmp_path):
         compare_texts(name, code, *map(steadied, capsys.readouterr()))
 
     def compare_texts(name, code, output, errors):
-        told = f"--- standard error\n{errors}" if errors else ""
-        text = f"exit code {code}\n{output}{told}".replace(str(tmp_path), "FOLDER")
+        error_part = f"--- standard error\n{errors}" if errors else ""
+        text = f"exit code {code}\n{output}{error_part}".replace(str(tmp_path), "FOLDER")
         path = GOLDENS / f"{name}.txt"
         if request.config.getoption("--update-goldens"):
             path.write_text(text, encoding="utf-8")
@@ -72,41 +72,41 @@ def golden(request, capsys, tmp_path):
 
 
 def test_demo(golden, demo):  # noqa: F811 - the fixture
-    """Trees, table, files, next steps."""
+    """The demo prints trees, a table, files and next steps."""
     code, output, errors = demo()
     golden.texts("demo", code, steady(output), errors)
 
 
 @pytest.mark.parametrize("form", ["text", "md", "csv", "json"])
 def test_report(golden, file, form):  # noqa: F811
-    """In each of its forms, with gates that fail."""
+    """The report prints each of its formats, with gates that fail."""
     golden(f"report-{form}", "report", file, "--format", form, "--max-error-ratio", "0.1", "--max-p95", "1s")
 
 
 def test_view(golden, file, tmp_path):  # noqa: F811
-    """Where the page is; what was skipped."""
+    """View prints where the page is and what it skipped."""
     golden("view", "view", file, "-o", tmp_path / "page.html")
 
 
 def test_doctor(golden):
-    """With a receiver that takes everything, and with none."""
+    """Doctor prints its findings with a receiver that accepts everything, and with none."""
     with otlp_server() as received:
         golden("doctor-good", "doctor", "--otlp", received.url, steadied=steady)
     golden("doctor-nothing-listens", "doctor", "--otlp", "http://127.0.0.1:9", "--json", steadied=steady)
 
 
 def test_stack(golden, folder, docker):  # noqa: F811
-    """Its state while it runs, and its end."""
+    """Stack prints its state while it runs, and how it ends."""
     docker(engine_with(PORTS, RUNNING).replace("cat", "/bin/cat"))
     golden("stack-status", "stack", "status")
     golden("stack-down", "stack", "down")
 
 
 def test_dashboards(golden, tmp_path):
-    """What was written, and what to do with it."""
+    """Dashboards prints what it wrote, and what to do with it."""
     golden("dashboards-export", "dashboards", "export", tmp_path / "out")
 
 
 def test_without_a_command(golden):
-    """What is wrong."""
+    """Without a command the usage says what is missing."""
     golden("none")

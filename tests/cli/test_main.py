@@ -13,14 +13,14 @@ from tests.cli.command import environment, run
 
 
 def test_version_is_that_of_the_package(capsys):
-    """``--version`` prints name and version and is no failure."""
+    """``--version`` prints name and version and exits with 0."""
     code = main(["--version"])
 
     assert (code, capsys.readouterr().out) == (0, f"otel-callbacks {__version__}\n")
 
 
 def test_help_lists_the_commands(capsys):
-    """``--help`` names every command and what it is for."""
+    """``--help`` lists commands with what they are for."""
     code = main(["--help"])
     output = " ".join(capsys.readouterr().out.split())
 
@@ -60,7 +60,7 @@ def test_module_is_the_same_command(tmp_path):
     ],
 )
 def test_commands_end_without_a_traceback(monkeypatch, capsys, ending, code, message):
-    """How a command ends becomes one line on standard error at most, and an exit code."""
+    """A command's end becomes an exit code and at most one line on standard error."""
 
     def command(args):
         raise ending
@@ -71,7 +71,7 @@ def test_commands_end_without_a_traceback(monkeypatch, capsys, ending, code, mes
     assert capsys.readouterr().err == message
 
 
-def test_reader_that_goes_away_is_no_traceback(monkeypatch, capsys):
+def test_reader_that_goes_away_causes_no_traceback(monkeypatch, capsys):
     """With a closed pipe behind it, as ``| head`` leaves, a command ends quietly, and so does the interpreter."""
     reader, writer = os.pipe()
     os.close(reader)

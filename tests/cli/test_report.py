@@ -1,4 +1,4 @@
-"""`otel-callbacks report`: figures out of files, bounded, with gates."""
+"""`otel-callbacks report`: figures from files, in bounded memory, with gates."""
 
 import csv
 import io
@@ -14,17 +14,17 @@ SECOND = 1_000_000_000
 
 
 def attribute(key, value):
-    """One attribute in OTLP's JSON."""
+    """Return one attribute in OTLP's JSON."""
     kind = {str: "stringValue", int: "intValue", float: "doubleValue", bool: "boolValue"}[type(value)]
     return {"key": key, "value": {kind: str(value) if kind == "intValue" else value}}
 
 
 def span(name, seconds=1.0, *, trace="a" * 32, parent="", start=0, error=None, **attributes):
-    """One line with one span; double underscores stand for dots."""
-    known = {key.replace("__", "."): value for key, value in attributes.items()}
+    """Return one line with one span; double underscores stand for dots."""
+    values = {key.replace("__", "."): value for key, value in attributes.items()}
     if error:
-        known["error.type"] = error
-    made = {
+        values["error.type"] = error
+    document = {
         "traceId": trace,
         "spanId": "b" * 16,
         "parentSpanId": parent,
@@ -32,13 +32,13 @@ def span(name, seconds=1.0, *, trace="a" * 32, parent="", start=0, error=None, *
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(start + int(seconds * SECOND)),
         "status": {"code": 2} if error else {},
-        "attributes": [attribute(key, value) for key, value in known.items()],
+        "attributes": [attribute(key, value) for key, value in values.items()],
     }
-    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [made]}]}]})
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [document]}]}]})
 
 
 def chat(seconds=1.0, model="m-1", **more):
-    """A model's span."""
+    """Return a model's span."""
     more = {"gen_ai__operation__name": "chat", "gen_ai__response__model": model, **more}
     return span(f"chat {model}", seconds, **more)
 
@@ -74,22 +74,22 @@ most expensive traces
 
 @pytest.fixture
 def file(tmp_path):
-    """A file with one span of each kind, a cut line, a foreign one, and another signal."""
+    """Return a file with one span of each kind, a cut-off line, a foreign one, and another signal."""
     path = tmp_path / "traces.jsonl"
     path.write_text("\n".join([*LINES, LINES[0][:50], '{"x": 1}', "[]", '{"resourceMetrics": []}', ""]))
     return path
 
 
 def report(capsys, *arguments):
-    """Exit code and document."""
+    """Return the exit code and the document."""
     code = cli.main(["report", "--json", *map(str, arguments)])
     return code, json.loads(capsys.readouterr().out)
 
 
 def test_figures_by_subject(capsys, file):
-    """Runs, errors, tokens, cost and time to the first chunk of each model, tool, agent, workflow and node."""
-    code, found = report(capsys, file)
-    by_kind = {(group["kind"], group["name"]): group for group in found["groups"]}
+    """Each model, tool, agent, workflow and node has its runs, errors, tokens, cost and time to first chunk."""
+    code, document = report(capsys, file)
+    by_kind = {(group["kind"], group["name"]): group for group in document["groups"]}
     assert code == 0
     assert list(by_kind) == [("model", "m-1"), ("tool", "look"), ("agent", "help"), ("workflow", "w"), ("node", "ask")]
     model = by_kind["model", "m-1"]
@@ -97,23 +97,23 @@ def test_figures_by_subject(capsys, file):
     assert model["errors_by_type"] == {"openai.RateLimitError": 1}
     assert model["p95_s"] == pytest.approx(3.0, rel=0.011)
     assert model["first_chunk_p95_s"] == pytest.approx(0.5, rel=0.011)
-    assert model["cost_usd"] == found["cost_usd"] == 0.25
+    assert model["cost_usd"] == document["cost_usd"] == 0.25
     assert by_kind["node", "ask"]["outcomes"] == {"interrupted": 1}
 
 
 def test_cut_and_foreign_lines_are_counted_and_skipped(capsys, file):
-    """Other signals are no fault."""
+    """Cut-off and foreign lines are counted; other signals are not."""
     assert report(capsys, file)[1]["skipped_lines"] == 3
 
 
 def test_traces_worth_a_look(capsys, file):
-    """The slowest and the most expensive, with their trace ids."""
-    _, found = report(capsys, file, "--slowest", 2)
-    assert [(one["name"], round(one["seconds"])) for one in found["slowest"]] == [
+    """The slowest and the most expensive traces are named, with their ids."""
+    _, document = report(capsys, file, "--slowest", 2)
+    assert [(one["name"], round(one["seconds"])) for one in document["slowest"]] == [
         ("invoke_agent help", 9),
         ("chat m-1", 3),
     ]
-    assert found["most_expensive"][0] == {"usd": 0.25, "trace_id": "a" * 32, "name": "invoke_agent help"}
+    assert document["most_expensive"][0] == {"usd": 0.25, "trace_id": "a" * 32, "name": "invoke_agent help"}
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_traces_worth_a_look(capsys, file):
     ],
 )
 def test_gates(capsys, file, arguments, code):
-    """A limit that is exceeded is a finding: exit code 1, and it is said."""
-    found = report(capsys, file, *arguments)
-    assert found[0] == code
-    assert len(found[1]["exceeded"]) == code
+    """An exceeded limit is a finding: exit code 1, and a sentence about it."""
+    document = report(capsys, file, *arguments)
+    assert document[0] == code
+    assert len(document[1]["exceeded"]) == code
 
 
 def test_since_leaves_older_spans_out(capsys, tmp_path):
-    """By a time of day or by an age."""
+    """`--since` takes a date or an age."""
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join([chat(start=0), chat(start=1_700_000_000 * SECOND)]))
     assert report(capsys, path, "--since", "2020-01-01")[1]["runs"]["runs"] == 1
@@ -145,18 +145,18 @@ def test_since_leaves_older_spans_out(capsys, tmp_path):
 
 @pytest.mark.parametrize("chosen", ["model", "tool,node"])
 def test_subjects_are_chosen(capsys, file, chosen):
-    """Only these."""
+    """`--by` limits the report to the chosen kinds."""
     assert {group["kind"] for group in report(capsys, file, "--by", chosen)[1]["groups"]} == set(chosen.split(","))
 
 
-def test_text_is_what_it_was(capsys, file):
-    """The report as a person reads it."""
+def test_text_is_exact(capsys, file):
+    """The text report is laid out for people, to the letter."""
     assert cli.main(["report", str(file), "--by", "model,tool", "--slowest", "1"]) == 0
     assert capsys.readouterr().out.splitlines() == TEXT.strip("\n").splitlines()
 
 
 def test_markdown_and_csv(capsys, file):
-    """The same figures in other forms."""
+    """Markdown and CSV hold the same figures."""
     assert cli.main(["report", str(file), "--format", "md", "--by", "tool"]) == 0
     assert "| look | 1 | – | 100ms |" in capsys.readouterr().out
     assert cli.main(["report", str(file), "--format", "csv"]) == 0
@@ -166,7 +166,7 @@ def test_markdown_and_csv(capsys, file):
 
 
 def test_folders_are_read(capsys, file):
-    """All `*.jsonl` in it."""
+    """A folder stands for all `*.jsonl` in it."""
     assert report(capsys, file.parent)[1]["runs"]["runs"] == 4
 
 
@@ -174,19 +174,19 @@ def test_folders_are_read(capsys, file):
     "arguments", [("--by", "colour"), ("--since", "tomorrow"), ("--max-p95", "fast"), ("no-such-file.jsonl",)]
 )
 def test_wrong_use_is_one_line(capsys, file, arguments):
-    """Exit code 2, no traceback."""
+    """An invalid option or file costs one line and exit code 2, not a traceback."""
     assert cli.main(["report", str(file), *arguments]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_empty_folder_is_wrong_use(capsys, tmp_path):
-    """There is nothing to report."""
+    """An empty folder has nothing to report and costs exit code 2."""
     assert cli.main(["report", str(tmp_path)]) == 2
     assert "no *.jsonl" in capsys.readouterr().err
 
 
 def test_nothing_but_other_signals(capsys, tmp_path):
-    """A report without runs says so."""
+    """A report without whole runs says so."""
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"resourceMetrics": []}\n')
     assert cli.main(["report", str(path)]) == 0
@@ -194,7 +194,7 @@ def test_nothing_but_other_signals(capsys, tmp_path):
 
 
 def test_percentiles_are_right_within_a_per_cent():
-    """In a few hundred numbers, whatever their spread."""
+    """Percentiles are within one per cent, for a few hundred numbers in memory, whatever the spread."""
     numbers = sorted(random.Random(7).lognormvariate(0, 2) for _ in range(20_000))  # noqa: S311 - not a secret
     durations = Durations()
     for number in numbers:
@@ -206,9 +206,9 @@ def test_percentiles_are_right_within_a_per_cent():
 
 
 def test_names_without_end_are_added_up(capsys, tmp_path):
-    """More names than a person reads do not fill the memory."""
+    """Names beyond a limit share one group, so that memory stays bounded."""
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join(chat(model=f"m-{number}") for number in range(2100)))
-    _, found = report(capsys, path)
-    assert len(found["groups"]) == 2001
-    assert found["groups"][0]["name"] == "_OTHER"
+    _, document = report(capsys, path)
+    assert len(document["groups"]) == 2001
+    assert document["groups"][0]["name"] == "_OTHER"

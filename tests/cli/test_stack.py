@@ -1,4 +1,4 @@
-"""`otel-callbacks stack` and `dashboards` without an engine: files, and what is said when something is missing."""
+"""`otel-callbacks stack` and `dashboards` without an engine: files, and messages about what is missing."""
 
 import argparse
 import json
@@ -25,14 +25,14 @@ CONFIG = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's data folder of its own."""
+    """Give the test a user's data folder of its own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return tmp_path / "data/otel-callbacks/stack"
 
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Puts a program named docker, which does what a shell script says, in place of any that is installed."""
+    """Return a function that replaces any installed docker with a shell script."""
 
     def install(script: str | None) -> None:
         (tmp_path / "bin").mkdir()
@@ -46,14 +46,14 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def run(command, *arguments: str) -> int:
-    """Runs a command as the command line does."""
+    """Run a command as the command line does."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     return command.run(parser.parse_args(arguments))
 
 
 def engine_with(config: dict, containers: str = "") -> str:
-    """A docker that answers as an engine with these settings and containers does."""
+    """Return the script of a docker that answers like an engine with these settings and containers."""
     return f"""case "$*" in
     *version|*ls|*wait|*down) exit 0;;
     *config*) cat <<'EOF'\n{json.dumps(config)}\nEOF\n;;
@@ -63,7 +63,7 @@ def engine_with(config: dict, containers: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         pytest.param(None, "Docker is not installed", id="no docker"),
         pytest.param(NO_COMPOSE, "no Compose plugin", id="no compose"),
@@ -71,18 +71,18 @@ def engine_with(config: dict, containers: str = "") -> str:
         pytest.param(NO_RIGHT, "may not use the Docker engine", id="no right"),
     ],
 )
-def test_what_is_missing_is_said(folder, docker, script, said):
-    """Each thing that can be missing has its own message, found in the troubleshooting list, and ends as a finding."""
+def test_each_missing_part_has_its_message(folder, docker, script, message):
+    """Each part that can be missing has its own message, which the troubleshooting list holds, and is a finding."""
     docker(script)
-    with pytest.raises(Stop, match=said) as stopped:
+    with pytest.raises(Stop, match=message) as stopped:
         run(stack, "up")
     assert stopped.value.code == FINDING
     page = (Path(__file__).resolve().parents[2] / "docs/stack.md").read_text()
-    assert said in page.split("## Troubleshooting")[1]
+    assert message in page.split("## Troubleshooting")[1]
 
 
 def test_a_taken_port_is_named_with_its_variable(folder, docker):
-    """A port that something else listens on is named, with the variable that moves it."""
+    """A port that something else listens on is named, with the variable that changes it."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -103,22 +103,22 @@ def test_a_free_port_is_not_taken():
     assert not is_taken(port)
 
 
-def test_wrong_settings_are_said_in_compose_own_words(folder, docker):
+def test_wrong_settings_are_reported_in_composes_own_words(folder, docker):
     """What Compose says about a wrong setting reaches the user."""
     docker('case "$*" in *config*) echo "invalid port: x" >&2; exit 1;; esac')
     with pytest.raises(Stop, match="invalid port: x"):
         run(stack, "up")
 
 
-@pytest.mark.parametrize("listed", ['{"Service":"a"}\n{"Service":"b"}', '[{"Service":"a"},{"Service":"b"}]', ""])
-def test_both_listings_of_containers_are_read(folder, docker, listed):
-    """Compose releases list containers as lines or as one array."""
-    docker(engine_with(CONFIG, listed))
-    assert [one["Service"] for one in Compose(folder).containers()] == (["a", "b"] if listed else [])
+@pytest.mark.parametrize("listing", ['{"Service":"a"}\n{"Service":"b"}', '[{"Service":"a"},{"Service":"b"}]', ""])
+def test_both_listings_of_containers_are_read(folder, docker, listing):
+    """Containers are read as lines or as one array, since Compose releases differ."""
+    docker(engine_with(CONFIG, listing))
+    assert [one["Service"] for one in Compose(folder).containers()] == (["a", "b"] if listing else [])
 
 
 def test_status_of_nothing(folder, docker, capsys):
-    """Without containers, status says how to start it and ends with a finding."""
+    """Without containers, status says how to start the stack, and is a finding."""
     docker(engine_with(CONFIG))
     assert run(stack, "status") == FINDING
     assert "otel-callbacks stack up" in capsys.readouterr().out
@@ -148,7 +148,7 @@ def test_copying_again_keeps_the_users_settings(folder):
 
 
 def test_export_writes_boards_and_rules(tmp_path, capsys):
-    """Export writes four boards and two files of rules, and lists them."""
+    """Export writes and lists four boards and two files of rules."""
     assert run(dashboards, "export", str(tmp_path / "out"), "--json") == 0
     written = {
         Path(path).relative_to(tmp_path / "out").as_posix() for path in json.loads(capsys.readouterr().out)["files"]

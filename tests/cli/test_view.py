@@ -1,4 +1,4 @@
-"""`otel-callbacks view`: one page, everything in it, and nothing in it that a span could run."""
+"""`otel-callbacks view`: one page that holds everything and runs nothing that a span holds."""
 
 import json
 import re
@@ -20,8 +20,8 @@ MESSAGES = [
 
 
 def line(name, span_id, parent="", trace="a" * 32, **attributes):
-    """One span as one line."""
-    known = {key.replace("__", "."): value for key, value in attributes.items()}
+    """Return one span as one line."""
+    values = {key.replace("__", "."): value for key, value in attributes.items()}
     span = {
         "traceId": trace,
         "spanId": span_id,
@@ -30,8 +30,8 @@ def line(name, span_id, parent="", trace="a" * 32, **attributes):
         "kind": 3,
         "startTimeUnixNano": "1700000000000000000",
         "endTimeUnixNano": "1700000001500000000",
-        "status": {"code": 2, "message": "ValueError"} if "error.type" in known else {},
-        "attributes": [attribute(key, value) for key, value in known.items()],
+        "status": {"code": 2, "message": "ValueError"} if "error.type" in values else {},
+        "attributes": [attribute(key, value) for key, value in values.items()],
         "events": [{"name": "exception", "attributes": [attribute("exception.type", "ValueError")]}],
     }
     resource = {"attributes": [attribute("service.name", "shop")]}
@@ -40,7 +40,7 @@ def line(name, span_id, parent="", trace="a" * 32, **attributes):
 
 @pytest.fixture
 def out(tmp_path, capsys):
-    """The page made of two traces, one of them hostile, and a cut line."""
+    """Return the page made of two traces, one of them hostile, and a cut-off line."""
     file, out = tmp_path / "traces.jsonl", tmp_path / "page.html"
     spans = [
         line("invoke_agent helper", "1" * 16, gen_ai__operation__name="invoke_agent"),
@@ -58,25 +58,25 @@ def out(tmp_path, capsys):
 
 
 def embedded(page):
-    """The data in the page, as a browser reads it."""
+    """Return the data in the page, as a browser reads it."""
     [text] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     return json.loads(text)
 
 
 def rendered(path, *options):
-    """What a browser makes of the page."""
+    """Return what a browser makes of the page."""
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", *options]
-    done = subprocess.run([*command, f"file://{path}"], capture_output=True, text=True, check=True, timeout=120)
-    return done.stdout
+    process = subprocess.run([*command, f"file://{path}"], capture_output=True, text=True, check=True, timeout=120)
+    return process.stdout
 
 
 def test_page_holds_every_span(out):
-    """Traces with their spans, services, attributes and events."""
-    found = {trace["id"]: trace for trace in embedded(out.read_text(encoding="utf-8"))}
-    assert [span["name"] for span in found["a" * 32]["spans"]] == ["invoke_agent helper", "chat m"]
-    assert found["a" * 32]["service"] == "shop"
-    assert found["b" * 32]["spans"][0]["status"] == "error ValueError"
-    assert found["b" * 32]["spans"][0]["attributes"]["note"] == HOSTILE
+    """The page holds traces with their spans, services, statuses and attributes."""
+    traces = {trace["id"]: trace for trace in embedded(out.read_text(encoding="utf-8"))}
+    assert [span["name"] for span in traces["a" * 32]["spans"]] == ["invoke_agent helper", "chat m"]
+    assert traces["a" * 32]["service"] == "shop"
+    assert traces["b" * 32]["spans"][0]["status"] == "error ValueError"
+    assert traces["b" * 32]["spans"][0]["attributes"]["note"] == HOSTILE
 
 
 def test_page_loads_nothing_and_runs_nothing_but_its_own_program(out):
@@ -91,7 +91,7 @@ def test_page_loads_nothing_and_runs_nothing_but_its_own_program(out):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.slow
 def test_browser_shows_it_and_runs_none_of_it(out):
-    """List, waterfall and details are drawn; what spans hold is text."""
+    """A browser draws list, waterfall and details, and shows what spans hold as text."""
     dom = rendered(out, "--dump-dom")
     assert "<title>Traces</title>" in dom
     assert "2 of 2 traces, 3 spans" in dom
@@ -101,7 +101,7 @@ def test_browser_shows_it_and_runs_none_of_it(out):
 
 
 def probed(page, program):
-    """A copy of the page in which a program of the test runs after the page's own."""
+    """Return a copy of the page that runs a program of the test after its own."""
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
     copy = page.with_name("probed.html")
     copy.write_text(text.replace("</body>", f"<script>{program}</script></body>"), encoding="utf-8")
@@ -110,21 +110,21 @@ def probed(page, program):
 
 KEYS = """
 const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
-const told = [];
+const rows = [];
 for (const key of ["/", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft"]) {
   press(key);
   const here = document.activeElement;
   const span = document.querySelector("#details h2").textContent;
-  told.push(key + " " + (here.id || (here.closest("nav") ? "trace" : "span")) + " " + span.slice(0, 19));
+  rows.push(key + " " + (here.id || (here.closest("nav") ? "trace" : "span")) + " " + span.slice(0, 19));
 }
-document.title = told.join("|");
+document.title = rows.join("|");
 """
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.slow
 def test_keyboard_reaches_everything(out):
-    """Search, list, spans and back, without a mouse; what has the focus is what is shown."""
+    """Keys lead from search to list to spans and back, and the focused span is the one shown."""
     dom = rendered(probed(out, KEYS), "--dump-dom")
     assert re.findall("<title>(.*)</title>", dom)[0].split("|") == [
         "/ search invoke_agent helper",
@@ -150,12 +150,12 @@ const below = (node) => {
   return isPlain(color) || !node.parentElement ? color : below(node.parentElement);
 };
 const texts = "h1, h2, .soft, .name, .label, .role, .message, th, td, input";
-const told = [...document.querySelectorAll(texts)].map((node) => {
+const contrasts = [...document.querySelectorAll(texts)].map((node) => {
   const [a, b] = [light(getComputedStyle(node).color), light(below(node))].sort((x, y) => y - x);
   return (a + 0.05) / (b + 0.05);
 });
 const background = getComputedStyle(document.body).backgroundColor;
-document.title = [background, told.length, Math.min(...told).toFixed(2)].join("|");
+document.title = [background, contrasts.length, Math.min(...contrasts).toFixed(2)].join("|");
 """
 
 
@@ -163,7 +163,7 @@ document.title = [background, told.length, Math.min(...told).toFixed(2)].join("|
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "background"), [(1, "rgb(255, 255, 255)"), (0, "rgb(20, 23, 28)")])
 def test_text_is_readable_in_light_and_dark(out, scheme, background):
-    """WCAG's contrast of 4.5 for every text, in the scheme that the system prefers."""
+    """Every text has at least WCAG's contrast of 4.5, in the scheme that the system prefers."""
     dom = rendered(probed(out, CONTRAST), "--dump-dom", f"--blink-settings=preferredColorScheme={scheme}")
     shown, texts, contrast = re.findall("<title>(.*)</title>", dom)[0].split("|")
     assert shown == background
@@ -173,8 +173,8 @@ def test_text_is_readable_in_light_and_dark(out, scheme, background):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.slow
-def test_histogram_of_spans_alike(out):
-    """Under a span: how long all spans of its name took."""
+def test_histogram_of_similar_spans(out):
+    """The details of a span show how long all spans of its name took."""
     dom = rendered(out, "--dump-dom")
     assert "traces: 2, p50 1.50 s, p95 1.50 s, longest 1.50 s" in dom
     assert "all invoke_agent helper: 1, p50 1.50 s" in dom
@@ -184,7 +184,7 @@ def test_histogram_of_spans_alike(out):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.slow
 def test_ten_thousand_spans_stay_usable(tmp_path):
-    """Many traces, and one with thousands of spans, are drawn."""
+    """The page draws thousands of traces, and one with thousands of spans."""
     file, out = tmp_path / "traces.jsonl", tmp_path / "page.html"
     spans = [line(f"chat {number}", f"{number:016x}", trace=f"{number % 2000:032x}") for number in range(1, 8001)]
     spans += [line("node", f"{number:016x}", f"{1:016x}", trace="f" * 32) for number in range(10_000, 12_000)]
@@ -194,7 +194,7 @@ def test_ten_thousand_spans_stay_usable(tmp_path):
 
 
 def test_wrong_use_is_one_line(capsys, tmp_path):
-    """A file that is not there, a place that cannot be written."""
+    """A missing file, or a place that cannot be written, costs one line and exit code 2."""
     assert cli.main(["view", str(tmp_path / "none.jsonl")]) == 2
     (tmp_path / "t.jsonl").write_text("")
     assert cli.main(["view", str(tmp_path / "t.jsonl"), "-o", str(tmp_path / "no" / "x.html")]) == 2
@@ -202,7 +202,7 @@ def test_wrong_use_is_one_line(capsys, tmp_path):
 
 
 def test_empty_file_makes_an_empty_page(tmp_path):
-    """It says so instead of failing."""
+    """A file without spans gives a page without spans, not a failure."""
     (tmp_path / "t.jsonl").write_text("")
     assert cli.main(["view", str(tmp_path / "t.jsonl"), "-o", str(tmp_path / "x.html")]) == 0
     assert embedded((tmp_path / "x.html").read_text()) == []

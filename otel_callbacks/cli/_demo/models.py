@@ -16,22 +16,22 @@ EMBEDDING_MODEL: Final = "text-embedding-3-small"
 
 
 class Models:
-    """Makes models.
+    """The models of one demo.
 
     Args:
         server: Address of the loopback server, without a path.
         real: ``provider:name`` of a real model to chat with, as LangChain's `init_chat_model` takes it.
 
     Raises:
-        Stop: the real model's package or key is missing, or its name is not known.
+        Stop: The real model's package or key is missing, or its name is unknown.
     """
 
     def __init__(self, server: str, real: str | None = None) -> None:
         self._server = server
         self._real = _real_model(real) if real else None
-        # Whatever proxy this machine is set up for, loopback is reached directly.
+        # Loopback is reached directly, whatever proxy this machine uses.
         self._http = DefaultHttpxClient(trust_env=False)
-        # It warns that proxies are not used, whatever client it is given.
+        # It warns that proxies are not used, even when it is given a client.
         logging.getLogger("langchain_openai").setLevel(logging.ERROR)
 
     def close(self) -> None:
@@ -39,15 +39,15 @@ class Models:
         self._http.close()
 
     def chat(self, name: str = CHAT_MODEL) -> BaseChatModel:
-        """Give the model that answers: the real one, or the one of that name."""
+        """Return the model that answers: the real one, or the one of that name."""
         return self._real or ChatOpenAI(model=name, stream_usage=True, **self._client("/v1"))
 
     def failing(self, status: int) -> BaseChatModel:
-        """Give a model of the loopback server that answers every call with this HTTP status."""
+        """Return a model of the loopback server that answers every call with this HTTP status."""
         return ChatOpenAI(model=CHAT_MODEL, **self._client(f"/status/{status}/v1"))
 
     def embeddings(self) -> Embeddings:
-        """Give the loopback server's embeddings. Token counting is off: it would download a vocabulary."""
+        """Return the loopback server's embeddings. Token counting is off: it would download a vocabulary."""
         return OpenAIEmbeddings(model=EMBEDDING_MODEL, check_embedding_ctx_length=False, **self._client("/v1"))
 
     def _client(self, path: str) -> dict[str, Any]:

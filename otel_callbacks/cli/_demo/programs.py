@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Final, NamedTuple, TypedDict
 
-import numpy as np  # noqa: F401 - InMemoryVectorStore needs it and says so only when it searches
+import numpy as np  # noqa: F401 - InMemoryVectorStore needs it, and fails without it only when it searches
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.output_parsers import StrOutputParser
@@ -75,10 +75,10 @@ POLICY_PROMPT: Final = "Answer from these pages of the shop:\n{pages}\n\nQuestio
 def answer_from_pages(models: Models, config: RunnableConfig) -> None:
     """Run a chain that retrieves pages and answers from them."""
     pages = InMemoryVectorStore.from_texts(list(POLICIES), models.embeddings()).as_retriever(search_kwargs={"k": 2})
-    found: Runnable[Any, Any] = {"pages": pages | _join, "question": RunnablePassthrough()} | (
+    chain: Runnable[Any, Any] = {"pages": pages | _join, "question": RunnablePassthrough()} | (
         ChatPromptTemplate.from_template(POLICY_PROMPT) | models.chat() | StrOutputParser()
     )
-    found.with_config(run_name="answer_from_pages").invoke("What is the return policy for unused items?", config)
+    chain.with_config(run_name="answer_from_pages").invoke("What is the return policy for unused items?", config)
 
 
 def _join(pages: Sequence[Document]) -> str:
@@ -101,7 +101,7 @@ class Announcement(TypedDict, total=False):
 
 
 def publish_announcement(models: Models, config: RunnableConfig) -> None:
-    """Run a graph with two parallel checks that stops for a person's word, then resume it with one."""
+    """Run a graph with two parallel checks that stops for a person's decision, then resume it with one."""
     graph = _announcement_graph(models.chat(WRITING_MODEL))
     on_thread: RunnableConfig = {**config, "configurable": {"thread_id": "announcement-1"}}
     graph.invoke(Announcement(topic="parcel lockers that never close"), on_thread)

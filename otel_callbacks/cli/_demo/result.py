@@ -20,19 +20,19 @@ Next
 
 
 class DemoResult(NamedTuple):
-    """Everything there is to say about one run of the demo."""
+    """Everything that is reported about one run of the demo."""
 
     semconv: str
     model: str
     programs: Mapping[str, str]
-    """"ok", or the error, by program; programs that Ctrl-C left out are missing."""
+    """"ok", or the error, by program; programs that Ctrl-C prevented are missing."""
     truth: GroundTruth
     batch: Batch
     folder: Path
     refused: Mapping[str, Sequence[str]]
-    """Signals that were not taken, by destination."""
+    """Signals that were refused, by destination."""
     otlp: str | None
-    """Where it was sent as well."""
+    """Where telemetry was sent besides the files."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -41,13 +41,13 @@ class DemoResult(NamedTuple):
 
     @property
     def problems(self) -> list[str]:
-        """One line for each thing that did not go as it should."""
+        """One line for each thing that went wrong."""
         failed = [f"{name} failed: {result}" for name, result in self.programs.items() if result != OK]
         return failed + [f"{place} did not take {' and '.join(signals)}" for place, signals in self.refused.items()]
 
 
 def as_json(result: DemoResult) -> dict[str, Any]:
-    """Give the ground truth and what was sent, as a JSON object."""
+    """Return the ground truth and what was sent, as a JSON object."""
     return {
         "service": SERVICE,
         "semconv": result.semconv,
@@ -65,7 +65,7 @@ def as_json(result: DemoResult) -> dict[str, Any]:
 
 
 def as_text(result: DemoResult) -> str:
-    """Lay out the table, the files, the problems, and what to do next."""
+    """Return the table, the files, the problems, and what to do next."""
     sections = {"Files": list(result.files.values()), "Sent to": [result.otlp or ""], "Problems": result.problems}
-    listed = ["\n  ".join([heading, *lines]) for heading, lines in sections.items() if any(lines)]
-    return "\n" + "\n\n".join([summary.table(summary.rows(result.batch.metrics)), *listed, _NEXT])
+    paragraphs = ["\n  ".join([heading, *lines]) for heading, lines in sections.items() if any(lines)]
+    return "\n" + "\n\n".join([summary.table(summary.rows(result.batch.metrics)), *paragraphs, _NEXT])

@@ -1,4 +1,4 @@
-"""What the demo's model answers: pure and always the same for the same request."""
+"""What the demo's model answers: pure, and the same for the same request."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ TOOL_CALLS: Final = (
     ("order_status", {"order_id": "A-1042"}),
     ("refund_shipping", {"order_id": "A-1042", "amount": 4.9}),
 )
-"""Where tools are offered, they are called in this order, one per turn; then comes the answer."""
+"""Tools, if offered, are called in this order, one per turn; then comes the answer."""
 
 ANSWERS: Final = (
     (
@@ -49,12 +49,12 @@ def reply(request: Mapping[str, Any]) -> Reply:
     turn = sum(message["role"] == "tool" for message in messages)
     if request.get("tools") and turn < len(TOOL_CALLS):
         return Reply(tool_call=TOOL_CALLS[turn])
-    asked = " ".join(str(message.get("content")) for message in messages).lower()
-    return Reply(text=next((answer for phrase, answer in ANSWERS if phrase in asked), _UNSCRIPTED))
+    conversation = " ".join(str(message.get("content")) for message in messages).lower()
+    return Reply(text=next((answer for phrase, answer in ANSWERS if phrase in conversation), _UNSCRIPTED))
 
 
 def usage(request: Mapping[str, Any], answer: Reply) -> dict[str, Any]:
-    """Count the tokens of a chat request and its reply; a conversation's earlier turns are read from the cache."""
+    """Count the tokens of a chat request and its reply; a conversation's earlier turns come from the cache."""
     turns = sum(message["role"] == "assistant" for message in request["messages"])
     prompt = count_tokens(json.dumps([request["messages"], request.get("tools")]))
     completion = count_tokens(answer.text or json.dumps(answer.tool_call))
@@ -73,7 +73,7 @@ def count_tokens(text: str) -> int:
 
 
 def embed(text: str) -> list[float]:
-    """Embed a text as its counts of words by length and first letter, so that like texts are near each other."""
+    """Embed a text as its counts of words by length and first letter, so that similar texts are close together."""
     vector = [0.0] * _DIMENSIONS
     for word in text.lower().split():
         vector[(len(word) * 26 + ord(word[0])) % _DIMENSIONS] += 1.0
@@ -81,6 +81,6 @@ def embed(text: str) -> list[float]:
 
 
 def texts_of(request: Mapping[str, Any]) -> Sequence[str]:
-    """Give the texts of an embeddings request, which holds one or many."""
+    """Return the texts of an embeddings request, which holds one or many."""
     texts: str | list[str] = request["input"]
     return [texts] if isinstance(texts, str) else texts

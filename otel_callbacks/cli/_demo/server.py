@@ -31,7 +31,7 @@ _ERRORS: Final = {
 
 @contextmanager
 def serve() -> Iterator[str]:
-    """Run the server on a free port and give its address, such as ``http://127.0.0.1:40123``, until the block ends."""
+    """Run the server on a free port and yield its address, such as ``http://127.0.0.1:40123``, until the block ends."""
     with _Server((HOST, 0), _Handler) as server:
         # Polled often, because the poll is also how long stopping takes.
         threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-model-server", daemon=True).start()
@@ -47,7 +47,7 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report what broke in here; a client that hung up, as Ctrl-C makes it, is nobody's fault."""
+        """Report failures of this server, but not clients that hung up, as Ctrl-C makes them do."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

@@ -39,12 +39,12 @@ _PROBE_TIMEOUT_S: Final = 2.0
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo with the command's options and give its exit code.
+    """Run the demo with the command's options and return its exit code.
 
     Raises:
-        Stop: an option cannot be followed.
+        Stop: An option is invalid, or nothing answers at the address.
     """
-    # Whatever tracing this machine is set up for, the demo's runs go nowhere but where its options say.
+    # The demo's runs go only where its options say, whatever tracing this machine is set up for.
     with tracing_context(enabled=False), serve() as server, closing(Models(server, args.model)) as models:
         config = _config(args)
         destinations = _destinations(args)
@@ -62,22 +62,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> Config:
-    given = {name: getattr(args, name) for name in ("semconv", "detail", "capture") if getattr(args, name)}
-    return Config.from_env(cost=find_spec(PRICE_PACKAGE) is not None, **given)
+    options = {name: getattr(args, name) for name in ("semconv", "detail", "capture") if getattr(args, name)}
+    return Config.from_env(cost=find_spec(PRICE_PACKAGE) is not None, **options)
 
 
 def _destinations(args: argparse.Namespace) -> dict[str, Exporters]:
-    """Give where everything is sent to, by the name it is reported under; files first, as they cannot hang."""
+    """Return the exporters by the name of their destination; files first, because they cannot hang."""
     otlp = {args.otlp: _reachable(args.otlp)} if args.otlp else {}
     folder = _folder(args.out)
     return {str(folder): file_exporters(folder), **otlp}
 
 
-def _folder(wanted: Path | None) -> Path:
-    """Make the folder asked for, or a fresh one in the working directory."""
+def _folder(out: Path | None) -> Path:
+    """Create the folder of ``--out``, or a new one in the working directory."""
     stem = time.strftime(f"{SERVICE}-%Y%m%d-%H%M%S")
     fresh = (Path(stem if number == 1 else f"{stem}-{number}") for number in itertools.count(1))
-    folder = wanted or next(path for path in fresh if not path.exists())
+    folder = out or next(path for path in fresh if not path.exists())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,7 +86,7 @@ def _folder(wanted: Path | None) -> Path:
 
 
 def _reachable(url: str) -> Exporters:
-    """Give the OTLP destination if something listens there; the exporters would only find out much later."""
+    """Return exporters to an address where something listens; they would only find out much later."""
     try:
         host, port = host_and_port(url)
     except ValueError:
@@ -113,7 +113,12 @@ class Pace(NamedTuple):
 
 
 class _Traffic:
-    """The programs' traffic, and what became of it."""
+    """Runs the programs and sends their telemetry.
+
+    Attributes:
+        sent: All telemetry so far.
+        refused: Signals that a destination refused, by its name.
+    """
 
     def __init__(
         self, models: Models, providers: InMemoryProviders, truth: GroundTruth, destinations: Mapping[str, Exporters]
@@ -163,9 +168,9 @@ class _Traffic:
     def _send(self) -> None:
         batch = self._providers.collect()
         for place, destination in self._destinations.items():
-            missed = destination.send(batch)
-            if missed:
-                self.refused[place] = sorted({*self.refused.get(place, ()), *missed})
+            refused = destination.send(batch)
+            if refused:
+                self.refused[place] = sorted({*self.refused.get(place, ()), *refused})
         self.sent = self.sent.followed_by(batch)
 
 

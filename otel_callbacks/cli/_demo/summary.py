@@ -1,4 +1,4 @@
-"""The demo's figures: percentiles out of the histograms' buckets, as a table."""
+"""The demo's figures: percentiles from the histograms' buckets, as a table."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ def percentile(counts: Sequence[int], bounds: Sequence[float], least: float, mos
     Args:
         counts: Values per bucket; one more than `bounds`.
         bounds: Upper bounds of all buckets but the last.
-        least: The smallest value there is.
-        most: The largest value there is.
-        share: 0.5 for the median.
+        least: The smallest value recorded.
+        most: The largest value recorded.
+        share: The percentile as a fraction; 0.5 for the median.
     """
     rank = share * sum(counts)
     below = 0
@@ -61,7 +61,7 @@ def percentile(counts: Sequence[int], bounds: Sequence[float], least: float, mos
 
 
 def table(entries: Iterable[Row]) -> str:
-    """Lay out rows as text, one line each, below a heading."""
+    """Return rows as text, one line each, below a heading."""
     lines = [("histogram", "of", "count", "p50", "p95")]
     lines += [(r.metric, r.subject, str(r.measurements), _value(r.p50, r.unit), _value(r.p95, r.unit)) for r in entries]
     return "\n".join(aligned(lines, left=2))

@@ -1,10 +1,10 @@
-"""The demo's own OpenTelemetry: providers that keep everything in memory, and where it is sent in the end."""
+"""The demo's own OpenTelemetry: providers that keep everything in memory, and exporters that send it in the end."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import opentelemetry.exporter.otlp.json.file  # noqa: F401 - `files` needs it, and says so only when it writes
+import opentelemetry.exporter.otlp.json.file  # noqa: F401 - `files` needs it, and fails without it only when it writes
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -32,12 +32,12 @@ class Batch(NamedTuple):
     logs: Sequence[Any]
 
     def followed_by(self, later: "Batch") -> "Batch":
-        """Both together; metrics count from the start, so the later ones hold the earlier."""
+        """Return both together; metrics count from the start, so the later ones include the earlier."""
         return Batch([*self.spans, *later.spans], later.metrics or self.metrics, [*self.logs, *later.logs])
 
 
 class InMemoryProviders:
-    """Providers of the demo, in no way global.
+    """Providers of the demo, none of them global.
 
     Args:
         view: A span processor that shows the spans while they end.
@@ -57,7 +57,7 @@ class InMemoryProviders:
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
     def collect(self) -> Batch:
-        """Give the spans and log records since the last call, and the metrics since the start."""
+        """Return the spans and log records since the last call, and the metrics since the start."""
         batch = Batch(
             self._spans.get_finished_spans(), self._metrics.get_metrics_data(), self._logs.get_finished_logs()
         )
@@ -67,14 +67,14 @@ class InMemoryProviders:
 
 
 class Exporters(NamedTuple):
-    """One place to send all signals to."""
+    """Exporters of all signals to one destination."""
 
     spans: SpanExporter
     metrics: MetricExporter
     logs: LogRecordExporter
 
     def send(self, batch: Batch) -> list[str]:
-        """Send what there is, and give the signals that were not taken, such as ``["metrics"]``."""
+        """Send what there is, and return the signals that were refused, such as ``["metrics"]``."""
         results: dict[str, Any] = {}
         if batch.spans:
             results["traces"] = self.spans.export(batch.spans)
@@ -85,18 +85,18 @@ class Exporters(NamedTuple):
         return [signal for signal, result in results.items() if result.name != "SUCCESS"]
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         for exporter in self:
             exporter.shutdown()
 
 
 def file_exporters(folder: Path) -> Exporters:
-    """Write OTLP JSON lines into a folder."""
+    """Return exporters that write OTLP JSON lines into a folder."""
     return Exporters(files.span_exporter(folder), files.metric_exporter(folder), files.log_exporter(folder))
 
 
 def otlp_exporters(url: str) -> Exporters:
-    """Send OTLP over HTTP to a collector's base address; the path of one signal at its end is cut off."""
+    """Return exporters that send OTLP over HTTP to a collector's base address, without a signal's path at its end."""
     return Exporters(
         OTLPSpanExporter(http_address(url, "traces")),
         OTLPMetricExporter(http_address(url, "metrics")),

@@ -1,4 +1,4 @@
-"""What the programs really did, as a plain LangChain callback sees it: the figures that telemetry has to agree with."""
+"""What the programs really did, as a plain LangChain callback sees it: figures that telemetry must agree with."""
 
 import threading
 from collections import Counter
@@ -55,7 +55,7 @@ class GroundTruth(BaseCallbackHandler):
         self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, Exception):  # the others cancel: Ctrl-C, tasks, generators
+        if isinstance(error, Exception):  # the other kinds cancel: Ctrl-C, tasks, generators
             self._count(self.errors, type(error).__name__)
 
     def _count(self, counter: Counter[str], key: str, by: int = 1) -> None:
