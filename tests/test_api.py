@@ -1,4 +1,4 @@
-"""The public interface is what the committed listing says."""
+"""The public interface equals the committed listing."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_public_interface_is_as_listed():
-    """A change of a public name or signature is a decision: `make api` writes it down, reviewers see it."""
+    """A changed public name or signature shows in the listing, which `make api` writes and reviewers see."""
     check = [sys.executable, ROOT / "scripts" / "api.py", "--check"]
-    done = subprocess.run(check, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr

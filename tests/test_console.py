@@ -1,4 +1,4 @@
-"""The console tree: what it shows of spans, where, and that it harms nobody."""
+"""The console tree: what it shows of spans, where, and that it harms no program."""
 
 import io
 import os
@@ -38,7 +38,7 @@ class CountingIds(IdGenerator):
 
 
 class Terminal(io.StringIO):
-    """A text stream that says it is a terminal."""
+    """A text stream that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -75,7 +75,7 @@ class Drawn:
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    """No variable that decides colours or width, and UTC."""
+    """Remove variables that set colours or width, and use UTC."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
@@ -83,7 +83,7 @@ def plain_environment(monkeypatch):
 
 
 def draw_agent(drawn):
-    """An agent run as the handler records it, with parallel children, a failing tool and a foreign HTTP span."""
+    """Record an agent run as the handler does, with parallel children, a failing tool and a foreign HTTP span."""
     agent = drawn.start("invoke_agent support", 0)
     tool = drawn.start("execute_tool refund", 900, agent)
     model = drawn.start("chat gpt-4o-mini", 5, agent, gen_ai__input__messages="my secret question")
@@ -103,7 +103,7 @@ def draw_agent(drawn):
 
 
 def test_tree_shows_names_times_tokens_cost_and_outcomes():
-    """One line per span under its parent, siblings by start time, figures in columns, and the trace id at the end."""
+    """Each span has a line under its parent, siblings by start time; figures are in columns, the trace id is last."""
     drawn = Drawn()
     draw_agent(drawn)
 
@@ -117,7 +117,7 @@ def test_tree_shows_names_times_tokens_cost_and_outcomes():
 
 
 def test_narrow_terminal_cuts_names_and_gives_up_columns(monkeypatch):
-    """Where the width is too small for columns, figures follow each other and long names are cut with a mark."""
+    """If the width is too small for columns, figures follow each other and long names are cut with a mark."""
     monkeypatch.setenv("COLUMNS", "70")
     drawn = Drawn()
     draw_agent(drawn)
@@ -183,7 +183,7 @@ def test_names_cannot_steer_the_terminal():
     ],
 )
 def test_colours_only_where_wanted(monkeypatch, stream, variables, is_coloured):
-    """Colours are for terminals unless NO_COLOR or FORCE_COLOR say otherwise, and change nothing but colours."""
+    """Only terminals get colours, unless NO_COLOR or FORCE_COLOR is set; nothing else changes."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     drawn, plain = Drawn(stream()), Drawn(io.StringIO())
@@ -264,7 +264,7 @@ def test_span_below_an_unseen_parent_is_a_root():
 
 
 def test_unsampled_spans_are_not_shown():
-    """What no exporter gets is not drawn either, whether or not it records."""
+    """A span that no exporter gets is not drawn, whether it records or not."""
 
     class RecordOnly(Sampler):
         def should_sample(self, *args, **kwargs):
@@ -315,7 +315,7 @@ def test_roots_that_never_end_do_not_fill_the_memory():
 
 
 def test_thousand_open_traces_keep_at_most_the_bound():
-    """However many roots never end, no more spans are held than `max_spans`."""
+    """If roots never end, at most `max_spans` spans are held."""
     drawn = Drawn(max_spans=10)
     for _ in range(1_000):
         drawn.start("stuck", 0)
@@ -324,7 +324,7 @@ def test_thousand_open_traces_keep_at_most_the_bound():
 
 
 def test_finished_traces_leave_nothing_behind():
-    """After their roots ended, no span is held, those that outlived their root included."""
+    """After their roots have ended no span is held, not even one that outlived its root."""
     drawn = Drawn()
     draw_agent(drawn)
     root = drawn.start("root", 0)
@@ -370,7 +370,7 @@ def test_live_is_a_tree_where_there_is_no_terminal():
 
 
 def test_shutdown_draws_what_has_not_ended():
-    """When the program stops in the middle of a run, the unfinished tree is drawn."""
+    """If the program stops in the middle of a run, the unfinished tree is drawn."""
     drawn = Drawn()
     root = drawn.start("invoke_agent a", 0)
     drawn.end(drawn.start("chat a", 1, root), 3)
@@ -380,7 +380,7 @@ def test_shutdown_draws_what_has_not_ended():
 
 
 def test_default_is_standard_error_at_the_time_of_writing(capsys):
-    """Without a stream the tree goes to what ``sys.stderr`` is when it is drawn."""
+    """Without a stream the tree goes to whatever ``sys.stderr`` is when it is drawn."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(ConsoleTree())
     provider.get_tracer("test").start_span("chat a").end()
@@ -391,7 +391,7 @@ def test_default_is_standard_error_at_the_time_of_writing(capsys):
 
 
 def test_no_standard_error_is_no_failure(monkeypatch):
-    """A process without standard streams, such as a service on Windows, goes on."""
+    """A process without standard streams, such as a service on Windows, keeps running."""
     monkeypatch.setattr(sys, "stderr", None)
     tree = ConsoleTree()
     provider = TracerProvider(shutdown_on_exit=False)

@@ -1,4 +1,4 @@
-"""Embeddings in spans: the wrapped object stays what it was."""
+"""Embeddings in spans: the wrapped object behaves as before."""
 
 import copy
 import pickle
@@ -20,7 +20,7 @@ from tests.support.telemetry import Telemetry
 
 
 class PlainEmbeddings(Embeddings):
-    """No pydantic model; its query goes through its documents."""
+    """Embeddings without pydantic, whose query calls its documents."""
 
     model = "plain-1"
 
@@ -37,7 +37,7 @@ class PlainEmbeddings(Embeddings):
 
 
 def traced(telemetry: Telemetry, embeddings: Any, **options: Any) -> Any:
-    """The embeddings on the test's providers."""
+    """Return the embeddings, traced on the test's providers."""
     return trace_embeddings(
         embeddings,
         tracer_provider=telemetry.tracer_provider,
@@ -63,7 +63,7 @@ async def _use(embeddings: Embeddings, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["documents", "query", "async documents", "async query"])
 async def test_each_call_is_one_span_and_one_measurement(telemetry: Telemetry, way):
-    """lc#11093: model, provider, number of texts, dimension; methods that call each other are one call."""
+    """lc#11093: a call has model, provider, number of texts and dimension; nested calls are one call."""
     await _use(traced(telemetry, PlainEmbeddings()), way)
     span = telemetry.span("embeddings plain-1")
     assert span.kind.name == "CLIENT"
@@ -80,7 +80,7 @@ async def test_each_call_is_one_span_and_one_measurement(telemetry: Telemetry, w
 
 @pytest.mark.parametrize("dialect", ["py-1.3", "0.1.0"])
 def test_telemetry_follows_the_conventions(telemetry: Telemetry, dialect):
-    """In both dialects."""
+    """The span and the measurement follow the conventions in both dialects."""
     traced(telemetry, PlainEmbeddings(), semconv=dialect).embed_query("x")
     checker = Checker({"py-1.3": "py-1.3b0"}.get(dialect, dialect))
     for document in documents(telemetry):
@@ -93,12 +93,11 @@ def test_spans_are_below_the_retriever_that_embeds(telemetry: Telemetry):
     store = InMemoryVectorStore(traced(telemetry, DeterministicFakeEmbedding(size=8)))
     store.add_documents([Document("a")])
     store.as_retriever().invoke("b", {"callbacks": [telemetry.handler()]})
-    last = telemetry.tree()
-    assert last == "embeddings\nretrieval\n  embeddings"
+    assert telemetry.tree() == "embeddings\nretrieval\n  embeddings"
 
 
 def test_failure_is_an_error_without_its_message(telemetry: Telemetry):
-    """Type and stack, on the span and in the metric; the exception passes on; the current span is what it was."""
+    """A failure's type is on span and metric, its message nowhere; the current span is the one from before."""
     with telemetry.tracer.start_as_current_span("app"):
         with pytest.raises(ConnectionError):
             traced(telemetry, PlainEmbeddings(fails=True)).embed_query("x")
@@ -111,7 +110,7 @@ def test_failure_is_an_error_without_its_message(telemetry: Telemetry):
 
 
 def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
-    """Also a pydantic model with a client of its own: fields, `isinstance`, representation."""
+    """A wrapped pydantic model with a client of its own keeps its fields, `isinstance` and class name."""
     plain = OpenAIEmbeddings(model="text-embedding-3-small", api_key="sk-none", base_url="http://localhost:9")
     wrapped = traced(telemetry, plain)
     assert isinstance(wrapped, OpenAIEmbeddings)
@@ -122,12 +121,12 @@ def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"])
-def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied, monkeypatch):
-    """On the same providers, whatever the environment says by then."""
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"])
+def test_copies_and_pickles_are_traced(telemetry: Telemetry, make, duplicate, monkeypatch):
+    """Copies and pickles report to the same providers, whatever the environment says by then."""
     plain = traced(telemetry, make())
     monkeypatch.setenv("OTEL_CALLBACKS_SEMCONV", "no such release")
-    other = copied(plain)
+    other = duplicate(plain)
     assert isinstance(other, Embeddings)
     assert len(other.embed_query("x")) == 3
     assert trace_embeddings(other) is other
@@ -135,7 +134,7 @@ def test_copies_and_pickles_are_traced_too(telemetry: Telemetry, make, copied, m
 
 
 def test_pickle_reports_to_the_global_providers_of_another_process(telemetry: Telemetry):
-    """Providers do not travel: there, the ones of the pickle are gone; the dialect is kept."""
+    """A pickle keeps its dialect; its providers, which cannot travel, are replaced by the global ones."""
     data = pickle.dumps(traced(telemetry, DeterministicFakeEmbedding(size=3), semconv="py-1.3"))
     program = """
 import pickle, sys
@@ -149,26 +148,26 @@ provider.add_span_processor(SimpleSpanProcessor(described))
 trace.set_tracer_provider(provider)
 print(len(pickle.load(sys.stdin.buffer).embed_query("x")))
 """
-    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
-    assert done.stdout.decode() == f"embeddings {DIALECTS['py-1.3'].schema_url}; 3\n"
+    process = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
+    assert process.stdout.decode() == f"embeddings {DIALECTS['py-1.3'].schema_url}; 3\n"
     assert telemetry.spans == ()
 
 
 def test_suppressed_calls_are_silent(telemetry: Telemetry):
-    """As runs are."""
+    """`suppress` silences embeddings as it does runs."""
     with suppress():
         traced(telemetry, PlainEmbeddings()).embed_query("x")
     assert telemetry.spans == ()
 
 
 def test_other_objects_are_refused():
-    """A mistake in code."""
+    """Anything but embeddings is an error."""
     with pytest.raises(TypeError, match="must be a LangChain Embeddings object"):
         trace_embeddings(object())  # type: ignore[type-var]
 
 
 class Odd(PlainEmbeddings):
-    """Takes more than the interface asks for, and answers questions about itself with exceptions."""
+    """Embeddings with more parameters than the interface, whose attributes raise."""
 
     __slots__ = ("key",)
     model = None
@@ -191,28 +190,28 @@ class Odd(PlainEmbeddings):
 
 
 class Lazy:
-    """A result that cannot be looked at."""
+    """A result that raises when it is read."""
 
     def __getitem__(self, index: int) -> float:
         raise ValueError(index)
 
 
 class HostileError(Exception):
-    """An exception that answers no question."""
+    """An exception whose attributes raise."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
 
 
 def test_more_arguments_and_any_iterable_are_passed_on(telemetry: Telemetry):
-    """What the class takes beyond the interface reaches it; a generator is not used up."""
+    """Arguments beyond the interface reach the class, and a generator is not consumed."""
     wrapped = traced(telemetry, DeterministicFakeEmbedding(size=2))
     assert len(wrapped.embed_documents(text for text in "ab")) == 2
     assert traced(telemetry, Odd()).embed_documents(["a"], chunk_size=3) == [[3.0, 1]]
 
 
-def test_class_that_raises_when_asked_is_called_all_the_same(telemetry: Telemetry):
-    """What cannot be traced is counted, and the application gets its answer."""
+def test_class_whose_attributes_raise_is_still_called(telemetry: Telemetry):
+    """A call that cannot be traced is counted, and the application gets its answer."""
     assert traced(telemetry, Odd()).embed_query("x") == [1.0, 1]
     [point] = telemetry.points("otel_callbacks.errors")
     assert point.attributes["otel_callbacks.error.kind"] == "embeddings"
@@ -220,7 +219,7 @@ def test_class_that_raises_when_asked_is_called_all_the_same(telemetry: Telemetr
 
 @pytest.mark.parametrize("kind", [Lazy, HostileError], ids=["result", "exception"])
 def test_hostile_results_and_exceptions_reach_the_caller(telemetry: Telemetry, kind):
-    """As they are; the span ends."""
+    """Results and exceptions reach the caller unchanged, and the span ends."""
     outcome = kind()
 
     class Returning(PlainEmbeddings):
@@ -230,11 +229,11 @@ def test_hostile_results_and_exceptions_reach_the_caller(telemetry: Telemetry, k
             return outcome
 
     try:
-        got = traced(telemetry, Returning()).embed_query("x")
-    except BaseException as error:  # noqa: BLE001 - what is raised is looked at
-        got = error
-    same = got is outcome
-    assert same
+        received = traced(telemetry, Returning()).embed_query("x")
+    except BaseException as error:  # noqa: BLE001 - compared below
+        received = error
+    is_same = received is outcome  # apart from `assert`, which would read hostile values
+    assert is_same
     assert len(telemetry.spans) == 1
 
 

@@ -1,4 +1,4 @@
-"""Telemetry files: OTLP JSON lines, one signal per file, whole lines only, whoever writes and whenever they rotate."""
+"""Telemetry files: OTLP JSON lines, one signal per file, always whole lines, with several writers and rotation."""
 
 import json
 import os
@@ -20,22 +20,22 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def exporter_package():
-    """The tests of exporters need the extra ``files``."""
+    """Skip tests of exporters without the extra ``files``."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file")
 
 
 def documents(path):
-    """Every line of a file as JSON."""
+    """Return every line of a file as JSON."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def lines_of(folder):
-    """All lines of all files in a folder, the oldest file first."""
+    """Return all lines of all files in a folder, the oldest file first."""
     return [line for path in sorted(folder.iterdir(), key=age_order) for line in path.read_text().splitlines()]
 
 
 def age_order(path):
-    """Rotated files by time, then the one that is written to."""
+    """Sort rotated files by time, before the one that is written to."""
     return (path.name.count(".") == 1, path.name)
 
 
@@ -66,7 +66,7 @@ def test_each_signal_has_its_own_file(tmp_path):
 
 @pytest.mark.parametrize("build", [files.span_exporter, files.metric_exporter, files.log_exporter])
 def test_missing_extra_is_named_in_one_line(monkeypatch, tmp_path, build):
-    """Without the exporter package the error says which extra to install, in one line."""
+    """Without the exporter package, one line says which extra to install."""
     for name in ("", "._log_exporter"):
         monkeypatch.setitem(sys.modules, f"opentelemetry.exporter.otlp.json.file{name}", None)
 
@@ -76,13 +76,13 @@ def test_missing_extra_is_named_in_one_line(monkeypatch, tmp_path, build):
 
 
 def test_size_rotates_between_lines(tmp_path):
-    """No file grows above the bound, no line is cut or lost, and rotated files say when and by whom."""
+    """No file exceeds the limit, no line is cut or lost, and names of rotated files hold time and process."""
     stream = RotatingLines(tmp_path / "traces.jsonl", Rotation(max_bytes=100))
-    written = [f"line {number:03} {'x' * 20}" for number in range(30)]
-    for line in written:
+    lines = [f"line {number:03} {'x' * 20}" for number in range(30)]
+    for line in lines:
         stream.write(f"{line}\n")
 
-    assert lines_of(tmp_path) == written
+    assert lines_of(tmp_path) == lines
     assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 100
     assert {path.name.split(".")[3] for path in tmp_path.glob("traces.*.jsonl")} == {str(os.getpid())}
 
@@ -90,16 +90,16 @@ def test_size_rotates_between_lines(tmp_path):
 def test_line_above_the_bound_has_a_file_of_its_own(tmp_path):
     """A line larger than the bound is written whole."""
     stream = RotatingLines(tmp_path / "traces.jsonl", Rotation(max_bytes=10))
-    written = ["small", "x" * 50, "small again"]
-    for line in written:
+    lines = ["small", "x" * 50, "small again"]
+    for line in lines:
         stream.write(f"{line}\n")
 
-    assert lines_of(tmp_path) == written
+    assert lines_of(tmp_path) == lines
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_age_rotates(tmp_path):
-    """A file is put aside when it has been seen for `max_age_s`, and not before."""
+    """A file is rotated once it has been seen for `max_age_s`, and not before."""
     now = [1000.0]
     stream = RotatingLines(tmp_path / "traces.jsonl", Rotation(max_age_s=60), clock=lambda: now[0])
     counts = []
@@ -120,8 +120,8 @@ def test_oldest_rotated_files_are_deleted(tmp_path):
     assert lines_of(tmp_path) == ["other", "3", "4", "5"]
 
 
-def test_deleted_or_moved_file_is_begun_anew(tmp_path):
-    """A file or rotation made by someone else, such as logrotate, needs no signal to this process."""
+def test_deleted_or_moved_file_is_started_again(tmp_path):
+    """Rotation by another program, such as logrotate, needs no signal to this process."""
     path = tmp_path / "traces.jsonl"
     stream = RotatingLines(path, Rotation())
     stream.write("one\n")
@@ -143,7 +143,7 @@ for number in range(500):
 
 
 def test_processes_share_a_folder(tmp_path):
-    """Lines of processes that write and rotate one file at the same time are all there, each whole."""
+    """Processes that write and rotate one file at the same time lose no line and cut none."""
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     writers = [subprocess.Popen([*command, name], stdin=subprocess.PIPE, cwd=ROOT) for name in "abc"]
     for writer in writers:
@@ -156,7 +156,7 @@ def test_processes_share_a_folder(tmp_path):
 
 
 def test_unwritable_folder_does_not_reach_the_program(tmp_path, caplog):
-    """When the folder is gone the exporter reports a failure and raises nothing."""
+    """If the folder is gone, the exporter reports a failure and raises nothing."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file")
     folder = tmp_path / "traces"
     exporter = files.span_exporter(folder)

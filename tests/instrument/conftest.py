@@ -1,4 +1,4 @@
-"""Instrumentation is of the whole process: every test ends it."""
+"""Fixtures that end instrumentation after each test, since it covers the whole process."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def _uninstrumented() -> Iterator[None]:
 
 @pytest.fixture
 def options(telemetry):
-    """The options of `instrument` that send everything to `telemetry`."""
+    """Return the options of `instrument` that send everything to `telemetry`."""
     return {
         "tracer_provider": telemetry.tracer_provider,
         "meter_provider": telemetry.meter_provider,

@@ -18,12 +18,12 @@ ENTRY = EntryPoint("otel_callbacks", "otel_callbacks.auto:OTelCallbacksInstrumen
 
 @pytest.fixture
 def instrumentor():
-    """What `opentelemetry-instrument` makes of the entry point."""
+    """Yield the instrumentor that `opentelemetry-instrument` makes from the entry point."""
     pytest.importorskip("opentelemetry.instrumentation")
-    made = ENTRY.load()()
-    yield made
-    if made.is_instrumented_by_opentelemetry:
-        made.uninstrument()
+    instance = ENTRY.load()()
+    yield instance
+    if instance.is_instrumented_by_opentelemetry:
+        instance.uninstrument()
 
 
 def _call():
@@ -31,7 +31,7 @@ def _call():
 
 
 def test_instrumentor_attaches_and_detaches(telemetry: Telemetry, options, instrumentor):
-    """By OpenTelemetry's own interface: `instrument()` with our options, `uninstrument()`, and again."""
+    """OpenTelemetry's own `instrument()`, with our options, and `uninstrument()` work repeatedly."""
     for expected in (1, 2):
         instrumentor.instrument(**options)
         _call()
@@ -41,10 +41,10 @@ def test_instrumentor_attaches_and_detaches(telemetry: Telemetry, options, instr
         assert len(telemetry.spans) == expected
 
 
-def test_instrumentor_waits_for_langchain_and_can_be_taken_back(
+def test_instrumentor_waits_for_langchain_and_can_be_withdrawn(
     telemetry: Telemetry, options, instrumentor, monkeypatch
 ):
-    """Before LangChain is loaded nothing is attached; once it is, the last word counts."""
+    """Nothing is attached before LangChain is loaded; then the latest call counts."""
     wrapt = pytest.importorskip("wrapt")
     hooks = sys.modules["langchain_core.tracers.context"]
     monkeypatch.delitem(sys.modules, hooks.__name__)
@@ -64,19 +64,19 @@ def test_instrumentor_waits_for_langchain_and_can_be_taken_back(
     assert len(telemetry.spans) == 1
 
 
-def test_instrumentor_is_no_other_instrumentation(telemetry: Telemetry, options, instrumentor, caplog):
-    """It does not give way to itself, and what it names as its requirement is what the package needs."""
+def test_instrumentor_does_not_give_way_to_itself(telemetry: Telemetry, options, instrumentor, caplog):
+    """The instrumentor is not another instrumentation to itself, and its requirement is the package's."""
     instrumentor.instrument(**options)
     _call()
     assert len(telemetry.spans) == 1
     assert [record for record in caplog.records if record.name == "otel_callbacks"] == []
-    (needed,) = instrumentor.instrumentation_dependencies()
+    (requirement,) = instrumentor.instrumentation_dependencies()
     project = (ROOT / "pyproject.toml").read_text()
-    assert re.sub(r"\s", "", needed) in project
+    assert re.sub(r"\s", "", requirement) in project
 
 
 def test_failure_does_not_reach_the_programs_import(options, instrumentor, caplog):
-    """It runs inside an import of the application: a wrong option is logged, not raised."""
+    """A wrong option is logged, not raised, because the code runs inside an import of the application."""
     instrumentor.instrument(**options, nonsense=1)
     assert "zero-code tracing of LangChain failed" in caplog.text
     _call()
@@ -123,7 +123,7 @@ def _opentelemetry_instrument(tmp_path: Path, *arguments: str) -> tuple[str, str
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     command = Path(sys.executable).parent / "opentelemetry-instrument"
     # Providers and exporters are the program's here: without opentelemetry-distro the command sets none.
-    done = subprocess.run(
+    process = subprocess.run(
         [command, sys.executable, "app.py", *arguments],
         cwd=tmp_path,
         env={**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "OTEL_PYTHON_CONFIGURATOR": "none"},
@@ -131,12 +131,12 @@ def _opentelemetry_instrument(tmp_path: Path, *arguments: str) -> tuple[str, str
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
+    assert process.returncode == 0, process.stderr
+    return process.stdout, process.stderr
 
 
 def test_zero_code(tmp_path):
-    """`opentelemetry-instrument python app.py` traces LangChain in a program that knows nothing of it."""
+    """`opentelemetry-instrument python app.py` traces LangChain in a program that does not mention it."""
     output, errors = _opentelemetry_instrument(tmp_path, "langchain")
     assert output == "['chat'] True\n"
     assert "otel_callbacks" not in errors
@@ -148,8 +148,8 @@ def test_zero_code_costs_nothing_without_langchain(tmp_path):
     assert output == "[] False\n"
 
 
-def test_public_names_are_loaded_when_asked_for():
-    """`import otel_callbacks` loads none of its parts; each public name brings its own; others are errors."""
+def test_public_names_are_loaded_on_first_use():
+    """`import otel_callbacks` loads none of its modules; each public name loads its own; other names are errors."""
     assert set(otel_callbacks.__all__) <= set(dir(otel_callbacks))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = otel_callbacks.nonsense

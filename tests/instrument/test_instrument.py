@@ -13,7 +13,7 @@ from tests.support.models import ScriptedChat
 from tests.support.programs import State, graph, weather
 from tests.support.telemetry import Telemetry
 
-GIVEN = {"seen": []}
+INPUT = {"seen": []}
 TREE = "invoke_workflow g\n  node talk\n    chat"
 
 
@@ -22,10 +22,10 @@ def _program():
     return graph("g", talk=lambda state: {"seen": [model.invoke("x").content]})
 
 
-def test_every_call_is_traced_without_a_word_in_it(telemetry: Telemetry, options):
+def test_every_call_is_traced_without_configuration(telemetry: Telemetry, options):
     """Models, graphs, tools and chains called without any configuration make the trees they make with a handler."""
     instrument(**options)
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     weather.invoke({"city": "Bern"})
     (RunnableLambda(str.upper) | ScriptedChat(script=["hi"])).invoke("x")
     assert telemetry.tree() == f"{TREE}\nexecute_tool weather\ninvoke_workflow\n  chain upper\n  chat"
@@ -33,9 +33,9 @@ def test_every_call_is_traced_without_a_word_in_it(telemetry: Telemetry, options
 
 
 async def test_async_calls_are_traced(telemetry: Telemetry, options):
-    """`ainvoke`, `astream` and tasks: as the sync calls."""
+    """`ainvoke`, `astream` and tasks are traced like the sync calls."""
     instrument(**options)
-    await asyncio.gather(_program().ainvoke(GIVEN), _program().ainvoke(GIVEN))
+    await asyncio.gather(_program().ainvoke(INPUT), _program().ainvoke(INPUT))
     _ = [part async for part in ScriptedChat(script=["hi"]).astream("x")]
     assert [span.name for span in telemetry.spans].count("chat") == 3
     assert [span.name for span in telemetry.spans].count("invoke_workflow g") == 2
@@ -48,7 +48,7 @@ def test_plain_threads_are_reached(telemetry: Telemetry, options, when):
 
     def work():
         go.wait()
-        _program().invoke(GIVEN)
+        _program().invoke(INPUT)
 
     thread = threading.Thread(target=work)
     if when == "before":
@@ -61,40 +61,40 @@ def test_plain_threads_are_reached(telemetry: Telemetry, options, when):
     assert telemetry.tree() == TREE
 
 
-def test_handler_that_is_passed_as_well_tells_nothing_twice(telemetry: Telemetry, options):
-    """The same handler, or another one on the same providers, in the call's configuration: each run once."""
+def test_handler_that_is_passed_as_well_records_nothing_twice(telemetry: Telemetry, options):
+    """Each run is recorded once, even if the call's configuration has the same handler or one on the same providers."""
     handler = instrument(**options)
-    _program().invoke(GIVEN, {"callbacks": [handler]})
+    _program().invoke(INPUT, {"callbacks": [handler]})
     assert telemetry.tree() == TREE
     telemetry.exporter.clear()
-    _program().invoke(GIVEN, {"callbacks": [telemetry.handler()]})
+    _program().invoke(INPUT, {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == TREE
     assert telemetry.count("gen_ai.client.operation.duration") == 2
     assert handler.open_runs == 0
 
 
 def test_options_are_the_handlers(telemetry: Telemetry, options):
-    """Options reach the handler; wrong ones are an error, and nothing is attached."""
+    """Options reach the handler; invalid ones are an error, and nothing is attached."""
     handler = instrument(**options, config=Config(detail="operations"))
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert telemetry.tree() == "invoke_workflow g\n  chat"
     assert handler.config.detail == "operations"
     uninstrument()
     with pytest.raises(TypeError, match="must be a Config"):
         instrument(config={"detail": "all"})
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert len(telemetry.spans) == 2
 
 
 def test_pauses_for_a_person_are_seen_and_linked(telemetry: Telemetry, options):
-    """LangGraph's own events reach the handler as well: an interrupt is one, and the resume links to it."""
+    """LangGraph's own events reach the handler: an interrupt is an outcome, and the resume links to it."""
     instrument(**options)
     builder = StateGraph(State)
     builder.add_node("ask", lambda state: {"seen": [interrupt("?")]})
     builder.add_edge(START, "ask")
     program = builder.compile(checkpointer=InMemorySaver(), name="g")
     thread = {"configurable": {"thread_id": "1"}}
-    program.invoke(GIVEN, thread)
+    program.invoke(INPUT, thread)
     program.invoke(Command(resume="yes"), thread)
     assert telemetry.tree() == (
         "invoke_workflow g [interrupted]\n  node ask [interrupted]\ninvoke_workflow g\n  node ask"
@@ -104,21 +104,21 @@ def test_pauses_for_a_person_are_seen_and_linked(telemetry: Telemetry, options):
 
 
 def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: Telemetry, options):
-    """Runs that are open then are told to their end; no later one is told at all."""
+    """Open runs are recorded to their end; later ones are not recorded."""
     instrument(**options)
 
     def stop(state):
         uninstrument()
         return {"seen": [ScriptedChat(script=["hi"]).invoke("x").content]}
 
-    graph("g", stop=stop).invoke(GIVEN)
+    graph("g", stop=stop).invoke(INPUT)
     assert telemetry.tree() == "invoke_workflow g\n  node stop\n    chat"
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert len(telemetry.spans) == 3
 
 
 def test_again_and_again(telemetry: Telemetry, options, caplog):
-    """On and off many times leaves one hook in LangChain; twice on is one handler, with a warning."""
+    """Instrumenting repeatedly leaves one hook in LangChain; doing it twice gives one handler, with a warning."""
     first = instrument(**options)
     hooks = len(langchain_hooks._configure_hooks)
     assert instrument(config=Config(detail="all")) is first
@@ -128,15 +128,15 @@ def test_again_and_again(telemetry: Telemetry, options, caplog):
         uninstrument()
         instrument(**options)
     assert len(langchain_hooks._configure_hooks) == hooks
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert telemetry.tree() == TREE
 
 
 @pytest.fixture
 def instrumentor():
-    """Makes instrumentations of other packages, which end with the test."""
+    """Yield a function that makes other packages' instrumentations, which end with the test."""
     base = pytest.importorskip("opentelemetry.instrumentation.instrumentor").BaseInstrumentor
-    made = []
+    others = []
 
     def make(requirement):
         class Other(base):
@@ -151,11 +151,11 @@ def instrumentor():
             def _uninstrument(self, **_):
                 pass
 
-        made.append(Other())
-        return made[-1]
+        others.append(Other())
+        return others[-1]
 
     yield make
-    for other in made:
+    for other in others:
         if other.is_instrumented_by_opentelemetry:
             other.uninstrument()
 
@@ -165,7 +165,7 @@ def instrumentor():
 def test_gives_way_to_another_instrumentation_of_langchain(
     telemetry: Telemetry, options, caplog, instrumentor, requirement, order
 ):
-    """Another one is active, whichever came first: this one is not, and one warning names the other."""
+    """If another instrumentation is active, whichever came first, this one is not, and one warning names the other."""
     other = instrumentor(requirement)
     if order == "first":
         other.instrument(skip_dep_check=True)
@@ -173,7 +173,7 @@ def test_gives_way_to_another_instrumentation_of_langchain(
     if order == "later":
         other.instrument(skip_dep_check=True)
     for _ in range(3):
-        _program().invoke(GIVEN)
+        _program().invoke(INPUT)
     assert telemetry.spans == ()
     (warning,) = [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
     assert warning.startswith("instrument(): inactive, because LangChain is instrumented by tests.instrument.")
@@ -181,15 +181,15 @@ def test_gives_way_to_another_instrumentation_of_langchain(
     other.uninstrument()
     uninstrument()
     instrument(**options)
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert telemetry.tree() == TREE
 
 
 def test_works_beside_instrumentations_of_something_else(telemetry: Telemetry, options, caplog, instrumentor):
-    """Instrumentations of HTTP clients, and idle ones of LangChain, are no reason to be inactive."""
+    """Instrumentations of HTTP clients, and inactive ones of LangChain, do not stop this one."""
     instrumentor("langchain")
     instrumentor("httpx >= 0.18").instrument(skip_dep_check=True)
     instrument(**options)
-    _program().invoke(GIVEN)
+    _program().invoke(INPUT)
     assert telemetry.tree() == TREE
     assert [record for record in caplog.records if record.name == "otel_callbacks"] == []

@@ -20,10 +20,10 @@ USAGE = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
 
 @pytest.fixture
 def recorded():
-    """As the plugin's fixture makes it."""
-    made = OtelSpans()
-    yield made
-    made.shutdown()
+    """Yield what the plugin's fixture yields."""
+    spans = OtelSpans()
+    yield spans
+    spans.shutdown()
 
 
 AWKWARD = ["Zoë", 'say "hi"', "it's", "two\nlines", "back\\slash", "4111"]
@@ -31,7 +31,7 @@ AWKWARD = ["Zoë", 'say "hi"', "it's", "two\nlines", "back\\slash", "4111"]
 
 @needs_agent_marks
 def test_tree_of_an_agent(recorded: OtelSpans):
-    """The text of a test shows what happened; its indentation does not matter."""
+    """`assert_tree` compares with a text, whose indentation does not matter."""
     program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "done"]), [weather], name="helper")
     program.invoke({"messages": [("user", "hi")]}, {"callbacks": [recorded.handler]})
     recorded.assert_tree(
@@ -51,25 +51,25 @@ def test_tree_of_an_agent(recorded: OtelSpans):
 def test_difference_is_shown_line_by_line(recorded: OtelSpans):
     """A failing assertion says what was expected and what was recorded."""
     graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [recorded.handler]})
-    with pytest.raises(AssertionError) as failed:
+    with pytest.raises(AssertionError) as failure:
         recorded.assert_tree("invoke_workflow trip\n  node see")
-    assert str(failed.value).splitlines()[-3:] == [" invoke_workflow trip", "-  node see", "+  node look"]
+    assert str(failure.value).splitlines()[-3:] == [" invoke_workflow trip", "-  node see", "+  node look"]
 
 
 def test_ids_and_times_are_the_same_in_every_run():
-    """Two runs of the same program cannot be told apart."""
-    seen = []
+    """Two runs of the same program have the same ids and times."""
+    runs = []
     for _ in range(2):
         recorded = OtelSpans()
         graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [recorded.handler]})
-        seen.append([(s.name, s.context.trace_id, s.context.span_id, s.start_time, s.end_time) for s in recorded.spans])
+        runs.append([(s.name, s.context.trace_id, s.context.span_id, s.start_time, s.end_time) for s in recorded.spans])
         recorded.shutdown()
-    assert seen[0] == seen[1]
-    assert seen[0] == [("invoke_workflow trip", 1, 1, 1_000_000, 4_000_000), ("node look", 1, 2, 2_000_000, 3_000_000)]
+    assert runs[0] == runs[1]
+    assert runs[0] == [("invoke_workflow trip", 1, 1, 1_000_000, 4_000_000), ("node look", 1, 2, 2_000_000, 3_000_000)]
 
 
 def test_times_are_ticks_where_spans_of_the_app_and_events_are_mixed_in(recorded: OtelSpans):
-    """Order alone counts: clocks that stand still give the same, and events bear the tick of their span's end."""
+    """Only the order counts, not the clock, and events have the tick of their span's end."""
     tracer = recorded.tracer_provider.get_tracer("app")
     outer = tracer.start_span("outer", start_time=5)
     inner = tracer.start_span("inner", start_time=5)
@@ -82,7 +82,7 @@ def test_times_are_ticks_where_spans_of_the_app_and_events_are_mixed_in(recorded
 
 
 def test_difference_says_what_may_be_the_cause(recorded: OtelSpans):
-    """A handler that was not passed, or a run that has not ended, is said beside the difference."""
+    """The message mentions a handler that was not passed, or a run that has not ended."""
     with pytest.raises(AssertionError, match=r"none was recorded: did the call get"):
         recorded.assert_tree("chat")
     stream = ScriptedChat(script=["hi there"]).stream("x", {"callbacks": [recorded.handler]})
@@ -93,7 +93,7 @@ def test_difference_says_what_may_be_the_cause(recorded: OtelSpans):
 
 
 def test_tokens_and_metrics(recorded: OtelSpans):
-    """Sums over all calls; points with their labels."""
+    """Tokens are summed over all calls; metrics have points with their labels."""
     for _ in range(2):
         ScriptedChat(script=[AIMessage("hi", usage_metadata=USAGE)]).invoke("x", {"callbacks": [recorded.handler]})
     assert recorded.tokens == {"input_tokens": 20, "output_tokens": 4}
@@ -106,12 +106,12 @@ def test_tokens_and_metrics(recorded: OtelSpans):
 
 @pytest.mark.parametrize("where", ["span_only", "event_only"])
 def test_text_that_left_is_found(where):
-    """In spans and in log records; the message does not repeat the secret."""
+    """A text is found in spans and in log records, and the message does not repeat it."""
     recorded = OtelSpans(Config(capture=where))
     ScriptedChat(script=["hi"]).invoke("the walrus", {"callbacks": [recorded.handler]})
-    with pytest.raises(AssertionError, match="span 'chat'" if where == "span_only" else "log record") as found:
+    with pytest.raises(AssertionError, match="span 'chat'" if where == "span_only" else "log record") as failure:
         recorded.assert_no_text("walrus")
-    assert "walrus" not in str(found.value)
+    assert "walrus" not in str(failure.value)
     recorded.assert_no_text("carpenter")
     recorded.shutdown()
 
@@ -119,7 +119,7 @@ def test_text_that_left_is_found(where):
 @pytest.mark.parametrize("where", ["span_only", "event_only"])
 @pytest.mark.parametrize("secret", AWKWARD)
 def test_text_is_found_however_it_is_written(where, secret):
-    """Quotes, line ends and letters beyond ASCII are escaped in recorded content; the text is found all the same."""
+    """Quotes, line ends and letters beyond ASCII are escaped in recorded content; the text is still found."""
     recorded = OtelSpans(Config(capture=where))
     called = AIMessage("", tool_calls=[{"name": "look", "args": {"deep": json.dumps({"for": secret})}, "id": "1"}])
     ScriptedChat(script=["hi"]).invoke([called], {"callbacks": [recorded.handler]})
@@ -144,22 +144,22 @@ def test_text_is_found_however_it_is_written(where, secret):
     ],
 )
 def test_text_is_found_in_every_part_of_a_span(recorded: OtelSpans, leak, secret):
-    """Wherever it stands, and the message does not repeat it."""
+    """A text is found wherever it stands, and the message does not repeat it."""
     with recorded.tracer_provider.get_tracer("app").start_as_current_span("work") as span:
         leak(span, secret)
-    with pytest.raises(AssertionError, match="the text left") as found:
+    with pytest.raises(AssertionError, match="the text left") as failure:
         recorded.assert_no_text(secret)
-    assert secret not in str(found.value)
+    assert secret not in str(failure.value)
 
 
-def test_ids_are_no_text(recorded: OtelSpans):
-    """A number that is looked for is not found in the ids that count from 1."""
+def test_ids_are_not_searched(recorded: OtelSpans):
+    """A number is not found in the ids that count from 1."""
     recorded.tracer_provider.get_tracer("app").start_span("work").end()
     recorded.assert_no_text("0001")
 
 
 def test_text_in_a_metric_is_found(recorded: OtelSpans):
-    """Labels count, too."""
+    """A text is found in the labels of metrics."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=USAGE, response_metadata={"model_name": "walrus"})])
     model.invoke("x", {"callbacks": [recorded.handler]})
     with pytest.raises(AssertionError, match="a metric"):
@@ -167,13 +167,13 @@ def test_text_in_a_metric_is_found(recorded: OtelSpans):
 
 
 def test_nothing_to_search_for_is_a_mistake(recorded: OtelSpans):
-    """An empty text is in everything."""
+    """An empty text, which is in everything, is an error."""
     with pytest.raises(ValueError, match="which text"):
         recorded.assert_no_text("")
 
 
 def test_log_records_and_clearing(recorded: OtelSpans):
-    """Events are there, and everything can be forgotten between two parts of a test."""
+    """Events are recorded, and everything can be forgotten between two parts of a test."""
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [recorded.handler]})
     ref = recorded.handler.trace_ref(answer.id)
     record_evaluation(ref, "taste", score=1, logger_provider=recorded.logger_provider)
@@ -182,8 +182,8 @@ def test_log_records_and_clearing(recorded: OtelSpans):
     assert (recorded.spans, recorded.logs) == ((), ())
 
 
-def test_fixture_is_there_without_an_import(pytester: pytest.Pytester):
-    """A project that has the package has the fixture; each test its own."""
+def test_fixture_needs_no_import(pytester: pytest.Pytester):
+    """A project with the package has the fixture, and each test a new one."""
     pytester.makepyfile(
         """
         from langchain_core.language_models import FakeListChatModel

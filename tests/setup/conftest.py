@@ -1,4 +1,4 @@
-"""Set-up tests start from nothing and leave nothing behind."""
+"""Fixtures that let set-up tests start from nothing and leave nothing behind."""
 
 import socket
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support import global_providers, otlp_server
 
 @pytest.fixture
 def closed_port() -> str:
-    """An address where nothing listens."""
+    """Return an address where nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -21,7 +21,7 @@ def closed_port() -> str:
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, closed_port: str) -> Iterator[None]:
-    """No providers, no variables, and a default address that is nobody's."""
+    """Set no providers, and a default address where nothing listens."""
     monkeypatch.setattr(exporters, "DEFAULT_ADDRESSES", dict.fromkeys(exporters.PROTOCOLS, closed_port))
     with global_providers.none_set():
         yield
@@ -29,20 +29,20 @@ def _clean(monkeypatch: pytest.MonkeyPatch, closed_port: str) -> Iterator[None]:
 
 @pytest.fixture
 def setup() -> Iterator[Any]:
-    """`otel_callbacks.setup`, shut down in the end."""
-    made: list[Telemetry] = []
+    """Yield `otel_callbacks.setup`; shut down what it sets up in the end."""
+    results: list[Telemetry] = []
 
     def set_up(*args: Any, **options: Any) -> Telemetry:
-        made.append(providers.setup(*args, **options))
-        return made[-1]
+        results.append(providers.setup(*args, **options))
+        return results[-1]
 
     yield set_up
-    for telemetry in made:
+    for telemetry in results:
         telemetry.shutdown()
 
 
 @pytest.fixture
 def receiver() -> Iterator[otlp_server.Received]:
-    """A receiver of OTLP over HTTP."""
+    """Yield a receiver of OTLP over HTTP."""
     with otlp_server.http_server() as server:
         yield server

@@ -53,13 +53,13 @@ def program(*parts: str, **variables: str) -> subprocess.Popen[str]:
 
 
 def ends(process: subprocess.Popen[str], line: str = "") -> tuple[int, list[str], str]:
-    """Exit code, lines of output, errors, after a line of input."""
+    """Send a line of input, and return exit code, lines of output and errors."""
     output, errors = process.communicate(line, timeout=300)
     return process.returncode, output.splitlines(), errors
 
 
 def test_everything_leaves_when_the_program_ends(receiver: Received):
-    """No flush, no shutdown: spans, measurements and even runs that are still open leave at the end of the program."""
+    """Without flush or shutdown, spans, measurements and even open runs leave at the end of the program."""
     code, _, errors = ends(
         program(
             """
@@ -74,9 +74,9 @@ def test_everything_leaves_when_the_program_ends(receiver: Received):
     assert {"chat", "gen_ai.client.operation.duration"} <= set(receiver.names())
 
 
-@pytest.mark.parametrize("place", ["nothing listens", "nobody answers"])
+@pytest.mark.parametrize("place", ["nothing listens", "nothing answers"])
 def test_end_of_the_program_does_not_wait_for_a_back_end(closed_port, place):
-    """The SDK would retry or wait for an hour here: the program ends soon, and says that something was lost."""
+    """Where the SDK would retry or wait for an hour, the program ends soon and says that something was lost."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as hanging:
         url = closed_port if place == "nothing listens" else f"http://127.0.0.1:{hanging.getsockname()[1]}"
         code, _, errors = ends(
@@ -120,21 +120,21 @@ def _terminated(receiver: Received, *parts: str) -> tuple[int, list[str], str]:
 
 
 def test_sigterm_flushes_and_ends_the_process_as_before(receiver: Received):
-    """By option, what there is leaves when SIGTERM comes, and the process still dies of SIGTERM."""
+    """With the option, everything leaves on SIGTERM, and the process still dies of it."""
     code, _, errors = _terminated(receiver, TERM)
     assert (code, errors) == (-signal.SIGTERM, "")
     assert {"chat", "gen_ai.client.operation.duration"} <= set(receiver.names())
 
 
 def test_sigterm_handler_of_the_application_comes_after(receiver: Received):
-    """A handler that was there before is called after the flush, and decides how the process ends."""
+    """An existing handler is called after the flush, and decides how the process ends."""
     code, lines, errors = _terminated(receiver, CHAINED, TERM)
     assert (code, lines, errors) == (7, ["own handler"], "")
     assert "chat" in receiver.names()
 
 
 def test_ignored_sigterm_stays_ignored(receiver: Received):
-    """Where SIGTERM was ignored, what there is leaves and the program goes on."""
+    """If SIGTERM was ignored, everything leaves and the program goes on."""
     code, lines, errors = _terminated(receiver, IGNORED, TERM)
     assert (code, lines, errors) == (0, ["went on"], "")
     assert "chat" in receiver.names()
@@ -142,14 +142,14 @@ def test_ignored_sigterm_stays_ignored(receiver: Received):
 
 @pytest.fixture
 def sigterm() -> Iterator[Any]:
-    """Sets what SIGTERM does, and resets it."""
+    """Yield a function that sets what SIGTERM does, and reset it in the end."""
     before = signal.getsignal(signal.SIGTERM)
     yield lambda handler: signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGTERM, before)
 
 
 def test_sigterm_cannot_hang(setup, sigterm, telemetry, receiver: Received):
-    """The signal may interrupt somebody who holds a lock that the flush needs: what was set before is called still."""
+    """If the signal interrupts code that holds a lock the flush needs, the earlier handler is still called."""
     called = []
     sigterm(lambda *_: called.append("own"))
     lock = threading.Lock()
@@ -174,7 +174,7 @@ def test_sigterm_cannot_hang(setup, sigterm, telemetry, receiver: Received):
 
 
 def test_sigterm_that_is_ignored_flushes_only(setup, sigterm, receiver: Received):
-    """In this process too: what there is has left when the signal has been dealt with, and nothing was shut down."""
+    """When an ignored signal has been handled, everything has left and nothing is shut down."""
     sigterm(signal.SIG_IGN)
     setup(endpoint=receiver.url, flush_on_sigterm=True)
     for name in ("first", "second"):
@@ -211,7 +211,7 @@ FORKING = """
 
 @needs_fork
 def test_forked_children_are_instances_of_their_own(receiver: Received):
-    """As gunicorn's workers: each child's spans leave at its end, under an instance id of its own."""
+    """As with gunicorn's workers, each child's spans leave at its end, under an instance id of its own."""
     code, _, errors = ends(program(FORKING, AT=receiver.url))
     assert (code, errors) == (0, "")
     instances = {}
@@ -236,7 +236,7 @@ def _tag(span):
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_children_do_not_share_the_parents_connection(telemetry, receiver: Received):
-    """What two processes write into one connection is garbled: each gets its own, and the parent keeps its one."""
+    """Each process has a connection of its own, since two on one would garble data; the parent keeps its own."""
     exporter = PerProcess(partial(OTLPSpanExporter, f"{receiver.url}/v1/traces"))
     telemetry.tracer.start_span("x").end()
     exporter.export(telemetry.spans)
@@ -254,7 +254,7 @@ def test_children_do_not_share_the_parents_connection(telemetry, receiver: Recei
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_older_sdks_get_a_new_instance_id_in_a_child(monkeypatch):
-    """Where the SDK leaves the resource as it is after a fork, ours has another id in the child, once."""
+    """If the SDK keeps the resource after a fork, ours gets one new id in the child."""
     monkeypatch.setattr(identity, "ResourceDetector", object)
     resource = identity.resource("app")
     parent = dict(resource.attributes)

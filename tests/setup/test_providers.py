@@ -19,23 +19,23 @@ from tests.support.otlp_server import Received
 
 
 def use(telemetry):
-    """One traced model call, a log record, and everything exported."""
+    """Make one traced model call and a log record, and export everything."""
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler]})
     _logs.get_logger("test").emit(log_record())
     return telemetry.flush(30)
 
 
-def said(caplog):
-    """What this package logged."""
+def messages(caplog):
+    """Return what this package logged."""
     return [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
 
 
 def log_record():
-    """A record as the installed SDK takes it: older ones want their own kind, complete."""
-    given = {"body": "hello", "severity_number": SeverityNumber.INFO}
+    """Return a record as the installed SDK takes it: older ones want their own kind, complete."""
+    fields = {"body": "hello", "severity_number": SeverityNumber.INFO}
     if not hasattr(sdk_logs, "LogRecord"):
-        return LogRecord(**given)
-    return sdk_logs.LogRecord(**given, resource=getattr(trace.get_tracer_provider(), "resource", None))
+        return LogRecord(**fields)
+    return sdk_logs.LogRecord(**fields, resource=getattr(trace.get_tracer_provider(), "resource", None))
 
 
 def test_one_line_exports_all_signals_over_http(setup, receiver: Received):
@@ -44,8 +44,8 @@ def test_one_line_exports_all_signals_over_http(setup, receiver: Received):
     assert {"chat", "gen_ai.client.operation.duration", "hello"} <= set(receiver.names())
     assert sorted(receiver.headers) == ["/v1/logs", "/v1/metrics", "/v1/traces"]
     resources = receiver.resources()
-    assert {found["service.name"] for found in resources} == {"support-bot"}
-    assert len({found["service.instance.id"] for found in resources}) == 1
+    assert {resource["service.name"] for resource in resources} == {"support-bot"}
+    assert len({resource["service.instance.id"] for resource in resources}) == 1
 
 
 @pytest.mark.parametrize("by", ["argument", "variable"])
@@ -78,7 +78,7 @@ def test_each_signal_may_have_its_own_protocol_and_address(setup, monkeypatch, r
 
 
 def test_standard_variables_are_honoured(setup, monkeypatch, receiver: Received):
-    """Service, resource, headers, compression, sampler argument, limits: what the SDK reads counts here as well."""
+    """Service, resource, headers, compression, sampler argument, limits: the SDK's variables apply here as well."""
     for name, value in {
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_EXPORTER_OTLP_HEADERS": "x-key=secret",
@@ -114,7 +114,7 @@ def test_measurements_carry_exemplars_of_their_spans(setup, receiver: Received):
 
 
 def test_argument_wins_over_the_variable(setup, monkeypatch, receiver: Received):
-    """The service's name and the address given in code win."""
+    """Service name and address in code win over the variables."""
     monkeypatch.setenv("OTEL_SERVICE_NAME", "by-variable")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://nobody.invalid")
     use(setup("by-argument", endpoint=receiver.url))
@@ -122,7 +122,7 @@ def test_argument_wins_over_the_variable(setup, monkeypatch, receiver: Received)
 
 
 def test_sampler_of_the_variable_is_used(setup, monkeypatch, receiver: Received):
-    """``OTEL_TRACES_SAMPLER=always_off``: no span leaves, measurements do."""
+    """With ``OTEL_TRACES_SAMPLER=always_off`` no span leaves, but measurements do."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     use(setup(endpoint=receiver.url))
     assert receiver.spans() == []
@@ -131,7 +131,7 @@ def test_sampler_of_the_variable_is_used(setup, monkeypatch, receiver: Received)
 
 @pytest.fixture
 def plugins(monkeypatch, tmp_path):
-    """Installs a package that registers exporters, readers, samplers and id generators."""
+    """Install a package that registers exporters, readers, samplers and id generators."""
     (tmp_path / "plugged.py").write_text(PLUGGED)
     info = tmp_path / "plugged-1.0.dist-info"
     info.mkdir()
@@ -180,7 +180,7 @@ def sampler(argument):
 
 
 @pytest.mark.parametrize("argument", ["always", "never"])
-def test_what_other_packages_register_can_be_named(setup, monkeypatch, plugins, argument):
+def test_registrations_of_other_packages_can_be_named(setup, monkeypatch, plugins, argument):
     """Exporters, metric readers, samplers and id generators of other packages are found by their registered names."""
     for name in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_PYTHON_ID_GENERATOR"):
         monkeypatch.setenv(name, "plugged")
@@ -193,8 +193,8 @@ def test_what_other_packages_register_can_be_named(setup, monkeypatch, plugins, 
     assert made["reader"].get_metrics_data() is not None
 
 
-def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
-    """A wrong exporter, protocol, sampler or id generator costs one warning each, and the default is used."""
+def test_unknown_names_are_reported_with_the_installed_ones(setup, monkeypatch, caplog):
+    """An unknown exporter, protocol, sampler or id generator costs one warning each, and the default applies."""
     for name, value in {
         "OTEL_TRACES_EXPORTER": "zipkin",
         "OTEL_METRICS_EXPORTER": "none",
@@ -206,7 +206,7 @@ def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
         monkeypatch.setenv(name, value)
     assert exporters.protocol_of("traces") == "http/protobuf"
     setup()
-    lines = said(caplog)
+    lines = messages(caplog)
     assert any("'carrier-pigeon' ignored: must be one of http/protobuf, grpc" in line for line in lines)
     assert any(
         "OTEL_TRACES_EXPORTER: no 'zipkin' here; installed are" in line and "otlp_proto" in line for line in lines
@@ -216,7 +216,7 @@ def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "start"),
     [
         ("OTEL_BSP_SCHEDULE_DELAY", "-1", "OTEL_BSP_... ignored"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1000000", "OTEL_BSP_... ignored"),
@@ -225,23 +225,23 @@ def test_unknown_names_are_told_with_the_known_ones(setup, monkeypatch, caplog):
         ("OTEL_METRICS_EXEMPLAR_FILTER", "bogus", "OTEL_METRICS_EXEMPLAR_FILTER ignored"),
     ],
 )
-def test_values_that_the_sdk_refuses_are_told_and_ignored(
-    setup, monkeypatch, caplog, receiver: Received, variable, value, told
+def test_values_that_the_sdk_rejects_are_reported_and_ignored(
+    setup, monkeypatch, caplog, receiver: Received, variable, value, start
 ):
-    """A variable for which the SDK raises does not break the program: one warning, and all leaves by the default."""
+    """A variable for which the SDK raises costs one warning, and everything leaves by the defaults."""
     monkeypatch.setenv(variable, value)
     assert use(setup(endpoint=receiver.url)) is True
     assert {"chat", "gen_ai.client.operation.duration", "hello"} <= set(receiver.names())
-    (warning,) = said(caplog)
-    assert warning.startswith(told)
+    (warning,) = messages(caplog)
+    assert warning.startswith(start)
 
 
-def test_exporter_that_refuses_its_variables_is_left_out(setup, monkeypatch, caplog):
-    """The exporter of gRPC raises for a compression it does not know: one warning for each signal, nothing else."""
+def test_exporter_that_rejects_its_variables_is_left_out(setup, monkeypatch, caplog):
+    """The gRPC exporter raises for an unknown compression: that costs one warning per signal and nothing else."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zip")
     use(setup(endpoint="http://localhost:1", protocol="grpc"))
-    assert [line.partition(": ")[0] for line in said(caplog)] == ["traces", "metrics", "logs"]
-    assert all("OTEL_EXPORTER_OTLP_COMPRESSION" in line for line in said(caplog))
+    assert [line.partition(": ")[0] for line in messages(caplog)] == ["traces", "metrics", "logs"]
+    assert all("OTEL_EXPORTER_OTLP_COMPRESSION" in line for line in messages(caplog))
 
 
 @pytest.mark.parametrize(
@@ -252,35 +252,35 @@ def test_exporter_that_refuses_its_variables_is_left_out(setup, monkeypatch, cap
         ({"protocol": "http/json"}, r"protocol='http/json': must be one of http/protobuf, grpc"),
     ],
 )
-def test_wrong_arguments_name_the_good_ones(options, message):
-    """A wrong value is an error before anything is set up."""
+def test_wrong_arguments_name_the_valid_ones(options, message):
+    """An invalid value is an error before anything is set up."""
     with pytest.raises(ValueError, match=message):
         otel_callbacks.setup(**options)
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def test_config_goes_to_the_handler(setup, receiver: Received):
-    """`config` holds the handler's options."""
+    """The handler gets its options from `config`."""
     assert setup(endpoint=receiver.url, config=Config(detail="all")).handler.config.detail == "all"
 
 
 def test_providers_that_are_set_stay(setup, caplog, telemetry, receiver: Received):
-    """The application's tracer provider gets the spans and lives on; what is missing is set; one warning says so."""
+    """The application's tracer provider gets the spans and stays; missing ones are set; one warning says so."""
     trace.set_tracer_provider(telemetry.tracer_provider)
-    made = setup(endpoint=receiver.url)
+    result = setup(endpoint=receiver.url)
     assert trace.get_tracer_provider() is telemetry.tracer_provider
     assert isinstance(metrics.get_meter_provider(), MeterProvider)
-    assert said(caplog) == ["setup() keeps the providers that are set already, and where they send: traces"]
-    assert use(made) is True
+    assert messages(caplog) == ["setup() keeps the providers that are set already, and where they send: traces"]
+    assert use(result) is True
     assert [span.name for span in telemetry.spans] == ["chat"]
     assert "gen_ai.client.operation.duration" in receiver.names()
-    made.shutdown()
+    result.shutdown()
     telemetry.tracer.start_span("later").end()
     assert [span.name for span in telemetry.spans] == ["chat", "later"]
 
 
 def test_second_call_sets_up_nothing_twice(setup, caplog, receiver: Received):
-    """As when a notebook's cell runs again: the first providers stay, each span leaves once."""
+    """When a notebook's cell runs again, the first providers stay and each span leaves once."""
     setup(endpoint=receiver.url)
     provider = trace.get_tracer_provider()
     assert use(setup(endpoint=receiver.url)) is True
@@ -290,7 +290,7 @@ def test_second_call_sets_up_nothing_twice(setup, caplog, receiver: Received):
 
 
 def test_disabled_sdk_sets_up_nothing(setup, monkeypatch, tmp_path):
-    """``OTEL_SDK_DISABLED=true``: no provider, no file, no thread; the handler works on and does nothing."""
+    """``OTEL_SDK_DISABLED=true`` sets no provider and makes no file; the handler can be used and does nothing."""
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     telemetry = setup(console=True, files=tmp_path / "traces")
     assert use(telemetry) is True
@@ -299,19 +299,19 @@ def test_disabled_sdk_sets_up_nothing(setup, monkeypatch, tmp_path):
     assert telemetry.shutdown() is True
 
 
-def test_configuration_file_is_told_to_be_somebody_elses(setup, monkeypatch, caplog, receiver: Received):
-    """``OTEL_CONFIG_FILE`` is not read, and a warning says who reads it."""
+def test_configuration_file_is_left_to_others(setup, monkeypatch, caplog, receiver: Received):
+    """``OTEL_CONFIG_FILE`` is not read, and a warning says what reads it."""
     monkeypatch.setenv("OTEL_CONFIG_FILE", "otel.yaml")
     setup(endpoint=receiver.url)
     assert "setup() does not read OTEL_CONFIG_FILE; `opentelemetry-instrument` does" in caplog.text
 
 
-def test_console_draws_on_stderr_and_nothing_else_is_said_of_a_missing_collector(setup, capsys, caplog):
-    """`console=True` without a collector: the tree, one warning, and no export that could fail."""
+def test_console_draws_on_stderr_and_a_missing_collector_costs_one_warning(setup, capsys, caplog):
+    """With `console=True` and no collector there is the tree, one warning, and no export that could fail."""
     telemetry = setup(console=True)
     assert use(telemetry) is True
     assert "chat" in capsys.readouterr().err
-    (warning,) = said(caplog)
+    (warning,) = messages(caplog)
     assert warning.startswith("nothing listens at http://127.0.0.1:")
     assert warning.endswith(": no OTLP is sent")
 
@@ -342,7 +342,7 @@ def test_console_and_collector_together(setup, capsys, receiver: Received):
 
 
 def test_files_hold_all_signals(setup, tmp_path):
-    """`files="traces/"` writes OTLP JSON lines, a file per signal."""
+    """`files="traces/"` writes OTLP JSON lines, one file per signal."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file")
     telemetry = setup("support-bot", files=tmp_path / "traces")
     assert use(telemetry) is True
@@ -362,26 +362,26 @@ def test_missing_files_extra_leaves_nothing_set_up(setup, monkeypatch, tmp_path)
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def test_missing_collector_is_told_once(setup, caplog, monkeypatch):
-    """Nobody chose an address and nothing listens at the default one: one warning at set-up says what that means."""
+def test_missing_collector_is_reported_once(setup, caplog, monkeypatch):
+    """If nothing listens at the default address, one warning at set-up says what that means."""
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     setup()
-    (warning,) = said(caplog)
+    (warning,) = messages(caplog)
     assert warning.endswith(": no telemetry leaves")
 
 
 def test_default_address_with_a_collector_is_used_beside_the_console(setup, monkeypatch, caplog, receiver: Received):
-    """`console=True` beside a collector at the default address: nothing is left out and nothing is warned of."""
+    """With `console=True` and a collector at the default address, nothing is left out and nothing warns."""
     monkeypatch.setattr(exporters, "DEFAULT_ADDRESSES", {"http/protobuf": receiver.url})
-    made = []
-    monkeypatch.setattr(providers, "exporters_of", lambda signal, *_: made.append(signal) or [])
+    signals = []
+    monkeypatch.setattr(providers, "exporters_of", lambda signal, *_: signals.append(signal) or [])
     setup(console=True)
-    assert made == ["traces", "metrics", "logs"]
-    assert said(caplog) == []
+    assert signals == ["traces", "metrics", "logs"]
+    assert messages(caplog) == []
 
 
 def test_flush_says_when_the_back_end_refused(setup):
-    """A collector that answers 400: `flush` is False although nothing raised or hung."""
+    """`flush` returns False if a collector answers 400, although nothing raises or hangs."""
     with otlp_server.http_server(status=400) as receiver:
         telemetry = setup(endpoint=receiver.url)
         assert use(telemetry) is False
@@ -389,7 +389,7 @@ def test_flush_says_when_the_back_end_refused(setup):
 
 
 def test_block_shuts_down(receiver: Received):
-    """As a context manager, all has left at the end of the block, and later runs are not recorded."""
+    """At the end of the block everything has left, and later runs are not recorded."""
     with otel_callbacks.setup(endpoint=receiver.url) as telemetry:
         ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler]})
     assert "chat" in receiver.names()
@@ -398,7 +398,7 @@ def test_block_shuts_down(receiver: Received):
 
 
 def test_shutdown_ends_open_runs(receiver: Received):
-    """A stream that is still read when everything is shut down leaves as abandoned."""
+    """A stream that is still being read at shutdown leaves as abandoned."""
     telemetry = otel_callbacks.setup(endpoint=receiver.url)
     stream = ScriptedChat(script=["hi"]).stream("x", {"callbacks": [telemetry.handler]})
     next(stream)
@@ -409,8 +409,8 @@ def test_shutdown_ends_open_runs(receiver: Received):
     stream.close()
 
 
-def test_shutdown_tells_whether_all_left(closed_port, monkeypatch):
-    """With nothing listening, `shutdown` says False."""
+def test_shutdown_returns_whether_everything_left(closed_port, monkeypatch):
+    """With nothing listening, `shutdown` returns False."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
     telemetry = otel_callbacks.setup(endpoint=closed_port)
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler]})
@@ -418,16 +418,16 @@ def test_shutdown_tells_whether_all_left(closed_port, monkeypatch):
 
 
 def test_seeding_random_does_not_repeat_traces(setup, receiver: Received):
-    """`random.seed()` in the application, as in tests and simulations, leaves ids alone."""
+    """`random.seed()` in the application, as in tests and simulations, does not affect ids."""
     setup(endpoint=receiver.url)
     tracer = trace.get_tracer("test")
-    seen = set()
+    ids = set()
     for _ in range(3):
         random.seed(7)
         context = tracer.start_span("x").get_span_context()
-        seen |= {context.trace_id, context.span_id}
+        ids |= {context.trace_id, context.span_id}
         assert context.is_valid
-    assert len(seen) == 6
+    assert len(ids) == 6
     random.seed(7)
     repeated = TracerProvider(shutdown_on_exit=False).get_tracer("sdk").start_span("x").get_span_context().trace_id
     random.seed(7)
