@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from opentelemetry.trace import INVALID_SPAN_CONTEXT
-
 from otel_callbacks import semconv
 
 if TYPE_CHECKING:
@@ -84,12 +82,12 @@ class Style(NamedTuple):
 
 def line_of(span: "ReadableSpan") -> Line:
     """Return what the line of a span shows, started or ended."""
-    context, parent = span.context or INVALID_SPAN_CONTEXT, span.parent
+    context, parent = span.context, span.parent
     start, end = span.start_time or 0, span.end_time
     return Line(
-        span_id=context.span_id,
+        span_id=context.span_id if context else 0,
         parent_id=parent.span_id if parent and not parent.is_remote else None,
-        trace_id=context.trace_id,
+        trace_id=context.trace_id if context else 0,
         name=_printable(span.name[:LONGEST_NAME]),
         start_s=start / 1e9,
         duration_s=None if end is None else (end - start) / 1e9,

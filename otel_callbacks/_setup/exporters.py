@@ -6,7 +6,6 @@ import re
 import socket
 from collections.abc import Callable
 from functools import cache, partial
-from importlib.metadata import entry_points
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -127,6 +126,8 @@ def http_address(base: str, signal: Signal) -> str:
 
 def load(group: str, name: str, variable: str) -> Any:
     """Load what a package registered under a name. If none did, warn with the installed names and return ``None``."""
+    from importlib.metadata import entry_points  # slow to load; `doctor --help` needs this module too
+
     entries = entry_points(group=group)
     if name in entries.names:
         return entries[name].load()

@@ -13,7 +13,7 @@ from otel_callbacks._version import __version__
 from otel_callbacks.cli import dashboards, demo, doctor, report, stack, view
 from otel_callbacks.cli._exit import BROKEN_PIPE, INTERRUPTED, Stop
 
-_COMMANDS = (demo, doctor, report, view, stack, dashboards)
+COMMANDS = (demo, doctor, report, view, stack, dashboards)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-callbacks", description="OpenTelemetry for LangChain and LangGraph.")
     parser.add_argument("--version", action="version", version=f"otel-callbacks {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
+    for command in COMMANDS:
         subparser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)

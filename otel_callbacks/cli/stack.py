@@ -3,7 +3,6 @@
 import argparse
 import json
 import time
-import urllib.request
 from typing import Final
 
 from otel_callbacks.cli._compose import LOOPBACK, PROJECT, Compose, Port, is_taken
@@ -104,10 +103,12 @@ def _need_free(ports: list[Port]) -> None:
 
 
 def _is_healthy(port: int) -> bool:
+    from urllib.request import urlopen  # slow to load, and every command loads this module
+
     end = time.monotonic() + _COLLECTOR_TIMEOUT_S
     while time.monotonic() < end:
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}", timeout=2):
+            with urlopen(f"http://{LOOPBACK}:{port}", timeout=2):
                 return True
         except OSError:
             time.sleep(_POLL_S)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from otel_callbacks._version import __version__
-from otel_callbacks.cli import demo, main
+from otel_callbacks.cli import COMMANDS, demo, main
 from otel_callbacks.cli._exit import FINDING, Stop
 from tests.cli.command import environment, run
 
@@ -89,16 +89,27 @@ import sys
 import otel_callbacks
 before = set(sys.modules)
 from otel_callbacks.cli import main
-main(["--version"])
+main(sys.argv[1:])
 heavy = ("opentelemetry", "langchain", "langgraph", "langsmith", "openai")
-print([name for name in set(sys.modules) - before if name.partition(".")[0].startswith(heavy)])
+print(sorted({name.partition(".")[0] for name in set(sys.modules) - before if name.startswith(heavy)}))
 """
 
 
-def test_command_line_starts_without_heavy_imports(tmp_path):
-    """What a command needs beyond the package itself is imported when it runs, not before."""
-    output = subprocess.run(
-        [sys.executable, "-c", LOADED], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
-    ).stdout
+@pytest.mark.parametrize(
+    ("arguments", "packages"),
+    [
+        pytest.param(["--version"], [], id="version"),
+        *(pytest.param([command.NAME, "--help"], [], id=f"{command.NAME}-help") for command in COMMANDS),
+        pytest.param(["report", "traces.jsonl"], [], id="report"),
+        pytest.param(["view", "traces.jsonl"], [], id="view"),
+        pytest.param(["dashboards", "export", "boards"], [], id="dashboards"),
+        pytest.param(["doctor", "--otlp", "http://127.0.0.1:1"], ["opentelemetry"], id="doctor"),
+    ],
+)
+def test_commands_load_what_they_need(tmp_path, arguments, packages):
+    """A command loads LangChain and OpenTelemetry only if it needs them, and only when it runs."""
+    (tmp_path / "traces.jsonl").touch()
+    command = [sys.executable, "-c", LOADED, *arguments]
+    process = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
 
-    assert output.splitlines()[-1] == "[]"
+    assert process.stdout.splitlines()[-1] == str(packages)
