@@ -164,11 +164,11 @@ class OtelSpans:
             AssertionError: They differ; the message shows how.
         """
         __tracebackhide__ = True
-        wanted = textwrap.dedent(expected).strip("\n").rstrip()
+        expected = textwrap.dedent(expected).strip("\n").rstrip()
         recorded = self.tree(*attributes)
-        if recorded != wanted:
+        if recorded != expected:
             lines = difflib.unified_diff(
-                wanted.split("\n"), recorded.split("\n"), "expected", "recorded", lineterm="", n=99
+                expected.split("\n"), recorded.split("\n"), "expected", "recorded", lineterm="", n=99
             )
             raise AssertionError("\n".join([f"the recorded spans differ{self._hint(recorded)}", *lines]))
 

@@ -44,7 +44,7 @@ class Terminal(io.StringIO):
         return True
 
 
-class Drawn:
+class Console:
     """A tracer whose spans a console tree draws, with times given in milliseconds after midnight."""
 
     def __init__(self, stream=None, sampler=None, **options):
@@ -56,8 +56,8 @@ class Drawn:
 
     def start(self, name, at, parent=None, **attributes):
         context = set_span_in_context(parent) if parent else None
-        given = {key.replace("__", "."): value for key, value in attributes.items()}
-        return self.tracer.start_span(name, context, attributes=given, start_time=MIDNIGHT_NS + at * 1_000_000)
+        values = {key.replace("__", "."): value for key, value in attributes.items()}
+        return self.tracer.start_span(name, context, attributes=values, start_time=MIDNIGHT_NS + at * 1_000_000)
 
     def end(self, span, at, **attributes):
         for key, value in attributes.items():
@@ -82,15 +82,15 @@ def plain_environment(monkeypatch):
     time.tzset()
 
 
-def draw_agent(drawn):
+def draw_agent(console):
     """Record an agent run as the handler does, with parallel children, a failing tool and a foreign HTTP span."""
-    agent = drawn.start("invoke_agent support", 0)
-    tool = drawn.start("execute_tool refund", 900, agent)
-    model = drawn.start("chat gpt-4o-mini", 5, agent, gen_ai__input__messages="my secret question")
-    http = drawn.start("POST", 6, model)
-    drawn.end(http, 800)
-    drawn.end(tool, 900.4, otel_callbacks__outcome="error", error__type="tool_error")
-    drawn.end(
+    agent = console.start("invoke_agent support", 0)
+    tool = console.start("execute_tool refund", 900, agent)
+    model = console.start("chat gpt-4o-mini", 5, agent, gen_ai__input__messages="my secret question")
+    http = console.start("POST", 6, model)
+    console.end(http, 800)
+    console.end(tool, 900.4, otel_callbacks__outcome="error", error__type="tool_error")
+    console.end(
         model,
         825,
         otel_callbacks__outcome="ok",
@@ -99,15 +99,15 @@ def draw_agent(drawn):
         gen_ai__usage__output_tokens=14,
         otel_callbacks__cost__usd=0.000015,
     )
-    drawn.end(agent, 125_000, otel_callbacks__outcome="interrupted")
+    console.end(agent, 125_000, otel_callbacks__outcome="interrupted")
 
 
 def test_tree_shows_names_times_tokens_cost_and_outcomes():
     """Each span has a line under its parent, siblings by start time; figures are in columns, the trace id is last."""
-    drawn = Drawn()
-    draw_agent(drawn)
+    console = Console()
+    draw_agent(console)
 
-    assert drawn.lines == [
+    assert console.lines == [
         "00:00:00 invoke_agent support      2m05s                                    interrupted",
         "         ├─ chat gpt-4o-mini       0.82s  ttft 0.31s  42→14 tok  $0.000015",
         "         │  └─ POST                0.79s",
@@ -119,10 +119,10 @@ def test_tree_shows_names_times_tokens_cost_and_outcomes():
 def test_narrow_terminal_cuts_names_and_gives_up_columns(monkeypatch):
     """If the width is too small for columns, figures follow each other and long names are cut with a mark."""
     monkeypatch.setenv("COLUMNS", "70")
-    drawn = Drawn()
-    draw_agent(drawn)
+    console = Console()
+    draw_agent(console)
 
-    assert drawn.lines == [
+    assert console.lines == [
         "00:00:00 invoke_agent supp…    2m05s  interrupted",
         "         ├─ chat gpt-4o-mi…    0.82s  ttft 0.31s  42→14 tok  $0.000015",
         "         │  └─ POST            0.79s",
@@ -134,12 +134,12 @@ def test_narrow_terminal_cuts_names_and_gives_up_columns(monkeypatch):
 def test_wide_characters_take_two_columns(monkeypatch):
     """East Asian names are cut and aligned by the columns they take, combining marks take none."""
     monkeypatch.setenv("COLUMNS", "36")
-    drawn = Drawn()
-    root = drawn.start("天気予報を調べて答える", 0)
-    drawn.end(drawn.start("e\u0301te\u0301", 1, root), 2)
-    drawn.end(root, 50)
+    console = Console()
+    root = console.start("天気予報を調べて答える", 0)
+    console.end(console.start("e\u0301te\u0301", 1, root), 2)
+    console.end(root, 50)
 
-    assert drawn.lines[:2] == [
+    assert console.lines[:2] == [
         "00:00:00 天気予報を調べて…      50ms",
         "         └─ e\u0301te\u0301                  1ms",
     ]
@@ -148,11 +148,11 @@ def test_wide_characters_take_two_columns(monkeypatch):
 def test_encoding_without_box_characters_gets_ascii():
     """A stream that cannot show the tree's characters gets ASCII ones, and escapes for those of names."""
     raw = io.BytesIO()
-    drawn = Drawn(io.TextIOWrapper(raw, encoding="ascii"))
-    root = drawn.start("früh", 0)
-    drawn.end(drawn.start("chat a", 1, root, gen_ai__usage__input_tokens=3), 3)
-    drawn.end(drawn.start("chat b", 2, root, gen_ai__usage__output_tokens=4), 4)
-    drawn.end(root, 5)
+    console = Console(io.TextIOWrapper(raw, encoding="ascii"))
+    root = console.start("früh", 0)
+    console.end(console.start("chat a", 1, root, gen_ai__usage__input_tokens=3), 3)
+    console.end(console.start("chat b", 2, root, gen_ai__usage__output_tokens=4), 4)
+    console.end(root, 5)
 
     assert raw.getvalue().decode("ascii").splitlines()[:3] == [
         "00:00:00 fr\\xfch        5ms",
@@ -163,11 +163,11 @@ def test_encoding_without_box_characters_gets_ascii():
 
 def test_names_cannot_steer_the_terminal():
     """Control and direction characters of names and error types are written as escapes."""
-    drawn = Drawn()
-    span = drawn.start("tool\x1b[2J\n\u202e", 0)
-    drawn.end(span, 1, otel_callbacks__outcome="error", error__type="bad\r\x07")
+    console = Console()
+    span = console.start("tool\x1b[2J\n\u202e", 0)
+    console.end(span, 1, otel_callbacks__outcome="error", error__type="bad\r\x07")
 
-    assert drawn.lines[0] == "00:00:00 tool\\x1b[2J\\n\\u202e      1ms  error bad\\r\\x07"
+    assert console.lines[0] == "00:00:00 tool\\x1b[2J\\n\\u202e      1ms  error bad\\r\\x07"
 
 
 @pytest.mark.parametrize(
@@ -186,21 +186,21 @@ def test_colours_only_where_wanted(monkeypatch, stream, variables, is_coloured):
     """Only terminals get colours, unless NO_COLOR or FORCE_COLOR is set; nothing else changes."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    drawn, plain = Drawn(stream()), Drawn(io.StringIO())
-    draw_agent(drawn)
+    console, plain = Console(stream()), Console(io.StringIO())
+    draw_agent(console)
     monkeypatch.setenv("NO_COLOR", "1")
     draw_agent(plain)
 
-    assert ("\x1b[" in drawn.text) == is_coloured
-    assert re.sub(r"\x1b\[\d+m", "", drawn.text) == plain.text
+    assert ("\x1b[" in console.text) == is_coloured
+    assert re.sub(r"\x1b\[\d+m", "", console.text) == plain.text
 
 
 def test_errors_are_red_and_other_outcomes_yellow():
     """On a terminal the line of an error is red, that of any other outcome but ok yellow."""
-    drawn = Drawn(Terminal())
-    draw_agent(drawn)
+    console = Console(Terminal())
+    draw_agent(console)
 
-    assert [re.findall(r"\x1b\[(3\d)m", line) for line in drawn.lines] == [["33"], [], [], ["31"], []]
+    assert [re.findall(r"\x1b\[(3\d)m", line) for line in console.lines] == [["33"], [], [], ["31"], []]
 
 
 def test_width_of_a_real_terminal_is_used(monkeypatch):
@@ -211,56 +211,56 @@ def test_width_of_a_real_terminal_is_used(monkeypatch):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
     with open(follower, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, no path
-        drawn = Drawn(stream)
-        drawn.end(drawn.start("n" * 100, 0), 1)
-    shown = os.read(leader, 4096).decode().splitlines()
+        console = Console(stream)
+        console.end(console.start("n" * 100, 0), 1)
+    lines = os.read(leader, 4096).decode().splitlines()
     os.close(leader)
 
-    assert len(shown[0]) == 50
-    assert "…" in shown[0]
+    assert len(lines[0]) == 50
+    assert "…" in lines[0]
 
 
 def test_content_is_never_shown():
     """Captured messages stay on the span, whatever else its line shows."""
-    drawn = Drawn()
-    draw_agent(drawn)
+    console = Console()
+    draw_agent(console)
 
-    assert "secret" not in drawn.text
+    assert "secret" not in console.text
 
 
 def test_foreign_spans_show_their_status_and_exception():
     """A span that is not ours shows an error by its status, with the type of its recorded exception."""
-    drawn = Drawn()
-    failed = drawn.start("SELECT", 0)
+    console = Console()
+    failed = console.start("SELECT", 0)
     failed.record_exception(TimeoutError("my secret"))
     failed.set_status(Status(StatusCode.ERROR, "my secret"))
-    drawn.end(failed, 2)
-    handled = drawn.start("GET", 0, gen_ai__usage__input_tokens="many")
+    console.end(failed, 2)
+    handled = console.start("GET", 0, gen_ai__usage__input_tokens="many")
     handled.set_status(StatusCode.OK)
-    drawn.end(handled, 2)
+    console.end(handled, 2)
 
-    assert drawn.lines[0::2] == ["00:00:00 SELECT      2ms  error TimeoutError", "00:00:00 GET      2ms"]
+    assert console.lines[0::2] == ["00:00:00 SELECT      2ms  error TimeoutError", "00:00:00 GET      2ms"]
 
 
 def test_span_below_a_remote_parent_is_a_root():
     """A span whose parent lives in another process is drawn when it ends, with its children."""
     remote = NonRecordingSpan(SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
-    drawn = Drawn()
-    server = drawn.start("POST /ask", 0, remote)
-    drawn.end(drawn.start("chat a", 1, server), 2)
-    drawn.end(server, 3)
+    console = Console()
+    server = console.start("POST /ask", 0, remote)
+    console.end(console.start("chat a", 1, server), 2)
+    console.end(server, 3)
 
-    assert [line.split()[-2] for line in drawn.lines] == ["/ask", "a", "trace"]
-    assert drawn.lines[-1].endswith("7")
+    assert [line.split()[-2] for line in console.lines] == ["/ask", "a", "trace"]
+    assert console.lines[-1].endswith("7")
 
 
 def test_span_below_an_unseen_parent_is_a_root():
     """A span whose parent started before the tree was attached is drawn on its own."""
     unseen = NonRecordingSpan(SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
-    drawn = Drawn()
-    drawn.end(drawn.start("chat a", 1, unseen), 2)
+    console = Console()
+    console.end(console.start("chat a", 1, unseen), 2)
 
-    assert drawn.lines[0] == "00:00:00 chat a      1ms"
+    assert console.lines[0] == "00:00:00 chat a      1ms"
 
 
 def test_unsampled_spans_are_not_shown():
@@ -274,21 +274,21 @@ def test_unsampled_spans_are_not_shown():
             return "records only"
 
     for sampler in (ALWAYS_OFF, RecordOnly()):
-        drawn = Drawn(sampler=sampler)
-        drawn.end(drawn.start("chat a", 0), 1)
+        console = Console(sampler=sampler)
+        console.end(console.start("chat a", 0), 1)
 
-        assert drawn.text == ""
+        assert console.text == ""
 
 
 def test_child_that_outlives_its_root_is_marked_open_and_shown_later():
     """A span still open when its root ends is part of the tree, and gets its own line when it ends."""
-    drawn = Drawn()
-    root = drawn.start("invoke_agent a", 0)
-    late = drawn.start("chat a", 1, root)
-    drawn.end(root, 2)
-    drawn.end(late, 5)
+    console = Console()
+    root = console.start("invoke_agent a", 0)
+    late = console.start("chat a", 1, root)
+    console.end(root, 2)
+    console.end(late, 5)
 
-    assert drawn.lines == [
+    assert console.lines == [
         "00:00:00 invoke_agent a      2ms",
         "         └─ chat a          open",
         "         trace 00000000000000000000000000000001",
@@ -299,84 +299,84 @@ def test_child_that_outlives_its_root_is_marked_open_and_shown_later():
 
 def test_roots_that_never_end_do_not_fill_the_memory():
     """Above `max_spans` the oldest trace is dropped with one line; newer ones are still drawn."""
-    drawn = Drawn(max_spans=3)
-    stuck = drawn.start("stuck", 0)
-    drawn.end(drawn.start("chat a", 1, stuck), 2)
-    healthy = drawn.start("healthy", 3)
-    last = drawn.start("chat b", 4, healthy)
-    note = drawn.text
-    drawn.end(last, 5)
-    drawn.end(healthy, 6)
+    console = Console(max_spans=3)
+    stuck = console.start("stuck", 0)
+    console.end(console.start("chat a", 1, stuck), 2)
+    healthy = console.start("healthy", 3)
+    last = console.start("chat b", 4, healthy)
+    note = console.text
+    console.end(last, 5)
+    console.end(healthy, 6)
 
     assert note == (
         "otel_callbacks: trace 00000000000000000000000000000001 is not shown: its root stayed open over 2 spans\n"
     )
-    assert [line.split()[1] for line in drawn.text[len(note) :].splitlines()] == ["healthy", "chat", "0" * 31 + "2"]
+    assert [line.split()[1] for line in console.text[len(note) :].splitlines()] == ["healthy", "chat", "0" * 31 + "2"]
 
 
 def test_thousand_open_traces_keep_at_most_the_bound():
     """If roots never end, at most `max_spans` spans are held."""
-    drawn = Drawn(max_spans=10)
+    console = Console(max_spans=10)
     for _ in range(1_000):
-        drawn.start("stuck", 0)
+        console.start("stuck", 0)
 
-    assert sum(map(len, drawn.tree._trees.values())) == len(drawn.tree._roots) == 10
+    assert sum(map(len, console.tree._trees.values())) == len(console.tree._roots) == 10
 
 
 def test_finished_traces_leave_nothing_behind():
     """After their roots have ended no span is held, not even one that outlived its root."""
-    drawn = Drawn()
-    draw_agent(drawn)
-    root = drawn.start("root", 0)
-    late = drawn.start("late", 1, root)
-    drawn.end(root, 2)
-    drawn.end(late, 3)
+    console = Console()
+    draw_agent(console)
+    root = console.start("root", 0)
+    late = console.start("late", 1, root)
+    console.end(root, 2)
+    console.end(late, 3)
 
-    assert (drawn.tree._trees, drawn.tree._roots) == ({}, {})
+    assert (console.tree._trees, console.tree._roots) == ({}, {})
 
 
 def test_deep_trees_are_drawn():
     """A tree deeper than Python's recursion limit is drawn whole."""
-    drawn = Drawn()
-    spans = [drawn.start("root", 0)]
+    console = Console()
+    spans = [console.start("root", 0)]
     for _ in range(sys.getrecursionlimit() + 100):
-        spans.append(drawn.start("deeper", 1, spans[-1]))
+        spans.append(console.start("deeper", 1, spans[-1]))
     for span in reversed(spans):
-        drawn.end(span, 2)
+        console.end(span, 2)
 
-    assert len(drawn.lines) == len(spans) + 1
+    assert len(console.lines) == len(spans) + 1
 
 
 def test_live_prints_each_span_when_it_ends_on_a_terminal(monkeypatch):
     """With `live` a terminal gets every line at its span's end, indented by depth, and the trace id after the root."""
     monkeypatch.setenv("NO_COLOR", "1")
-    drawn = Drawn(Terminal(), live=True)
-    root = drawn.start("invoke_agent a", 0)
-    drawn.end(drawn.start("chat a", 1, root), 3)
-    before_root_ended = drawn.lines
-    drawn.end(root, 4)
+    console = Console(Terminal(), live=True)
+    root = console.start("invoke_agent a", 0)
+    console.end(console.start("chat a", 1, root), 3)
+    before_root_ended = console.lines
+    console.end(root, 4)
 
     assert before_root_ended == ["00:00:00   chat a      2ms"]
-    assert drawn.lines[1:] == ["00:00:00 invoke_agent a      4ms", "         trace 00000000000000000000000000000001"]
+    assert console.lines[1:] == ["00:00:00 invoke_agent a      4ms", "         trace 00000000000000000000000000000001"]
 
 
 def test_live_is_a_tree_where_there_is_no_terminal():
     """A file gets whole trees even with `live`."""
-    drawn, plain = Drawn(live=True), Drawn()
-    draw_agent(drawn)
+    console, plain = Console(live=True), Console()
+    draw_agent(console)
     draw_agent(plain)
 
-    assert drawn.text == plain.text
+    assert console.text == plain.text
 
 
 def test_shutdown_draws_what_has_not_ended():
     """If the program stops in the middle of a run, the unfinished tree is drawn."""
-    drawn = Drawn()
-    root = drawn.start("invoke_agent a", 0)
-    drawn.end(drawn.start("chat a", 1, root), 3)
-    drawn.tree.shutdown()
+    console = Console()
+    root = console.start("invoke_agent a", 0)
+    console.end(console.start("chat a", 1, root), 3)
+    console.tree.shutdown()
 
-    assert drawn.lines[:2] == ["00:00:00 invoke_agent a     open", "         └─ chat a           2ms"]
+    assert console.lines[:2] == ["00:00:00 invoke_agent a     open", "         └─ chat a           2ms"]
 
 
 def test_default_is_standard_error_at_the_time_of_writing(capsys):
@@ -407,8 +407,8 @@ def test_failing_stream_does_not_reach_the_program(caplog):
     caplog.set_level("DEBUG", "otel_callbacks")
     stream = io.StringIO()
     stream.close()
-    drawn = Drawn(stream)
-    drawn.end(drawn.start("chat a", 0), 1)
+    console = Console(stream)
+    console.end(console.start("chat a", 0), 1)
 
     assert [record.message for record in caplog.records] == ["the console tree failed"]
 
@@ -422,8 +422,8 @@ def test_trees_of_several_threads_do_not_mix():
             calls.append(text)
             return len(text)
 
-    drawn = Drawn(Recording())
-    threads = [threading.Thread(target=draw_agent, args=(drawn,)) for _ in range(8)]
+    console = Console(Recording())
+    threads = [threading.Thread(target=draw_agent, args=(console,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -465,7 +465,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_child_neither_blocks_nor_repeats_the_parents_spans():
     """A child forked while another thread was drawing draws its own spans and only those."""
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, cwd=ROOT)
+    process = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True, cwd=ROOT)
 
-    assert "of the child" in done.stdout
-    assert "of the parent" not in done.stdout
+    assert "of the child" in process.stdout
+    assert "of the parent" not in process.stdout

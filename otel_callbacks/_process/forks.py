@@ -1,4 +1,4 @@
-"""Hooks for forked children, which inherit locks that nobody releases, lack threads, and hold their parent's runs."""
+"""Hooks for forked children, which inherit locks that stay locked, lack threads, and hold their parent's runs."""
 
 import os
 import weakref

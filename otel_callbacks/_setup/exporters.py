@@ -126,7 +126,7 @@ def http_address(base: str, signal: Signal) -> str:
 
 def load(group: str, name: str, variable: str) -> Any:
     """Load what a package registered under a name. If none did, warn with the installed names and return ``None``."""
-    from importlib.metadata import entry_points  # slow to load; `doctor --help` needs this module too
+    from importlib.metadata import entry_points  # slow to load, and every command loads this module
 
     entries = entry_points(group=group)
     if name in entries.names:

@@ -13,8 +13,8 @@ _HIDDEN = re.compile("(OTEL|LANG|OPENAI|ANTHROPIC|COLUMNS|NO_COLOR|FORCE_COLOR).
 
 def environment(**variables):
     """Return the variables of a command, `variables` among them."""
-    kept = {name: value for name, value in os.environ.items() if not _HIDDEN.fullmatch(name)}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
+    others = {name: value for name, value in os.environ.items() if not _HIDDEN.fullmatch(name)}
+    return {**others, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
 
 
 def start(*arguments, cwd, **variables):

@@ -78,7 +78,7 @@ def totals_of(path, metric, label):
 
 
 @pytest.fixture(scope="module", params=get_args(Semconv))
-def sent(request, tmp_path_factory):
+def report(request, tmp_path_factory):
     """Return what ``demo --json`` reports in a process of its own, in each dialect."""
     folder = tmp_path_factory.mktemp("demo")
     code, output, errors = run("demo", "--json", "--semconv", request.param, "--out", folder, cwd=folder)
@@ -91,8 +91,8 @@ def sent(request, tmp_path_factory):
 def demo(tmp_path, monkeypatch, capsys):
     """Return a function that runs the demo here, in an empty folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    kept = environment(COLUMNS="100")
-    for name in set(os.environ) - set(kept):
+    variables = environment(COLUMNS="100")
+    for name in set(os.environ) - set(variables):
         monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "100")
 
@@ -126,9 +126,9 @@ def test_text_shows_trees_table_files_and_next_steps(demo, tmp_path):
     assert folder.name.startswith("otel-callbacks-demo-")
 
 
-def test_programs_make_the_trees_they_promise(sent):
+def test_programs_make_the_trees_they_promise(report):
     """The traces have the agent with its tools, the retrieval, parallel nodes, the interrupt and its resume."""
-    spans = spans_of(sent["files"]["traces"])
+    spans = spans_of(report["files"]["traces"])
     names = {span["spanId"]: span["name"] for span in spans}
     edges = Counter((names.get(span.get("parentSpanId")), span["name"]) for span in spans)
 
@@ -156,10 +156,10 @@ def test_programs_make_the_trees_they_promise(sent):
     }
 
 
-def test_report_is_the_truth(sent):
+def test_report_is_the_truth(report):
     """Spans, run counts and token sums in the files equal what an independent callback counted."""
-    metrics = sent["files"]["metrics"]
-    if sent["semconv"] == "py-1.3":
+    metrics = report["files"]["metrics"]
+    if report["semconv"] == "py-1.3":
         tokens = totals_of(metrics, "gen_ai.client.token.usage", "gen_ai.token.type")
     else:
         usage = "gen_ai.client.inference.usage"
@@ -168,21 +168,21 @@ def test_report_is_the_truth(sent):
             for kind in ("input", "output")
         }
 
-    assert sent["programs"] == dict.fromkeys(PROGRAMS, "ok")
-    assert sent["errors"] == {"tool_error": 1, "OpenAIRateLimitError": 1} or sent["errors"]["RateLimitError"] == 1
-    assert sent["problems"] == []
-    assert sent["runs"]["chat"] == sent["spans"]["chat"] == 9
-    assert sent["runs"] == totals_of(metrics, "otel_callbacks.runs", "langchain.run_type")
-    assert sent["tokens"] == tokens
-    assert sum(sent["spans"].values()) == len(spans_of(sent["files"]["traces"]))
+    assert report["programs"] == dict.fromkeys(PROGRAMS, "ok")
+    assert report["errors"] == {"tool_error": 1, "OpenAIRateLimitError": 1} or report["errors"]["RateLimitError"] == 1
+    assert report["problems"] == []
+    assert report["runs"]["chat"] == report["spans"]["chat"] == 9
+    assert report["runs"] == totals_of(metrics, "otel_callbacks.runs", "langchain.run_type")
+    assert report["tokens"] == tokens
+    assert sum(report["spans"].values()) == len(spans_of(report["files"]["traces"]))
 
 
-def test_content_stays_out_by_default(sent):
+def test_content_stays_out_by_default(report):
     """No prompt, answer or tool error is in the files."""
-    written = "".join(Path(path).read_text() for path in sent["files"].values())
+    text = "".join(Path(path).read_text() for path in report["files"].values())
 
     for secret in ("refund the shipping", "refund desk is offline", "return unused items"):
-        assert secret not in written
+        assert secret not in text
 
 
 def test_detail_adds_and_hides_runs(demo):
@@ -358,10 +358,7 @@ def test_rounds_go_on_for_a_while(tmp_path, capsys):
     """With `--for` and `--rate` all programs run once per round, and the figures cover all rounds."""
     assert main(["demo", "--json", "--out", str(tmp_path), "--for", "1s", "--rate", "3"]) == 0
     report = json.loads(capsys.readouterr().out)
-    written = [json.loads(line) for line in (tmp_path / "traces.jsonl").read_text().splitlines()]
-    names = [
-        span["name"] for line in written for r in line["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]
-    ]
+    names = [span["name"] for span in spans_of(tmp_path / "traces.jsonl")]
     assert names.count("invoke_agent support_agent") == 3
     assert len(names) == sum(report["spans"].values())
 

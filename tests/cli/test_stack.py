@@ -150,11 +150,11 @@ def test_copying_again_keeps_the_users_settings(folder):
 def test_export_writes_boards_and_rules(tmp_path, capsys):
     """Export writes and lists four boards and two files of rules."""
     assert run(dashboards, "export", str(tmp_path / "out"), "--json") == 0
-    written = {
+    paths = {
         Path(path).relative_to(tmp_path / "out").as_posix() for path in json.loads(capsys.readouterr().out)["files"]
     }
     boards = {f"otel-callbacks-{name}.json" for name in ("overview", "agents", "cost", "health")}
-    assert written == boards | {"rules/recording.yml", "rules/alerts.yml"}
+    assert paths == boards | {"rules/recording.yml", "rules/alerts.yml"}
     assert json.loads((tmp_path / "out/otel-callbacks-cost.json").read_text())["uid"] == "otel-callbacks-cost"
 
 

@@ -165,8 +165,8 @@ document.title = [background, contrasts.length, Math.min(...contrasts).toFixed(2
 def test_text_is_readable_in_light_and_dark(out, scheme, background):
     """Every text has at least WCAG's contrast of 4.5, in the scheme that the system prefers."""
     dom = rendered(probed(out, CONTRAST), "--dump-dom", f"--blink-settings=preferredColorScheme={scheme}")
-    shown, texts, contrast = re.findall("<title>(.*)</title>", dom)[0].split("|")
-    assert shown == background
+    colour, texts, contrast = re.findall("<title>(.*)</title>", dom)[0].split("|")
+    assert colour == background
     assert int(texts) > 20
     assert float(contrast) >= 4.5
 

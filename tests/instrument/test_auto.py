@@ -120,13 +120,13 @@ def _opentelemetry_instrument(tmp_path: Path, *arguments: str) -> tuple[str, str
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: otel-callbacks\nVersion: 0\n")
     (info / "entry_points.txt").write_text(f"[{table[1]}]\n{table[2]}".replace('"', ""))
     (tmp_path / "app.py").write_text(textwrap.dedent(APP))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     command = Path(sys.executable).parent / "opentelemetry-instrument"
     # Providers and exporters are the program's here: without opentelemetry-distro the command sets none.
     process = subprocess.run(
         [command, sys.executable, "app.py", *arguments],
         cwd=tmp_path,
-        env={**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "OTEL_PYTHON_CONFIGURATOR": "none"},
+        env={**others, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "OTEL_PYTHON_CONFIGURATOR": "none"},
         capture_output=True,
         text=True,
         check=False,

@@ -142,7 +142,7 @@ def instrumentor():
         class Other(base):
             initialised = 0
 
-            def __init__(self, option="given"):
+            def __init__(self, option="default"):
                 type(self).initialised += 1
 
             def instrumentation_dependencies(self):

@@ -39,12 +39,12 @@ START = """
 
 def program(*parts: str, **variables: str) -> subprocess.Popen[str]:
     """Start a Python program in a process without our variables."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     # The SDK waits longer for its back ends than any of these tests does.
     hour = {"OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_EXPORTER_OTLP_TIMEOUT": "3600"}
     return subprocess.Popen(
         [sys.executable, "-c", "".join(map(textwrap.dedent, (START, *parts)))],
-        env={**kept, "PYTHONPATH": str(ROOT), **hour, **variables},
+        env={**others, "PYTHONPATH": str(ROOT), **hour, **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -137,7 +137,7 @@ def plugins(monkeypatch, tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "".join(f"[opentelemetry_{group}]\nplugged = plugged:{made}\n" for group, made in GROUPS.items())
+        "".join(f"[opentelemetry_{group}]\nplugged = plugged:{name}\n" for group, name in GROUPS.items())
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield lambda: sys.modules["plugged"]
@@ -158,17 +158,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-made = {}
+instances = {}
 
 class Spans(InMemorySpanExporter):
     def __init__(self):
         super().__init__()
-        made["spans"] = self
+        instances["spans"] = self
 
 class Reader(InMemoryMetricReader):
     def __init__(self):
         super().__init__()
-        made["reader"] = self
+        instances["reader"] = self
 
 class Ids(RandomIdGenerator):
     def generate_trace_id(self):
@@ -187,10 +187,10 @@ def test_registrations_of_other_packages_can_be_named(setup, monkeypatch, plugin
     monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
     assert use(setup()) is True
-    made = plugins().made
-    trace_ids = [span.context.trace_id for span in made["spans"].get_finished_spans()]
+    instances = plugins().instances
+    trace_ids = [span.context.trace_id for span in instances["spans"].get_finished_spans()]
     assert trace_ids == ([42] if argument == "always" else [])
-    assert made["reader"].get_metrics_data() is not None
+    assert instances["reader"].get_metrics_data() is not None
 
 
 def test_unknown_names_are_reported_with_the_installed_ones(setup, monkeypatch, caplog):
@@ -346,12 +346,12 @@ def test_files_hold_all_signals(setup, tmp_path):
     pytest.importorskip("opentelemetry.exporter.otlp.json.file")
     telemetry = setup("support-bot", files=tmp_path / "traces")
     assert use(telemetry) is True
-    written = {path.name: path.read_text() for path in (tmp_path / "traces").iterdir()}
-    assert sorted(written) == ["logs.jsonl", "metrics.jsonl", "traces.jsonl"]
-    (spans,) = map(json.loads, written["traces.jsonl"].splitlines())
+    files = {path.name: path.read_text() for path in (tmp_path / "traces").iterdir()}
+    assert sorted(files) == ["logs.jsonl", "metrics.jsonl", "traces.jsonl"]
+    (spans,) = map(json.loads, files["traces.jsonl"].splitlines())
     (span,) = spans["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert span["name"] == "chat"
-    assert all("support-bot" in text for text in written.values())
+    assert all("support-bot" in text for text in files.values())
 
 
 def test_missing_files_extra_leaves_nothing_set_up(setup, monkeypatch, tmp_path):

@@ -36,7 +36,7 @@ class DemoResult(NamedTuple):
 
     @property
     def files(self) -> dict[str, str]:
-        """The written files by signal."""
+        """Paths of the files by signal."""
         return {path.name.partition(".")[0]: str(path) for path in sorted(self.folder.glob("*.jsonl"))}
 
     @property
