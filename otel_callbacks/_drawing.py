@@ -195,14 +195,15 @@ def _walk(lines: Mapping[int, Line], glyphs: Glyphs) -> Iterator[tuple[str, Line
     children: defaultdict[int | None, list[Line]] = defaultdict(list)
     for line in sorted(lines.values(), key=lambda line: line.start_s):
         children[line.parent_id if line.parent_id in lines else None].append(line)
-    waiting = [("", "", root) for root in reversed(children[None])]
-    while waiting:
-        branch, indent, line = waiting.pop()
+    # A stack, because trees can be deeper than Python's recursion limit.
+    pending = [("", "", root) for root in reversed(children[None])]
+    while pending:
+        branch, indent, line = pending.pop()
         yield branch, line
         below = [(indent + glyphs.child, indent + glyphs.passing, child) for child in children[line.span_id]]
         if below:
             below[-1] = (indent + glyphs.last_child, indent + glyphs.blank, below[-1][2])
-        waiting.extend(reversed(below))
+        pending.extend(reversed(below))
 
 
 def _figures(line: Line, arrow: str) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ class Config:
     """Above this many open runs, the oldest leaves are closed as abandoned."""
 
     filter: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
-    """Called for each run: False hides it. It has no span, and its children move up to the next visible run. Root runs
-    are never hidden."""
+    """Called for each run: False hides it, so that it has no span and its children move up to the next visible run.
+    Root runs are never hidden."""
 
     def __post_init__(self) -> None:
         for name, requirement in _CHOICES.items():

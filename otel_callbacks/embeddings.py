@@ -101,7 +101,7 @@ def _namespace(kind: Any) -> dict[str, Any]:
     return {
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
-        "__slots__": (),
+        "__slots__": (),  # with another layout, Python would not let an object change its class
         "__copy__": lambda self: _traced(copy.copy(_untraced(self)), _destination(self)),
         "__deepcopy__": lambda self, memo=None: _traced(copy.deepcopy(_untraced(self), memo), _destination(self)),
         "__reduce_ex__": lambda self, _: (_unpickled, (_untraced(self), *_pickled(_destination(self)))),

@@ -163,6 +163,7 @@ def _check(console: object, endpoint: str | None, protocol: str | None) -> None:
 
 def _missing_signals() -> list[Signal]:
     """Return the signals for which the application has set no provider; warn about the others."""
+    # OpenTelemetry answers with a proxy until a provider is set; not all of the proxy classes are public.
     present = {
         signal: not type(kind.current()).__name__.lstrip("_").startswith("Proxy") for signal, kind in _KINDS.items()
     }

@@ -37,7 +37,7 @@ class PerProcess:
 
     def export(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
         """Export with this process's exporter."""
-        self.refused += 1
+        self.refused += 1  # before the export, so that one that raises counts as refused
         result = self._own().export(batch, *args, **kwargs)
         if result.name == "SUCCESS":
             self.refused -= 1

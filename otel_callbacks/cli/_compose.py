@@ -103,6 +103,7 @@ class Compose:
 def is_taken(port: int) -> bool:
     """Tell whether something on this machine already listens on a port."""
     with socket.socket() as probe:
+        # Without it a port that was released a moment ago still counts as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detail", choices=get_args(Detail), help="which runs get a span")
     parser.add_argument("--capture", choices=get_args(Capture), help="where prompts and answers go (default: nowhere)")
     parser.add_argument(
-        "--for", type=_seconds, default=0.0, dest="duration", metavar="TIME", help="go on for 60s or 5m"
+        "--for",
+        type=_seconds,
+        default=0.0,
+        dest="duration",
+        metavar="TIME",
+        help="keep running, such as for 60s or 5m",
     )
     parser.add_argument(
         "--rate", type=_rate, default=0.5, metavar="N", help="rounds per second with --for (default: 0.5)"

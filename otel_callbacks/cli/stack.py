@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _up(compose: Compose, _: argparse.Namespace) -> int:
     ports = compose.ports()
-    if not compose.containers():
+    if not compose.containers():  # else the stack itself may hold the ports
         _need_free(list(ports.values()))
     if not compose.run("up", "--detach", "--wait"):
         compose.run("logs", "--tail", "8", *_unhealthy(compose))

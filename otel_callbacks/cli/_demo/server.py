@@ -33,7 +33,7 @@ _ERRORS: Final = {
 def serve() -> Iterator[str]:
     """Run the server on a free port and yield its address, such as ``http://127.0.0.1:40123``, until the block ends."""
     with _Server((HOST, 0), _Handler) as server:
-        # Polled often, because the poll is also how long stopping takes.
+        # Polled often, because stopping takes as long as one poll.
         threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-model-server", daemon=True).start()
         try:
             yield f"http://{HOST}:{server.server_address[1]}"

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         traffic = _Traffic(models, providers, truth, destinations)
         results = traffic.run(config, Pace(args.rate, args.duration), is_quiet=args.json)
         batch, refused = traffic.sent, traffic.refused
-    folder = Path(next(iter(destinations)))
+    folder = Path(next(iter(destinations)))  # the first destination is always the folder
     result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
     print(json.dumps(as_json(result), indent=2) if args.json else as_text(result))
     if len(results) < len(PROGRAMS):

@@ -62,7 +62,7 @@ def findings(args: argparse.Namespace) -> Iterator[Finding]:
 def _address(signal: Signal, base: str | None, protocol: Protocol) -> str:
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
     if own and not base:
-        return own
+        return own  # the specification appends no path to a signal's own address
     base = base or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ADDRESSES[protocol]
     return http_address(base, signal) if protocol == "http/protobuf" else base
 

@@ -32,7 +32,7 @@ class Durations:
         for bucket, count in sorted(self._buckets.items()):
             remaining -= count
             if remaining <= 0:
-                return math.exp((bucket - 0.5) * _GROWTH)
+                return math.exp((bucket - 0.5) * _GROWTH)  # the middle of the bucket
         return None
 
 
