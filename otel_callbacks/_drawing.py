@@ -171,7 +171,8 @@ def _draw(entries: list[tuple[str, Line]], style: Style) -> str:
     figures, label_width = _layout(
         labels, [_figures(line, glyphs.arrow) for _, line in entries], style.width - len(_MARGIN)
     )
-    margins = [_clock(entries[0][1].start_s)] + [_MARGIN] * (len(entries) - 1)
+    start = time.strftime("%H:%M:%S ", time.localtime(entries[0][1].start_s))
+    margins = [start] + [_MARGIN] * (len(entries) - 1)
     return "".join(
         _paint(margin, _DIM, style)
         + _paint((_fit(label, label_width, glyphs.cut) + cells).rstrip(), _colour(line), style)
@@ -228,10 +229,6 @@ def _tokens(line: Line, arrow: str) -> str:
         return ""
     counts = ["?" if count is None else str(count) for count in (line.input_tokens, line.output_tokens)]
     return f"{arrow.join(counts)} tok"
-
-
-def _clock(epoch_s: float) -> str:
-    return time.strftime("%H:%M:%S ", time.localtime(epoch_s))
 
 
 def _columns(text: str) -> int:

@@ -211,7 +211,9 @@ def _end(call: _OpenCall | None, *, result: Any = None, error: BaseException | N
     _embedding.set(False)
     destination, span, attributes = call.destination, call.span, call.attributes
     try:
-        _restore(call.before, call.context)
+        # Without a token, which fails where a framework continues in another context.
+        if context_api.get_current() is call.context:
+            context_api.attach(call.before)
         size = _dimension(result) if error is None else None
         if size:
             span.set_attribute(semconv.EMBEDDINGS_DIMENSION, size)
@@ -222,12 +224,6 @@ def _end(call: _OpenCall | None, *, result: Any = None, error: BaseException | N
         destination.failed("embeddings", failure)
     finally:
         span.end()
-
-
-def _restore(before: Context, ours: Context) -> None:
-    """Restore the context without a token, which fails where a framework continues in another context."""
-    if context_api.get_current() is ours:
-        context_api.attach(before)
 
 
 def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:

@@ -104,10 +104,7 @@ def _other_instrumentations() -> Iterator[str]:
             continue
         instance = kind.__new__(kind)  # a singleton: this returns it without initialising it again
         if instance.is_instrumented_by_opentelemetry and any(
-            map(_is_langchain, instance.instrumentation_dependencies())
+            requirement.lower().startswith(("langchain", "langgraph"))
+            for requirement in instance.instrumentation_dependencies()
         ):
             yield f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _is_langchain(requirement: str) -> bool:
-    return requirement.lower().startswith(("langchain", "langgraph"))

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_callbacks import files as file_exporters
 from otel_callbacks._process.forks import after_fork_in_child
 from otel_callbacks._setup.exporters import (
+    DEFAULT_BATCHES,
     PROTOCOLS,
     PerProcess,
     Protocol,
@@ -40,13 +41,6 @@ logger = logging.getLogger("otel_callbacks")
 
 _T = TypeVar("_T")
 _DEFAULT_INTERVAL_MS: Final = 60_000
-_DEFAULT_BATCHES: Final = {
-    "max_queue_size": 2048,
-    "schedule_delay_millis": 5000,
-    "max_export_batch_size": 512,
-    "export_timeout_millis": 30_000,
-}
-"""How batches leave if the SDK rejects the values of its variables."""
 
 
 class Telemetry:
@@ -245,7 +239,7 @@ def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider
 
 def _batch(processor: Callable[..., _T], exporter: Any, variables: str) -> _T:
     make = partial(processor, exporter)
-    return _unless_refused(make, variables, lambda: make(**_DEFAULT_BATCHES))
+    return _unless_refused(make, variables, lambda: make(**DEFAULT_BATCHES))
 
 
 def _unless_refused(make: Callable[[], _T], variables: str, make_default: Callable[[], _T]) -> _T:

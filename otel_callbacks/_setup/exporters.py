@@ -18,6 +18,14 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 DEFAULT_ADDRESSES: Final = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
 """Where OTLP goes by default."""
 
+DEFAULT_BATCHES: Final = {
+    "max_queue_size": 2048,
+    "schedule_delay_millis": 5000,
+    "max_export_batch_size": 512,
+    "export_timeout_millis": 30_000,
+}
+"""The SDK's defaults for its batch processors, by argument; used if it rejects the values of its variables."""
+
 _OTLP_NAMES: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 """Names under which the OTLP packages register their exporters."""
 _PROBE_S: Final = 0.2

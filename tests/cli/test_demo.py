@@ -364,7 +364,7 @@ def test_rounds_go_on_for_a_while(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--for", "soon"), ("--rate", "0"), ("--rate", "many"), ("--rate", "99")]
+    ("option", "value"), [("--for", "soon"), ("--for", "2h"), ("--rate", "0"), ("--rate", "many"), ("--rate", "99")]
 )
 def test_invalid_pace_is_wrong_use(capsys, option, value):
     """An invalid pace costs exit code 2 and a message with the value."""

@@ -7,11 +7,12 @@ from urllib.parse import unquote
 
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
+from otel_callbacks._setup.exporters import DEFAULT_BATCHES
 from otel_callbacks._setup.sampling import sampler_name
 from otel_callbacks.cli._doctor.findings import Finding
 
 _QUEUE, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
-_DEFAULTS: Final = {_QUEUE: 2048, _BATCH: 512}
+_DEFAULTS: Final = {_QUEUE: DEFAULT_BATCHES["max_queue_size"], _BATCH: DEFAULT_BATCHES["max_export_batch_size"]}
 _BATCHES_IN_A_QUEUE: Final = 4
 """One batch is being sent, one waits for it, and twice as much is for a burst."""
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")

@@ -22,6 +22,14 @@ def _rows(report: Report, subjects: Sequence[str]) -> Iterator[tuple[str, str, G
             yield kind, name, groups[name]
 
 
+def _tables(report: Report, subjects: Sequence[str]) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the table of each kind that has rows, its heading first."""
+    for kind in subjects:
+        rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
+        if rows:
+            yield [(kind, *_COLUMNS), *rows]
+
+
 def _texts(group: Group) -> tuple[str, ...]:
     times = [group.durations.percentile(share) for share in _PERCENTILES]
     return (
@@ -38,10 +46,8 @@ def _texts(group: Group) -> tuple[str, ...]:
 def as_text(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:
     """Return tables for a terminal."""
     lines: list[str] = []
-    for kind in subjects:
-        rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
-        if rows:
-            lines += [*aligned([(kind, *_COLUMNS), *rows]), ""]
+    for table in _tables(report, subjects):
+        lines += [*aligned(table), ""]
     lines += [*_closing(report), *skipped_note(skipped), *(f"limit exceeded: {excess}" for excess in excesses)]
     return "\n".join(lines)
 
@@ -49,11 +55,9 @@ def as_text(report: Report, subjects: Sequence[str], skipped: int, excesses: Seq
 def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:
     """Return the same as Markdown."""
     lines: list[str] = []
-    for kind in subjects:
-        rows = [(name, *_texts(group)) for _, name, group in _rows(report, [kind])]
-        if rows:
-            table = [(kind, *_COLUMNS), ("---",) * (len(_COLUMNS) + 1), *rows]
-            lines += [*(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table), ""]
+    for heading, *rows in _tables(report, subjects):
+        table = [heading, ("---",) * len(heading), *rows]
+        lines += [*(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table), ""]
     lines += [f"- {line.strip()}" for line in (*_closing(report), *skipped_note(skipped), *excesses)]
     return "\n".join(lines)
 
