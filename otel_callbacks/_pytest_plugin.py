@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def otel_spans() -> "Iterator[OtelSpans]":
-    """What the test's runs record, once ``otel_spans.handler`` is attached; see `otel_callbacks.testing.OtelSpans`."""
+    """Record the test's runs: attach ``otel_spans.handler`` to them. See `otel_callbacks.testing.OtelSpans`."""
     from otel_callbacks.testing import OtelSpans
 
     spans = OtelSpans()
