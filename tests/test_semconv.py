@@ -28,7 +28,7 @@ IN_A_NAMESPACE = re.compile(
 NOT_EMITTED = {
     "_langchain/graph_handler.py": {"langgraph.callbacks"},  # a module of LangGraph
     "_mapping/chain.py": {"langgraph.types"},  # a module of LangGraph
-    "_runs/run.py": {"otel_callbacks.run"},  # a key in OpenTelemetry's context
+    "_runs/table.py": {"otel_callbacks.run"},  # a key in OpenTelemetry's context
     "_runs/start.py": {"otel_callbacks.resume"},  # a key in the metadata of a run
     "control.py": {"otel_callbacks.block"},  # a context variable
     "embeddings.py": {"otel_callbacks.embedding"},  # a context variable
@@ -36,7 +36,6 @@ NOT_EMITTED = {
 """Strings that look like emitted names, by module. Environment variables, the logger's name, the tracer's scope and
 entry points have no dot and do not."""
 READ_ELSEWHERE = {
-    "CONVENTION_PREFIXES",  # `_content/capture.py` still spells them out
     "DEFAULT_DIALECT",  # dashboards/queries.py
 }
 

@@ -24,7 +24,6 @@ Failed = Callable[[str, BaseException], None]
 
 _ON_SPAN = frozenset({"span_only", "span_and_event"})
 _IN_EVENT = frozenset({"event_only", "span_and_event"})
-_EVENT_KEYS = ("gen_ai.", "server.", "error.", "openai.")
 
 
 class ContentCapture:
@@ -125,7 +124,7 @@ class RunContent:
                 key: value
                 for mapping in (*attributes, self._structures)
                 for key, value in mapping.items()
-                if key.startswith(_EVENT_KEYS)
+                if key.startswith(semconv.CONVENTION_PREFIXES)
             }
             log_events.emit(self._capture.logger_provider, semconv.EVENT_INFERENCE_DETAILS, body, context)
 

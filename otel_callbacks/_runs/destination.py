@@ -1,7 +1,6 @@
 """Where runs go: the tracer, the table and the instruments of a pair of providers, shared by all handlers on them."""
 
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from opentelemetry import metrics, trace
 
 from otel_callbacks import semconv
 from otel_callbacks._metrics.instruments import Instruments
+from otel_callbacks._process.forks import after_fork_in_child
 from otel_callbacks._runs.run import OpenRun
 from otel_callbacks._runs.table import RunTable, table_of
 from otel_callbacks._version import SCOPE, __version__
@@ -116,5 +116,4 @@ def _renew_lock() -> None:
     _opening = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+after_fork_in_child(_renew_lock)

@@ -3,13 +3,13 @@
 So a graph may go on under another handler object than the one it paused under.
 """
 
-import os
 import threading
 from collections import OrderedDict
 
 from opentelemetry.trace import SpanContext
 
 from otel_callbacks import semconv
+from otel_callbacks._process.forks import after_fork_in_child
 
 RESUME_LINK = {semconv.LINK_KIND: "resume"}
 """Attributes of the link from a run that goes on to where it had paused."""
@@ -38,5 +38,4 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+after_fork_in_child(_renew_lock)

@@ -1,6 +1,5 @@
 """All open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
 
-import os
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry.context import create_key
 from opentelemetry.trace import SpanContext, TracerProvider
 
+from otel_callbacks._process.forks import after_fork_in_child
 from otel_callbacks._runs.run import OpenRun
 
 if TYPE_CHECKING:
@@ -120,5 +120,4 @@ def _renew_tables() -> None:
         table.renew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_tables)
+after_fork_in_child(_renew_tables)
