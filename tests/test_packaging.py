@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from otel_callbacks._version import __version__
 
@@ -214,3 +215,26 @@ def test_constraints_are_exact_versions(path):
 
     assert lines
     assert [line for line in lines if not exact.fullmatch(line)] == []
+
+
+def test_workflow_calls_the_gate_and_nothing_else():
+    """The hosted run is a checkout and `.ci/run`, so whatever it finds can be found anywhere."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    [job] = workflow["jobs"].values()
+    checkout, gate = job["steps"]
+
+    assert re.fullmatch(r"actions/checkout@v\d+", checkout["uses"])
+    assert gate == {"run": ".ci/run"}
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_pre_commit_runs_what_make_lint_runs():
+    """The hooks are the commands of `make lint`, in the same environment and the same order."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    [local] = config["repos"]
+    [recipe] = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert local["repo"] == "local"
+    assert [hook["entry"] for hook in local["hooks"]] == [
+        command.strip().replace("$(BIN)", ".venv/bin") for command in recipe.splitlines()
+    ]
