@@ -23,8 +23,9 @@ $(READY): pyproject.toml constraints/newest.txt scripts/environment.py
 demo: $(READY) ## run a traced demo program: no key, no Docker, no network; options in DEMO_ARGS
 	$(BIN)/otel-callbacks demo $(DEMO_ARGS)
 
-test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS, such as "-n 0 -x tests/cli"
+	@echo 'Running the tests; all of them take about 4 minutes on 2 cores.'
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 lint: $(READY) ## ruff, formatting, mypy
 	$(BIN)/ruff check
