@@ -13,7 +13,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable
 
 from benchmarks import programs
-from benchmarks.modes import BASE, OPTIONS, OURS
+from benchmarks.modes import BASE, OURS
 
 Handlers = list[BaseCallbackHandler]
 Program = Callable[[], object]
@@ -134,7 +134,7 @@ _CAPTURED = {"capture": "span_only"}
 _NO_BOUND = {"max_open_runs": 100_000}
 _LCEL = _invoke(programs.lcel, _QUESTION)
 _WITH_FLOOR = (*BASE, "floor")
-_WITH_OPTIONS = tuple(mode for mode in OURS if mode not in {"ours", "ours-chunks"})
+_WITH_OPTIONS = tuple(mode for mode in OURS if mode != "ours")
 
 
 def _prompt(size: int) -> Build:
@@ -149,15 +149,13 @@ def _messages(number: int) -> Build:
     return _invoke(programs.OfflineChat, [HumanMessage(programs.text_of(100))] * number)
 
 
-_SCENARIOS: Mapping[str, Scenario] = {
+SCENARIOS: Mapping[str, Scenario] = {
     "lcel": Scenario("LCEL chain, 5 runs", _LCEL, 20, modes=(*BASE, "floor", "floor-all", *_WITH_OPTIONS)),
     "agent": Scenario(
         "create_agent, 3 tool calls, 15 runs", _invoke(programs.agent, _MESSAGES), 6,
         modes=(*BASE, "floor", "floor-all", *_WITH_OPTIONS),
     ),
-    "stream": Scenario(
-        "streamed token", _stream(520), 2, "token", _stream(20), modes=(*BASE, "ours-chunks")
-    ),
+    "stream": Scenario("streamed token", _stream(520), 2, "token", _stream(20)),
     "astream": Scenario("streamed token, async", _astream(520), 2, "token", _astream(20)),
     "async-200": Scenario("200 concurrent ainvoke", _concurrent, 1),
     "threads-16": Scenario("16 threads", _threads, 1),
@@ -194,5 +192,4 @@ _SCENARIOS: Mapping[str, Scenario] = {
         for n in (10, 100, 1000, 10_000)
     },
 }  # fmt: skip
-SCENARIOS = {name: scenario for name, scenario in _SCENARIOS.items() if OPTIONS.issuperset(scenario.options)}
 """By name, in the order of the tables."""
