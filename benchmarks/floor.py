@@ -16,6 +16,15 @@ Call = Callable[[list[tuple[trace.Span, Context]]], object]
 """A call to OpenTelemetry, given the spans of this run of the program so far, each with a context that holds it."""
 
 
+def _hook(name: str, opened: int) -> Any:
+    """Make a callback; `opened`: by how many open runs there are more after it."""
+
+    def hook(floor: "Floor", *arguments: Any, **named: Any) -> None:
+        floor.event(name, opened, arguments, named)
+
+    return hook
+
+
 class Floor(BaseCallbackHandler):
     """Repeats the calls to OpenTelemetry that this package's handler made, event by event, and does nothing else.
 
@@ -33,7 +42,8 @@ class Floor(BaseCallbackHandler):
         self._next = 0
         self._spans: list[tuple[trace.Span, Context]] = []
 
-    def _event(self, hook: str, opened: int, arguments: Any, named: dict[str, Any]) -> None:
+    def event(self, hook: str, opened: int, arguments: Any, named: dict[str, Any]) -> None:
+        """Learn an event the first time, and repeat its calls to OpenTelemetry from then on."""
         events = self._tape.events
         if self._learning is not None:
             events.append([])
@@ -49,29 +59,14 @@ class Floor(BaseCallbackHandler):
             self._next = 0
             self._spans.clear()
 
-    def on_chain_start(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_chain_start", 1, arguments, named)
-
-    def on_chat_model_start(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_chat_model_start", 1, arguments, named)
-
-    def on_tool_start(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_tool_start", 1, arguments, named)
-
-    def on_chain_end(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_chain_end", -1, arguments, named)
-
-    def on_llm_end(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_llm_end", -1, arguments, named)
-
-    def on_tool_end(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_tool_end", -1, arguments, named)
-
-    def on_chain_error(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_chain_error", -1, arguments, named)
-
-    def on_llm_error(self, *arguments: Any, **named: Any) -> None:
-        self._event("on_llm_error", -1, arguments, named)
+    on_chain_start = _hook("on_chain_start", 1)
+    on_chat_model_start = _hook("on_chat_model_start", 1)
+    on_tool_start = _hook("on_tool_start", 1)
+    on_chain_end = _hook("on_chain_end", -1)
+    on_llm_end = _hook("on_llm_end", -1)
+    on_tool_end = _hook("on_tool_end", -1)
+    on_chain_error = _hook("on_chain_error", -1)
+    on_llm_error = _hook("on_llm_error", -1)
 
 
 class _Tape(trace.TracerProvider):
