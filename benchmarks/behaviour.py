@@ -11,15 +11,14 @@ from contextlib import suppress
 from typing import Any, TypedDict
 
 from langchain_core.caches import InMemoryCache
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from benchmarks.modes import open_mode
-from benchmarks.programs import OfflineChat
+from benchmarks.programs import OfflineChat, SilentChat
 from benchmarks.telemetry import Drop, Telemetry
 
 _INPUT_TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
@@ -64,17 +63,6 @@ class Tracer:
 
 class _State(TypedDict):
     approved: bool
-
-
-class _Slow(OfflineChat):
-    async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-
-class _Answer(OfflineChat):
-    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage("ok"))])
 
 
 class _Unprintable:
@@ -148,7 +136,7 @@ def _cancelled_call(name: str) -> bool:
     tracer = Tracer(name)
 
     async def cancel() -> None:
-        task = asyncio.create_task(_Slow().ainvoke("x", tracer.config))
+        task = asyncio.create_task(SilentChat().ainvoke("x", tracer.config))
         await asyncio.sleep(0.2)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -297,8 +285,8 @@ def _picture(name: str) -> bool:
 def _unprintable_value(name: str) -> bool:
     """A value that cannot be turned into text costs no span, content on."""
     tracer = Tracer(name, capture=True)
-    chain: Runnable[Any, Any] = RunnableLambda(lambda _: "x") | _Answer()
-    answered = chain.invoke(_Unprintable(), tracer.config).content == "ok"
+    chain: Runnable[Any, Any] = RunnableLambda(lambda _: "x") | OfflineChat()
+    answered = chain.invoke(_Unprintable(), tracer.config).content == "It is sunny."
     spans = tracer.spans()
     return answered and len(spans) > 1 and any(span.parent is None for span in spans)
 

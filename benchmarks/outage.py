@@ -15,9 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from statistics import quantiles
-from typing import Any, TypedDict
-
-from langchain_core.runnables import Runnable
+from typing import TypedDict
 
 from benchmarks import programs
 from benchmarks.modes import open_mode
@@ -33,19 +31,9 @@ class _State(TypedDict):
     count: int
 
 
-def _waiting_graph() -> Runnable[Any, Any]:
-    from langgraph.graph import StateGraph
-
-    async def step(state: _State) -> dict[str, int]:
-        await asyncio.sleep(0.001)
-        return {"count": state["count"] + 1}
-
-    builder = StateGraph(_State)
-    for number in range(3):
-        builder.add_node(f"step_{number}", step)
-    for before, after in (("__start__", "step_0"), ("step_0", "step_1"), ("step_1", "step_2"), ("step_2", "__end__")):
-        builder.add_edge(before, after)
-    return builder.compile()
+async def _wait(state: _State) -> dict[str, int]:
+    await asyncio.sleep(0.001)
+    return {"count": state["count"] + 1}
 
 
 def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
@@ -53,7 +41,7 @@ def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
     telemetry = Telemetry(Drop())
     mode = open_mode(mode_name, telemetry, {})
     mode.activate(True)
-    graph = _waiting_graph()
+    graph = programs.graph(3, _State, _wait)
     late: list[float] = []
 
     async def watch() -> None:

@@ -1,6 +1,7 @@
 """The LangChain programs that are measured: real chains, agents and graphs around a model that answers at once."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypedDict
 
 from langchain_core.language_models import BaseChatModel
@@ -12,7 +13,6 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool, tool
 
 _MODEL = "gpt-4o-mini"
-_METADATA = {"model_name": f"{_MODEL}-2024-07-18", "finish_reason": "stop"}
 _USAGE: Any = {"input_tokens": 120, "output_tokens": 30, "total_tokens": 150}
 _TOOL_TURNS = 3
 
@@ -23,6 +23,7 @@ class OfflineChat(BaseChatModel):
     With tools it calls one of them in each of three turns and then answers, whatever runs beside it.
     """
 
+    model: str = _MODEL
     tokens: int = 0
     """Number of chunks a streamed answer has."""
     fails: bool = False
@@ -35,13 +36,17 @@ class OfflineChat(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model_name": _MODEL, "temperature": 0.2}
+        return {"model_name": self.model, "temperature": 0.2}
 
     def _get_ls_params(self, stop: list[str] | None = None, **_: Any) -> Any:
         return {
-            "ls_provider": "openai", "ls_model_name": _MODEL, "ls_model_type": "chat", "ls_temperature": 0.2,
+            "ls_provider": "openai", "ls_model_name": self.model, "ls_model_type": "chat", "ls_temperature": 0.2,
             **({"ls_stop": stop} if stop else {}),
         }  # fmt: skip
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        return {"model_name": f"{self.model}-2024-07-18", "finish_reason": "stop"}
 
     def bind_tools(self, tools: Any, **_: Any) -> Any:
         """Have the model call tools."""
@@ -50,7 +55,7 @@ class OfflineChat(BaseChatModel):
     def _answer(self, messages: list[BaseMessage]) -> ChatResult:
         if self.fails:
             raise ConnectionError("no answer")
-        message = AIMessage("It is sunny.", usage_metadata=_USAGE, response_metadata=_METADATA, id="chatcmpl-1")
+        message = AIMessage("It is sunny.", usage_metadata=_USAGE, response_metadata=self._metadata, id="chatcmpl-1")
         turn = sum(isinstance(known, ToolMessage) for known in messages)
         if self.calls_tools and turn < _TOOL_TURNS:
             call = ToolCall(name="weather", args={"city": "Oslo"}, id=f"call_{turn}", type="tool_call")
@@ -67,7 +72,7 @@ class OfflineChat(BaseChatModel):
         for _ in range(self.tokens):
             yield ChatGenerationChunk(message=AIMessageChunk(content="word ", id="chatcmpl-1"))
         yield ChatGenerationChunk(
-            message=AIMessageChunk(content="", usage_metadata=_USAGE, response_metadata=_METADATA, id="chatcmpl-1")
+            message=AIMessageChunk(content="", usage_metadata=_USAGE, response_metadata=self._metadata, id="chatcmpl-1")
         )
 
 
@@ -81,16 +86,19 @@ class StreamingChat(OfflineChat):
             yield chunk
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        *_: Any,
-        run_manager: Any = None,
-        **__: Any,
+        self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any
     ) -> AsyncIterator[Any]:
         for chunk in self._chunks():
             if run_manager is not None:
                 await run_manager.on_llm_new_token(str(chunk.message.content), chunk=chunk)
             yield chunk
+
+
+class SilentChat(OfflineChat):
+    """A model that never answers asynchronous calls."""
+
+    async def _agenerate(self, *_: Any, **__: Any) -> Any:
+        return await asyncio.Event().wait()
 
 
 def shout(text: str) -> str:
@@ -124,20 +132,22 @@ class Count(TypedDict):
     count: int
 
 
-def graph(nodes: int = 20) -> Runnable[Any, Any]:
+def _step(state: Any) -> Count:
+    return {"count": state["count"] + 1}
+
+
+def graph(nodes: int = 20, state: type = Count, step: Callable[..., Any] = _step) -> Runnable[Any, Any]:
     """A LangGraph of so many nodes one after the other."""
     from langgraph.graph import StateGraph
 
-    def step(state: Count) -> Count:
-        return {"count": state["count"] + 1}
-
-    builder = StateGraph(Count)
-    for number in range(nodes):
-        builder.add_node(f"step_{number}", step)
+    builder: Any = StateGraph(state)
     names = [f"step_{number}" for number in range(nodes)]
+    for name in names:
+        builder.add_node(name, step)
     for before, after in zip(["__start__", *names], [*names, "__end__"], strict=True):
         builder.add_edge(before, after)
-    return builder.compile()
+    compiled: Runnable[Any, Any] = builder.compile()
+    return compiled
 
 
 def nested(depth: int = 50) -> Runnable[Any, Any]:

@@ -67,13 +67,6 @@ class Row(NamedTuple):
     resident_mib: float
 
 
-class Waiting(programs.OfflineChat):
-    """A model that never answers async calls."""
-
-    async def _agenerate(self, *_: Any, **__: Any) -> Any:
-        return await asyncio.Event().wait()
-
-
 MODEL = programs.OfflineChat()
 STREAMING = programs.StreamingChat(tokens=20)
 CHAIN = programs.lcel()
@@ -82,7 +75,8 @@ CAREFUL = programs.OfflineChat(fails=True).with_fallbacks([MODEL])
 PATIENT = programs.OfflineChat(fails=True).with_retry(stop_after_attempt=2, wait_exponential_jitter=False)
 AGENT = programs.agent()
 GRAPH = programs.graph(5)
-HANGING_CHAIN = programs.lcel(Waiting())
+SILENT = programs.SilentChat()
+SILENT_CHAIN = programs.lcel(SILENT)
 
 
 # What tasks do
@@ -127,7 +121,7 @@ async def forget(call: RunnableConfig) -> None:
 
 async def cancel(call: RunnableConfig) -> None:
     """A call in a task of its own that is cancelled, early or late."""
-    task = asyncio.ensure_future(random.choice([HANGING_CHAIN, AGENT]).ainvoke(QUESTION | {"messages": []}, call))  # noqa: S311
+    task = asyncio.ensure_future(random.choice([SILENT_CHAIN, AGENT]).ainvoke(QUESTION | {"messages": []}, call))  # noqa: S311
     for _ in range(random.randrange(40)):  # noqa: S311
         await asyncio.sleep(0)
     task.cancel()
@@ -138,7 +132,7 @@ async def cancel(call: RunnableConfig) -> None:
 async def time_out(call: RunnableConfig) -> None:
     """A bare model call that takes too long, in a task that goes on."""
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-        await asyncio.wait_for(Waiting().ainvoke("x", call), 0.001)
+        await asyncio.wait_for(SILENT.ainvoke("x", call), 0.001)
 
 
 # What threads do
@@ -311,13 +305,11 @@ def _own_objects() -> int:
 
 def _resident_mib() -> float:
     """Memory of this process now; where only a peak is known, that."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        import resource
-
-        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
     import resource
 
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
