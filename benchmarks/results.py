@@ -14,6 +14,8 @@ Blocks = Mapping[str, list[float]]
 """Label -> cost of one call in each round."""
 Row = dict[str, Any]
 _ENOUGH_FOR_QUARTILES = 4
+_LINE = 160
+"""Characters of a line in the files."""
 
 
 def row(found: Mapping[str, Any], blocks: Blocks, kind: str) -> Row:
@@ -78,7 +80,20 @@ def load(path: Path) -> dict[str, Any]:
 def save(path: Path, results: Mapping[str, Any]) -> None:
     """Write results for people and for `load`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rounded(results), indent=1) + "\n", encoding="utf-8")
+    path.write_text(as_json(rounded(results)) + "\n", encoding="utf-8")
+
+
+def as_json(value: Any, indent: str = "") -> str:
+    """Lay out JSON with one line for whatever fits into it, so that a changed figure is one changed line."""
+    line = json.dumps(value)
+    if len(indent + line) <= _LINE or not isinstance(value, (dict, list)):
+        return line
+    inner = indent + " "
+    if isinstance(value, list):
+        parts, (start, end) = [as_json(part, inner) for part in value], "[]"
+    else:
+        parts, (start, end) = [f"{json.dumps(key)}: {as_json(part, inner)}" for key, part in value.items()], "{}"
+    return f"{start}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"
 
 
 def rounded(value: Any) -> Any:

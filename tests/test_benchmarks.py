@@ -186,6 +186,18 @@ def test_baseline_holds_what_is_checked():
     assert {name: tuple(modes) for name, modes in baseline.items()} == dict(check.CHECKED)
 
 
+def test_results_keep_short_parts_on_one_line():
+    """A file of results says the same with one line per mode, and none that is too long to compare."""
+    mode = {"emitted": [3, 15, 4], "cpu": 9.191e-05, "instructions": 131800.0, "instructions ratio": 1.368}
+    scenarios = {f"scenario-{number}": {"units": 10, "modes": {"ours": mode}} for number in range(3)}
+
+    text = results.as_json({"scenarios": scenarios, "µs": [1, None]})
+
+    assert json.loads(text) == {"scenarios": scenarios, "µs": [1, None]}
+    assert len(text.splitlines()) == 8
+    assert all(len(line) <= 160 for line in text.splitlines())
+
+
 @pytest.mark.skipif(callgrind.missing() is not None, reason="counting instructions needs valgrind and a C compiler")
 def test_instructions_are_counted_between_marks(tmp_path, monkeypatch):
     """Ten times the work is about ten times the instructions, and what runs outside the marks does not count."""
