@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks import (
     callgrind,
     check,
-    comparison,
     environments,
     hotspots,
     other,
@@ -164,13 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environments.behaviour(chosen.names, BEHAVIOUR)
     elif chosen.command == "size":
         results.save(sizing.RESULTS, sizing.measure())
-        sizing.document()
+        report.fill(sizing.DOCUMENT, sizing.committed())
     elif chosen.command == "simulate":
         fates = simulate.fleet(chosen.endpoint, chosen.processes, chosen.rate, chosen.duration)
         print(json.dumps(simulate.as_json(fates), indent=2) if chosen.json else simulate.as_text(fates))
     else:
-        report.document(results.load(RESULTS))
-        comparison.document(results.load(BEHAVIOUR))
+        report.fill(report.PERFORMANCE, report.tables(results.load(RESULTS)))
+        report.fill(report.COMPARISON, {"behaviour": report.comparison(results.load(BEHAVIOUR))})
     return 0
 
 

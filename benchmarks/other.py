@@ -1,31 +1,60 @@
 """Everything that is not a cost per event: memory, import, what an application feels. Labels and numbers per mode."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 
-from benchmarks import imports, peers
+from benchmarks import peers
 from benchmarks.modes import OURS
 
 KINDS = ("refusing", "silent")
 """Collectors that are down: one that refuses connections, one that takes them and never answers."""
 
 
+_PROGRAM = """
+import sys
+from json import dumps
+from time import process_time
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from opentelemetry import _logs, context, metrics, trace
+before, started = set(sys.modules), process_time()
+{statement}
+print(dumps({{"ms": (process_time() - started) * 1000, "modules": len(set(sys.modules) - before)}}))
+"""
+_IMPORT = "from otel_callbacks import OTelCallbackHandler"
+
+
 def measure(mode: str) -> dict[str, float]:
     """All of it, each part in a process of its own; some minutes."""
-    found = _output("memory", mode) | loading(mode) | _output("outage", "lag", mode)
+    found = _output("memory", mode) | _imports(mode) | _output("outage", "lag", mode)
     for kind in KINDS:
         found |= _output("outage", "collector", mode, kind)
         found[f"s to exit, collector {kind}"] = exit_time(mode, kind)
     return found
 
 
-def loading(mode: str) -> dict[str, float]:
-    """What importing the mode's package costs; nothing for modes that have none."""
+def _imports(mode: str) -> dict[str, float]:
+    """What importing the mode's package costs; empty for modes that have none."""
     if mode in OURS:
-        return imports.measure()
-    return imports.measure(peers.PEERS[mode].statement) if mode in peers.PEERS else {}
+        return imports(_IMPORT)
+    return imports(peers.PEERS[mode].statement) if mode in peers.PEERS else {}
+
+
+def imports(statement: str, repetitions: int = 10) -> dict[str, float]:
+    """Measure what `statement` costs beside LangChain's callbacks and OpenTelemetry's API.
+
+    Returns:
+        CPU milliseconds (the least of `repetitions` processes, after one that compiled) and number of modules.
+    """
+    with tempfile.TemporaryDirectory() as compiled:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        command = [sys.executable, "-c", _PROGRAM.format(statement=statement)]
+        loads = [_json(command, environment) for _ in range(repetitions + 1)][1:]
+    return {"ms to import": min(load["ms"] for load in loads), "modules": loads[0]["modules"]}
 
 
 def exit_time(mode: str, kind: str) -> float:
@@ -35,6 +64,9 @@ def exit_time(mode: str, kind: str) -> float:
 
 
 def _output(module: str, *arguments: str) -> dict[str, float]:
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return _json([sys.executable, "-m", f"benchmarks.{module}", *arguments], stderr=subprocess.DEVNULL)
+
+
+def _json(command: list[str], environment: dict[str, str] | None = None, stderr: int | None = None) -> dict[str, float]:
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True)
     return dict(json.loads(done.stdout))

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.behaviour import PROBES
 from benchmarks.modes import OURS
 from benchmarks.scenarios import SCENARIOS
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+_DOCS = Path(__file__).parent.parent / "docs"
+PERFORMANCE = _DOCS / "performance.md"
+COMPARISON = _DOCS / "comparison.md"
 _PLACE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ROWS = [name for name, scenario in SCENARIOS.items() if scenario.curve is None]
 _CURVES = [name for name, scenario in SCENARIOS.items() if scenario.curve is not None]
@@ -26,6 +29,7 @@ _GOALS = {
     ("prompt-10k", "ours"): (1.5, 1.8),
 }
 """Scenario and mode -> what the ratio should be, and what it must not exceed."""
+_ANSWERS = {True: "yes", False: "no", None: "fails"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -163,21 +167,32 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def comparison(results: Mapping[str, Any]) -> str:
+    """What `benchmarks.behaviour` found: one column per tracer, one row per statement, and the releases that ran."""
+    head = ["", *("otel_callbacks" if name == "ours" else name for name in results)]
+    rows = [
+        [str(probe.__doc__).rstrip("."), *(_ANSWERS[tracer["answers"].get(key)] for tracer in results.values())]
+        for key, probe in PROBES.items()
+    ]
+    releases = ", ".join(" ".join(tracer["package"]) for tracer in results.values())
+    return f"{table(head, rows)}\nAsked: {releases}.\n"
+
+
 def places(text: str) -> list[str]:
     """The names of the tables a text has a place for."""
     return [place[2] for place in _PLACE.finditer(text)]
 
 
-def document(results: Mapping[str, Any]) -> None:
-    """Put the tables into the documentation."""
-    DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8"), tables(results)), encoding="utf-8")
+def fill(document: Path, tables: Mapping[str, str]) -> None:
+    """Put each table into its place in a document."""
+    document.write_text(filled(document.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
-def filled(text: str, made: Mapping[str, str]) -> str:
-    """The text with each table in its place."""
-    return _PLACE.sub(lambda place: place[1] + made[place[2]] + place[3], text)
+def filled(text: str, tables: Mapping[str, str]) -> str:
+    """Return the text with each table in its place."""
+    return _PLACE.sub(lambda place: place[1] + tables[place[2]] + place[3], text)
 
 
 def text(results: Mapping[str, Any]) -> str:
     """All tables that have rows, for a terminal."""
-    return "\n".join(f"{name}\n\n{made}" for name, made in tables(results).items() if made.count("\n") > _HEAD_LINES)
+    return "\n".join(f"{name}\n\n{rows}" for name, rows in tables(results).items() if rows.count("\n") > _HEAD_LINES)

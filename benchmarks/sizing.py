@@ -3,13 +3,10 @@
 The tiers' own figures are those of scripts/scale_figures.py.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
 from langchain_core.tools import StructuredTool
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics import MeterProvider
@@ -20,8 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from benchmarks import programs
-from benchmarks.report import filled, table
+from benchmarks import programs, results
+from benchmarks.report import table
 from otel_callbacks import OTelCallbackHandler
 
 RESULTS = Path(__file__).parent / "sizing.json"
@@ -40,18 +37,6 @@ _SUM_COUNT_INFINITY = 3
 """Series of a histogram beside those of its bounds."""
 
 
-class _Named(programs.OfflineChat):
-    name_of_model: str
-
-    def _get_ls_params(self, stop: list[str] | None = None, **given: Any) -> Any:
-        return {**super()._get_ls_params(stop, **given), "ls_model_name": self.name_of_model}
-
-    def _answer(self, messages: list[BaseMessage]) -> ChatResult:
-        result = super()._answer(messages)
-        result.generations[0].message.response_metadata = {"model_name": self.name_of_model, "finish_reason": "stop"}
-        return result
-
-
 def measure() -> dict[str, float]:
     """Run the benchmark's agent, then more models and tools, and count what comes of each."""
     reader, kept = InMemoryMetricReader(), InMemorySpanExporter()
@@ -68,9 +53,9 @@ def measure() -> dict[str, float]:
     programs.weather.invoke(
         {"city": "Oslo"}, config
     )  # a tool, and a model, by themselves: what is new by them is known
-    _Named(name_of_model="first").invoke("Hello", config)
+    programs.OfflineChat(model="first").invoke("Hello", config)
     series = [_series(reader)]
-    _Named(name_of_model="second").invoke("Hello", config)
+    programs.OfflineChat(model="second").invoke("Hello", config)
     series.append(_series(reader))
     StructuredTool.from_function(lambda city: city, name="forecast", description="Tells.").invoke(
         {"city": "Oslo"}, config
@@ -139,12 +124,6 @@ def _examples(
             yield [f"{runs:,}", load, f"{spans:,.0f}", sent, *cores, stored]
 
 
-def made() -> dict[str, str]:
-    """The tables from the committed figures."""
-    return tables(json.loads(RESULTS.read_text(encoding="utf-8")), json.loads(TIERS.read_text(encoding="utf-8")))
-
-
-def document() -> None:
-    """Put the tables into the documentation."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    DOCUMENT.write_text(filled(text, made()), encoding="utf-8")
+def committed() -> dict[str, str]:
+    """Return the tables of the committed figures."""
+    return tables(results.load(RESULTS), results.load(TIERS))
