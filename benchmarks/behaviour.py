@@ -1,6 +1,6 @@
-"""What tracers do where they differ: small programs under each of them, and a verdict on the spans that come out.
+"""What tracers do where they differ: small programs under each of them, and a verdict on the resulting spans.
 
-usage: python -m benchmarks.behaviour TRACER PROBE      (prints true or false; without ".behaviour" it asks them all)
+usage: python -m benchmarks.behaviour TRACER PROBE      prints true or false; `python -m benchmarks behaviour` runs all
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _PICTURE = "iVBORw0KGgo" * 400
 
 
 class Tracer:
-    """One tracer on providers of its own, active for the life of the process."""
+    """One tracer on its own providers, active for the life of the process."""
 
     def __init__(self, name: str, *, capture: bool = False, sampled: bool = True) -> None:
         self._exporter = Drop()
@@ -42,20 +42,20 @@ class Tracer:
         self.app = self._telemetry.tracer_provider.get_tracer("app")
 
     def spans(self) -> list[ReadableSpan]:
-        """All of them so far but the app's own."""
-        return [span for span in self.everything() if span.instrumentation_scope.name != "app"]  # type: ignore[union-attr]
+        """All spans so far except the app's own."""
+        return [span for span in self.all_spans() if span.instrumentation_scope.name != "app"]  # type: ignore[union-attr]
 
-    def everything(self) -> list[ReadableSpan]:
+    def all_spans(self) -> list[ReadableSpan]:
         """All spans so far."""
         self._telemetry.flush()
         return list(self._exporter.seen or ())
 
     def text(self) -> str:
-        """Everything that the spans say."""
-        return "\n".join(span.to_json() for span in self.everything())
+        """Everything that the spans hold, as text."""
+        return "\n".join(span.to_json() for span in self.all_spans())
 
     def metrics(self) -> dict[str, Any]:
-        """Points by name."""
+        """Data points by metric name."""
         data = self._telemetry.reader.get_metrics_data()
         scopes = [scope for resource in (data.resource_metrics if data else ()) for scope in resource.scope_metrics]
         return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
@@ -75,16 +75,16 @@ def _failed(span: ReadableSpan) -> bool:
 
 
 def _models(spans: list[ReadableSpan]) -> list[ReadableSpan]:
-    """Spans of model calls: those with the attributes that only these have."""
+    """Return the spans of model calls, known by attributes that no other span has."""
     marks = ("gen_ai.request.model", "gen_ai.system", "llm.model_name", "langfuse.observation.model.name")
     return [span for span in spans if any(mark in (span.attributes or {}) for mark in marks)]
 
 
 def _input_tokens(spans: list[ReadableSpan]) -> int:
     def of(span: ReadableSpan) -> int:
-        known = span.attributes or {}
-        details = json.loads(str(known.get("langfuse.observation.usage_details", "{}")))
-        return int(max([details.get("input", 0), *(known.get(key, 0) for key in _INPUT_TOKENS)]))
+        attributes = span.attributes or {}
+        details = json.loads(str(attributes.get("langfuse.observation.usage_details", "{}")))
+        return int(max([details.get("input", 0), *(attributes.get(key, 0) for key in _INPUT_TOKENS)]))
 
     return sum(map(of, spans))
 
@@ -100,7 +100,7 @@ def _span_in_a_tool(name: str) -> bool:
             return city
 
     asyncio.run(RunnableLambda(look_up.ainvoke).ainvoke({"city": "Oslo"}, tracer.config))
-    [query] = [span for span in tracer.everything() if span.name == "query"]
+    [query] = [span for span in tracer.all_spans() if span.name == "query"]
     parents = [span for span in tracer.spans() if query.parent and span.context.span_id == query.parent.span_id]
     return any("look_up" in span.name for span in parents)
 
@@ -116,8 +116,8 @@ def _app_span_stays_current(name: str) -> bool:
             tracer.app.start_span("after").end()
 
     asyncio.run(request())
-    found = {span.name: span for span in tracer.everything()}
-    return bool(found["after"].parent == found["request"].context)
+    spans = {span.name: span for span in tracer.all_spans()}
+    return bool(spans["after"].parent == spans["request"].context)
 
 
 def _identity(value: Any) -> Any:
@@ -148,17 +148,17 @@ def _cancelled_call(name: str) -> bool:
 
 
 def _stream_left_early(name: str) -> bool:
-    """A stream that its reader leaves has a span that is no error."""
+    """A stream that its reader leaves early has a span, which is not an error."""
     tracer = Tracer(name)
     stream = OfflineChat(tokens=9).stream("x", tracer.config)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    found = _models(tracer.spans())
-    return bool(found) and not any(map(_failed, found))
+    calls = _models(tracer.spans())
+    return bool(calls) and not any(map(_failed, calls))
 
 
 def _interrupted(tracer: Tracer) -> tuple[Any, Any]:
-    """A graph that waits for a person, and the configuration of its conversation."""
+    """Run a graph until it waits for a person; return it and the configuration of its conversation."""
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import interrupt
@@ -166,25 +166,25 @@ def _interrupted(tracer: Tracer) -> tuple[Any, Any]:
     def approve(_: _State) -> _State:
         return {"approved": bool(interrupt("May I?"))}
 
-    building: Any = StateGraph(_State)
-    building.add_node("approve", approve)
-    building.add_edge(START, "approve")
-    building.add_edge("approve", END)
-    graph, config = building.compile(InMemorySaver()), {**tracer.config, "configurable": {"thread_id": "1"}}
+    builder: Any = StateGraph(_State)
+    builder.add_node("approve", approve)
+    builder.add_edge(START, "approve")
+    builder.add_edge("approve", END)
+    graph, config = builder.compile(InMemorySaver()), {**tracer.config, "configurable": {"thread_id": "1"}}
     graph.invoke({"approved": False}, config)
     return graph, config
 
 
 def _waits_for_a_person(name: str) -> bool:
-    """A graph that waits for a person is no error."""
+    """A graph that waits for a person is not an error."""
     tracer = Tracer(name)
     _interrupted(tracer)
-    found = tracer.spans()
-    return bool(found) and not any(map(_failed, found))
+    spans = tracer.spans()
+    return bool(spans) and not any(map(_failed, spans))
 
 
 def _resumed(name: str) -> bool:
-    """The run that goes on afterwards is linked to the one that waited."""
+    """The run that resumes it is linked to the one that waited."""
     from langgraph.types import Command
 
     tracer = Tracer(name)
@@ -198,14 +198,14 @@ def _resumed(name: str) -> bool:
 
 
 def _fallbacks(name: str) -> bool:
-    """Fallbacks are in the trace of the chain that has them."""
+    """Fallbacks are in the trace of their chain."""
     tracer = Tracer(name)
     (RunnableLambda(_identity) | OfflineChat(fails=True).with_fallbacks([OfflineChat()])).invoke("x", tracer.config)
     return len(_models(tracer.spans())) > 1 and len({span.context.trace_id for span in tracer.spans()}) == 1
 
 
 def _cached_answer(name: str) -> bool:
-    """The tokens of an answer out of LangChain's cache are not counted again."""
+    """The tokens of an answer from LangChain's cache are not counted again."""
     tracer = Tracer(name)
     model = OfflineChat(cache=InMemoryCache())
     for _ in range(2):
@@ -214,12 +214,12 @@ def _cached_answer(name: str) -> bool:
 
 
 def _agent_tokens(name: str) -> bool:
-    """The tokens of an agent's spans add up to what was used."""
+    """The tokens of an agent's spans add up to what it used."""
     from langchain.agents import create_agent
 
     @tool
     def weather(city: str) -> str:
-        """Tell the weather."""
+        """Report the weather."""
         return city
 
     tracer = Tracer(name)
@@ -229,7 +229,7 @@ def _agent_tokens(name: str) -> bool:
 
 
 def _exception_text(name: str) -> bool:
-    """With content off, the text of an exception stays at home."""
+    """With content off, the text of an exception is not exported."""
     tracer = Tracer(name)
 
     def fail(_: Any) -> None:
@@ -243,7 +243,7 @@ def _exception_text(name: str) -> bool:
 
 
 def _secret_in_metadata(name: str) -> bool:
-    """A key in the run's metadata stays at home."""
+    """An API key in the run's metadata is not exported."""
     tracer = Tracer(name)
     config: Any = {**tracer.config, "metadata": {"api_key": _SECRET, "tenant": "a"}}
     OfflineChat().invoke("x", config)
@@ -251,21 +251,21 @@ def _secret_in_metadata(name: str) -> bool:
 
 
 def _secret_in_prompt(name: str) -> bool:
-    """With content on, a key in a prompt is redacted."""
+    """With content on, an API key in a prompt is redacted."""
     tracer = Tracer(name, capture=True)
     OfflineChat().invoke(f"What does {_SECRET} open?", tracer.config)
     return "open?" in tracer.text() and _SECRET not in tracer.text()
 
 
 def _long_prompt(name: str) -> bool:
-    """With content on, a prompt of 1 MB makes no attribute above 64 KiB, and what is JSON is whole."""
+    """With content on, a prompt of 1 MB yields no attribute above 64 KiB, and its JSON stays valid."""
     tracer = Tracer(name, capture=True)
     OfflineChat().invoke("a word and another one; " * (_LONG // 24), tracer.config)
     values = [value for span in tracer.spans() for value in (span.attributes or {}).values() if isinstance(value, str)]
-    return "a word and" in tracer.text() and all(len(value) <= _BOUND and _is_whole(value) for value in values)
+    return "a word and" in tracer.text() and all(len(value) <= _BOUND and _is_valid(value) for value in values)
 
 
-def _is_whole(value: str) -> bool:
+def _is_valid(value: str) -> bool:
     if value[:1] not in {"[", "{"}:
         return True
     with suppress(ValueError):
@@ -283,23 +283,23 @@ def _picture(name: str) -> bool:
 
 
 def _unprintable_value(name: str) -> bool:
-    """A value that cannot be turned into text costs no span, content on."""
+    """With content on, a value that cannot be turned into text costs no span."""
     tracer = Tracer(name, capture=True)
     chain: Runnable[Any, Any] = RunnableLambda(lambda _: "x") | OfflineChat()
-    answered = chain.invoke(_Unprintable(), tracer.config).content == "It is sunny."
+    has_answer = chain.invoke(_Unprintable(), tracer.config).content == "It is sunny."
     spans = tracer.spans()
-    return answered and len(spans) > 1 and any(span.parent is None for span in spans)
+    return has_answer and len(spans) > 1 and any(span.parent is None for span in spans)
 
 
 def _metrics(name: str) -> bool:
-    """Durations and tokens are measured by the conventions' metrics."""
+    """Durations and tokens are recorded in the metrics of the conventions."""
     tracer = Tracer(name)
     OfflineChat().invoke("x", tracer.config)
     return {"gen_ai.client.operation.duration", "gen_ai.client.token.usage"} <= set(tracer.metrics())
 
 
 def _metrics_unsampled(name: str) -> bool:
-    """They are complete when the trace is not sampled."""
+    """These metrics are complete when the trace is not sampled."""
     tracer = Tracer(name, sampled=False)
     for _ in range(3):
         OfflineChat().invoke("x", tracer.config)
@@ -308,12 +308,12 @@ def _metrics_unsampled(name: str) -> bool:
 
 
 def _exemplars(name: str) -> bool:
-    """A measurement leads to the span that it is of."""
+    """A measurement has an exemplar that points to its span."""
     tracer = Tracer(name)
     OfflineChat().invoke("x", tracer.config)
     points = tracer.metrics().get("gen_ai.client.operation.duration", ())
-    found = {exemplar.span_id for point in points for exemplar in point.exemplars}
-    return bool(found & {span.context.span_id for span in _models(tracer.spans())})
+    span_ids = {exemplar.span_id for point in points for exemplar in point.exemplars}
+    return bool(span_ids & {span.context.span_id for span in _models(tracer.spans())})
 
 
 PROBES: Mapping[str, Callable[[str], bool]] = {
@@ -340,7 +340,7 @@ PROBES: Mapping[str, Callable[[str], bool]] = {
         _exemplars,
     )
 }
-"""Each is asked of the tracer of a name; its docstring is the statement that holds or does not."""
+"""Each takes the name of a tracer; its docstring is the statement that holds or does not."""
 
 
 if __name__ == "__main__":

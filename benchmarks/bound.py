@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Bound(BaseCallbackHandler):
     """Per run one span with three attributes and one measurement with three labels; no safety of any kind.
 
-    With `capture` also the input and output of every run as JSON, made by the standard library.
+    With `capture`, also the input and output of every run as JSON from the standard library.
     """
 
     run_inline = True

@@ -1,4 +1,4 @@
-"""Counting instructions: the process runs under valgrind and tells it where the measured blocks begin and end."""
+"""Count instructions: the process runs under valgrind, and marks where the measured blocks begin and end."""
 
 import ctypes
 import os
@@ -28,15 +28,15 @@ class Run(NamedTuple):
     pid: int
     output: str
     dumps: list[tuple[str, bytes]]
-    """Each mark it made, in order, and valgrind's account of what happened since the one before, in all threads."""
+    """Each mark, in order, and valgrind's account of what happened in all threads since the one before."""
 
     def instructions(self) -> list[tuple[str, int]]:
-        """The number of instructions up to each mark."""
+        """Return the number of instructions up to each mark."""
         return [(label, int(_TOTAL.findall(dump)[-1])) for label, dump in self.dumps]
 
 
 def missing() -> str | None:
-    """What has to be installed before instructions can be counted here; ``None`` when all is there."""
+    """Return what must be installed before instructions can be counted here; ``None`` if nothing is missing."""
     if shutil.which("valgrind") is None:
         return "valgrind"
     return None if shutil.which("cc") else "a C compiler"
@@ -46,12 +46,12 @@ def run(module: str, *arguments: str, options: Sequence[str] = ()) -> Run:
     """Run ``python OPTIONS -m MODULE ARGUMENTS`` under callgrind.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: It failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         valgrind = ["valgrind", "--tool=callgrind", "--quiet", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        # Hashes of strings decide about collisions in dictionaries, so without a fixed seed no two runs are alike.
+        # Hashes of strings decide collisions in dictionaries: without a fixed seed no two runs count the same.
         environment = {**os.environ, "PYTHONHASHSEED": "0", _LIBRARY: str(_build(Path(folder)))}
         command = [*valgrind, sys.executable, *options, "-m", module, *arguments]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -77,19 +77,19 @@ def _dumps(out: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class Marks:
-    """For the measured process: tells valgrind what to count."""
+    """Valgrind's counter, for use in the measured process."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(os.environ[_LIBRARY])
 
     def start(self) -> None:
-        """Count from here on, in all threads."""
+        """Start counting, in all threads."""
         self._library.start()
 
     def stop(self) -> None:
-        """Run at full speed again."""
+        """Stop counting, and run at full speed again."""
         self._library.stop()
 
     def mark(self, label: str) -> None:
-        """What was counted since the last mark belongs to `label`."""
+        """Assign what was counted since the last mark to `label`."""
         self._library.mark(label.encode())

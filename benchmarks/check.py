@@ -1,4 +1,4 @@
-"""Whether the handler got dearer than the committed baseline says."""
+"""Has the handler become more expensive than the committed baseline?"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,12 +27,12 @@ class Change(NamedTuple):
 
     @property
     def growth(self) -> float:
-        """0.1: a tenth dearer."""
+        """The change as a share: 0.1 is a tenth more expensive."""
         return self.now / self.before - 1
 
 
 def measure() -> dict[str, Any]:
-    """Count what the baseline holds."""
+    """Count everything that the baseline holds."""
     return {
         "versions": results.versions(),
         "scenarios": {name: pairing.instructions(name, modes, rounds=1)["modes"] for name, modes in CHECKED.items()},
@@ -40,7 +40,7 @@ def measure() -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, list[Change]]:
-    """Compare instructions, or only their ratio to the bound where the versions below us are others."""
+    """Compare instructions, or only their ratio to the bound if Python or a dependency has another version."""
     kind = "instructions" if before["versions"] == now["versions"] else "instructions ratio"
     return kind, list(_changes(before["scenarios"], now["scenarios"], kind))
 
@@ -53,18 +53,18 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> It
 
 
 def main(*, update: bool) -> int:
-    """Print what changed; 1 if anything got dearer by more than the tolerance."""
-    lacking = callgrind.missing()
-    if lacking:
-        print(f"Costs not checked: counting instructions needs {lacking}.")
+    """Print the changes; return 1 if any cost grew by more than the tolerance."""
+    missing = callgrind.missing()
+    if missing:
+        print(f"Costs are not checked: counting instructions needs {missing}.")
         return 0
     now = results.rounded(measure())
     if update:
         results.save(BASELINE, now)
         return 0
-    kind, found = changes(results.load(BASELINE), now)
+    kind, compared = changes(results.load(BASELINE), now)
     print(f"{kind} per event or token, above no handler")
-    for change in found:
+    for change in compared:
         verdict = "DEARER" if change.growth > TOLERANCE else ""
         print(f"{change.name:20} {change.before:10.5g} -> {change.now:10.5g} {change.growth:+7.1%} {verdict}")
-    return int(any(change.growth > TOLERANCE for change in found))
+    return int(any(change.growth > TOLERANCE for change in compared))

@@ -1,4 +1,4 @@
-"""An environment of its own for each other tracer, since their requirements exclude each other."""
+"""A separate environment for each other tracer, since their requirements exclude each other."""
 
 import subprocess
 import sys
@@ -22,47 +22,46 @@ _COMPARED = [name for name, scenario in SCENARIOS.items() if scenario.curve is N
 
 
 def compare(names: Sequence[str], path: Path) -> None:
-    """Measure the tracers beside this package and put what was found into the results at `path`.
+    """Measure the tracers beside this package, and add the figures to the results at `path`.
 
     Raises:
-        KeyError: there is no tracer of that name.
-        subprocess.CalledProcessError: it cannot be installed or measured.
+        KeyError: There is no tracer of that name.
+        subprocess.CalledProcessError: It cannot be installed or measured.
     """
     for name in names or PEERS:
-        python = _installed(name)
-        found = _measured(python, name)
-        known = results.load(path)
-        known.setdefault("peers", {})[name] = found
-        results.save(path, known)
+        figures = _measure(_install(name), name)
+        measured = results.load(path)
+        measured.setdefault("peers", {})[name] = figures
+        results.save(path, measured)
 
 
 def behaviour(names: Sequence[str], path: Path) -> None:
-    """Ask this package and the tracers each question of `benchmarks.behaviour`, and keep the answers at `path`.
+    """Run each probe of `benchmarks.behaviour` under this package and the tracers, and keep the answers at `path`.
 
     Raises:
-        KeyError: there is no tracer of that name.
-        subprocess.CalledProcessError: it cannot be installed.
+        KeyError: There is no tracer of that name.
+        subprocess.CalledProcessError: It cannot be installed.
     """
     for name in names or (OURS, *PEERS):
-        python = Path(sys.executable) if name == OURS else _installed(name)
+        python = Path(sys.executable) if name == OURS else _install(name)
         package = "otel-callbacks" if name == OURS else PEERS[name].requirement.partition("[")[0]
-        known = results.load(path)
-        known[name] = {
+        tracers = results.load(path)
+        tracers[name] = {
             "package": _version(python, package),
             "answers": {probe: _answer(python, name, probe) for probe in PROBES},
         }
-        results.save(path, known)
+        results.save(path, tracers)
 
 
 def _answer(python: Path, name: str, probe: str) -> bool | None:
-    """``None`` where the program itself fails under the tracer."""
+    """Return a probe's answer; ``None`` if the program itself fails under the tracer."""
     command = [str(python), "-m", "benchmarks.behaviour", name, probe]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
     last = done.stdout.strip().rpartition("\n")[2]
     return {"true": True, "false": False}.get(last)
 
 
-def _installed(name: str) -> Path:
+def _install(name: str) -> Path:
     folder = _ENVIRONMENTS / name
     python = folder / "bin" / "python"
     if not python.exists():
@@ -76,7 +75,7 @@ def _pip(python: Path, *arguments: str) -> None:
     subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *arguments], check=True)
 
 
-def _measured(python: Path, name: str) -> dict[str, Any]:
+def _measure(python: Path, name: str) -> dict[str, Any]:
     path = _ENVIRONMENTS / f"{name}.json"
     command = [str(python), "-m", "benchmarks", "run", "--results", str(path)]
     for modes, parts in ((",".join((*BASE, name)), _COMPARED), (name, ("other",))):

@@ -1,4 +1,4 @@
-"""The floor: what OpenTelemetry alone takes for what this package emits."""
+"""The floor: what OpenTelemetry alone costs for what this package emits."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def _hook(name: str, opened: int) -> Any:
 class Floor(BaseCallbackHandler):
     """Repeats the calls to OpenTelemetry that this package's handler made, event by event, and does nothing else.
 
-    They are learned while the program runs for the first time; it must do the same every time, in one thread.
+    It learns them while the program runs for the first time; the program must do the same every time, in one thread.
     """
 
     run_inline = True

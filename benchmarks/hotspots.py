@@ -1,4 +1,4 @@
-"""Which of our functions the instructions go to.
+"""Where the instructions go: the cost of our functions.
 
 usage: python -m benchmarks.hotspots SCENARIO [MODE]
 
@@ -20,14 +20,14 @@ from benchmarks.report import table
 from benchmarks.scenarios import SCENARIOS
 
 HEAD = ("function", "file", "calls", "thousand instructions, with what it calls")
-_SHOWN = 40
+_MOST_ROWS = 40
 _CALLED = re.compile(rb"^cfn=\((\d+)\)(?: (\S+))?.*\n^calls=(\d+) .*\n\S+ (\d+)", re.MULTILINE)
 _NAME = re.compile(rb"fn=\((\d+)\) (\S+)")
 _OURS_AND_BELOW = re.compile(r"(.+):.*/((?:otel_callbacks|opentelemetry)/.+)")
 
 
 class Function(NamedTuple):
-    """A Python function and all that it called."""
+    """A Python function and everything that it called."""
 
     name: str
     calls: int
@@ -35,7 +35,7 @@ class Function(NamedTuple):
 
 
 class Stubs:
-    """Addresses that Python gave its functions, from the file it writes for ``perf``."""
+    """The addresses of Python's functions, from the file that it writes for ``perf``."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         parts = (line.split(" ", 2) for line in lines)
@@ -43,7 +43,7 @@ class Stubs:
         self._starts = [start for start, _, _ in self._entries]
 
     def name(self, address: int) -> str | None:
-        """The function at an address."""
+        """Return the function at an address."""
         index = bisect(self._starts, address) - 1
         if index < 0:
             return None
@@ -52,7 +52,7 @@ class Stubs:
 
 
 def functions(dump: bytes, stubs: Stubs) -> list[Function]:
-    """The Python functions in one of valgrind's dumps, the most expensive first."""
+    """List the Python functions in one of valgrind's dumps, the most expensive first."""
     calls: Counter[str] = Counter()
     instructions: Counter[str] = Counter()
     for symbol, count, cost in _calls(dump):
@@ -64,37 +64,36 @@ def functions(dump: bytes, stubs: Stubs) -> list[Function]:
 
 
 def _calls(dump: bytes) -> Iterator[tuple[str, int, int]]:
-    """Callee, number of calls and inclusive instructions of each edge; a symbol is named once, then by number."""
+    """Yield callee, calls and inclusive instructions of each edge; valgrind names a symbol once, then by number."""
     names = dict(_NAME.findall(dump))
     for number, _, count, cost in _CALLED.findall(dump):
         yield names[number].decode().partition("'")[0], int(count), int(cost)
 
 
 def missing() -> str | None:
-    """What has to be there before functions can be told apart; ``None`` when all is."""
+    """Return what must be there before functions can be told apart; ``None`` if nothing is missing."""
     return callgrind.missing() or (None if sys.version_info >= (3, 12) else "Python 3.12 or later")
 
 
 def measure(scenario: str, mode: str) -> list[list[str]]:
-    """The functions of this package and of OpenTelemetry by cost per run of the program: rows of `HEAD`."""
+    """Rank functions of this package and of OpenTelemetry by cost per run of the program: rows for `HEAD`."""
     arguments = ("instructions", scenario, f"none,{mode}", "1")
     run = callgrind.run("benchmarks.measure", *arguments, options=["-X", "perf"])
     addresses = Path(f"/tmp/perf-{run.pid}.map")  # noqa: S108 - where Python puts it
-    found = functions(dict(run.dumps)[mode], Stubs(addresses.read_text().splitlines()))
+    ranking = functions(dict(run.dumps)[mode], Stubs(addresses.read_text().splitlines()))
     addresses.unlink()
     calls = SCENARIOS[scenario].calls
     return [
         [f"`{place[1]}`", place[2], f"{function.calls / calls:.2f}", f"{function.instructions / calls / 1000:.1f}"]
-        for function in found
+        for function in ranking
         if (place := _OURS_AND_BELOW.fullmatch(function.name))
-    ][:_SHOWN]
+    ][:_MOST_ROWS]
 
 
 def main(scenario: str, mode: str = "ours") -> None:
-    """Print them as a table."""
-    lacking = missing()
-    if lacking:
-        sys.exit(f"Telling functions apart needs {lacking}.")
+    """Print the ranking as a table."""
+    if lack := missing():
+        sys.exit(f"Telling functions apart needs {lack}.")
     print(table(HEAD, measure(scenario, mode)))
 
 

@@ -33,25 +33,25 @@ _ANSWERS = {True: "yes", False: "no", None: "fails"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Lay out a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def costs(results: Mapping[str, Any], kind: str, scale: float) -> str:
-    """Cost of the bound per event or token, and of everything else as a multiple of it. `scale`: of the bound's."""
-    found = _scenarios(results)
+    """Compare costs: the bound's per event or token, times `scale`, and all others as multiples of it."""
+    scenarios = _scenarios(results)
     columns = ["floor", "ours", "floor-all", "ours-all", *results.get("peers", {})]
     head = ["scenario", "noise", "bound", *columns]
     rows = [
         [
             _title(name),
-            f"{found[name][f'{kind} noise']:.1%}",
-            f"{found[name]['modes']['bound'][kind] * scale:.3g} ({_emitted(found[name]['modes']['bound'])})",
+            f"{scenarios[name][f'{kind} noise']:.1%}",
+            f"{scenarios[name]['modes']['bound'][kind] * scale:.3g} ({_emitted(scenarios[name]['modes']['bound'])})",
             *(_ratio(_cell(results, name, mode), kind) for mode in columns),
         ]
         for name in _ROWS
-        if name in found and kind in found[name]["modes"]["bound"]
+        if name in scenarios and kind in scenarios[name]["modes"]["bound"]
     ]
     return table(head, rows)
 
@@ -66,9 +66,9 @@ def _title(name: str) -> str:
 
 
 def _cell(results: Mapping[str, Any], name: str, mode: str) -> Mapping[str, Any]:
-    """What a mode costs in a scenario; a peer was measured beside a bound of its own, in its own environment."""
-    place = results["peers"][mode] if mode in results.get("peers", {}) else results
-    return dict(place["scenarios"].get(name, {}).get("modes", {}).get(mode, {}))
+    """Return what a mode costs in a scenario; a peer was measured beside its own bound, in its own environment."""
+    source = results["peers"][mode] if mode in results.get("peers", {}) else results
+    return dict(source["scenarios"].get(name, {}).get("modes", {}).get(mode, {}))
 
 
 def _ratio(values: Mapping[str, Any], kind: str) -> str:
@@ -81,15 +81,15 @@ def _emitted(values: Mapping[str, Any]) -> str:
 
 
 def options(results: Mapping[str, Any], kind: str) -> str:
-    """What each option costs, as a multiple of the cost with the defaults."""
-    found = {name: _scenarios(results)[name]["modes"] for name in ("lcel", "agent") if name in _scenarios(results)}
+    """Compare what each option costs, as a multiple of the cost with the defaults."""
+    scenarios = {name: _scenarios(results)[name]["modes"] for name in ("lcel", "agent") if name in _scenarios(results)}
     rows = [
         [", ".join(f"{key}={value!r}" for key, value in values.items()) or "defaults"]
-        + [_to_default(modes, mode, kind) for modes in found.values()]
+        + [_to_default(modes, mode, kind) for modes in scenarios.values()]
         for mode, values in OURS.items()
-        if any(mode in modes for modes in found.values())
+        if any(mode in modes for modes in scenarios.values())
     ]
-    return table(["options", *(SCENARIOS[name].title for name in found)], rows)
+    return table(["options", *(SCENARIOS[name].title for name in scenarios)], rows)
 
 
 def _to_default(modes: Mapping[str, Any], mode: str, kind: str) -> str:
@@ -97,12 +97,12 @@ def _to_default(modes: Mapping[str, Any], mode: str, kind: str) -> str:
 
 
 def growth(results: Mapping[str, Any], kind: str, scale: float) -> str:
-    """Cost per event or token while one quantity grows."""
-    found = _scenarios(results)
+    """Compare costs per event or token while one quantity grows."""
+    scenarios = _scenarios(results)
     rows = []
     for name in _CURVES:
-        if name in found and kind in found[name]["modes"]["ours"]:
-            modes = found[name]["modes"]
+        if name in scenarios and kind in scenarios[name]["modes"]["ours"]:
+            modes = scenarios[name]["modes"]
             quantity, value = SCENARIOS[name].curve or ("", 0)
             figures = [f"{modes[mode][kind] * scale:.3g}" for mode in ("bound", "ours")]
             rows.append([quantity, f"{value}", *figures, f"{modes['ours'][f'{kind} ratio']:.2f}"])
@@ -110,7 +110,7 @@ def growth(results: Mapping[str, Any], kind: str, scale: float) -> str:
 
 
 def others(results: Mapping[str, Any]) -> str:
-    """Memory, imports and outages: one column per mode."""
+    """Compare memory, imports and outages: one column per mode."""
     of_peers = {name: peer.get("other", {}).get(name, {}) for name, peer in results.get("peers", {}).items()}
     columns = {**results.get("other", {}), **of_peers}
     labels = list(dict.fromkeys(label for values in columns.values() for label in values))
@@ -123,16 +123,16 @@ def _number(value: float | None) -> str:
 
 
 def goals(results: Mapping[str, Any], kind: str) -> str:
-    """What was wanted beside what was reached."""
+    """Compare ratios with their goals."""
     key = f"{kind} ratio"
     rows = []
-    for (name, mode), wanted in _GOALS.items():
+    for (name, mode), (goal, most) in _GOALS.items():
         modes = _scenarios(results).get(name, {}).get("modes", {})
         if key in modes.get(mode, {}):
             floor = modes.get(mode.replace("ours", "floor"), {}).get(key)
             reached = modes[mode][key]
-            figures = [f"{number:.2f}" for number in (*wanted, reached)]
-            rows.append([_title(name), mode, f"{floor:.2f}" if floor else "–", *figures, _verdict(reached, *wanted)])
+            figures = [f"{number:.2f}" for number in (goal, most, reached)]
+            rows.append([_title(name), mode, f"{floor:.2f}" if floor else "–", *figures, _verdict(reached, goal, most)])
     return table(["scenario", "mode", "floor", "goal", "at most", "reached", ""], rows)
 
 
@@ -143,13 +143,13 @@ def _verdict(reached: float, goal: float, most: float) -> str:
 
 
 def hot_spots(results: Mapping[str, Any], scenario: str) -> str:
-    """Our functions by what they and all that they call cost."""
+    """List our functions by what they cost, with everything that they call."""
     head, *rows = results.get("hot-spots", {}).get(scenario) or [["function"]]
     return table(head, rows)
 
 
 def tables(results: Mapping[str, Any]) -> dict[str, str]:
-    """Every table by its name."""
+    """Return every table by its name."""
     return {
         "instructions": costs(results, "instructions", 1e-3),
         "cpu-time": costs(results, "cpu", 1e6),
@@ -168,18 +168,18 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
 
 
 def comparison(results: Mapping[str, Any]) -> str:
-    """What `benchmarks.behaviour` found: one column per tracer, one row per statement, and the releases that ran."""
+    """Lay out what `benchmarks.behaviour` found: a column per tracer, a row per statement, and the releases."""
     head = ["", *("otel_callbacks" if name == "ours" else name for name in results)]
     rows = [
         [str(probe.__doc__).rstrip("."), *(_ANSWERS[tracer["answers"].get(key)] for tracer in results.values())]
         for key, probe in PROBES.items()
     ]
     releases = ", ".join(" ".join(tracer["package"]) for tracer in results.values())
-    return f"{table(head, rows)}\nAsked: {releases}.\n"
+    return f"{table(head, rows)}\nReleases: {releases}.\n"
 
 
 def places(text: str) -> list[str]:
-    """The names of the tables a text has a place for."""
+    """Return the names of the tables that a text has a place for."""
     return [place[2] for place in _PLACE.finditer(text)]
 
 
@@ -194,5 +194,5 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 
 
 def text(results: Mapping[str, Any]) -> str:
-    """All tables that have rows, for a terminal."""
+    """Return all tables that have rows, for a terminal."""
     return "\n".join(f"{name}\n\n{rows}" for name, rows in tables(results).items() if rows.count("\n") > _HEAD_LINES)
