@@ -19,7 +19,7 @@ from opentelemetry.trace import StatusCode
 
 from benchmarks.modes import open_mode
 from benchmarks.programs import OfflineChat, SilentChat
-from benchmarks.telemetry import Drop, Telemetry
+from benchmarks.providers import Drop, Providers
 
 _INPUT_TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
 _TOKENS_PER_CALL = 120
@@ -35,11 +35,11 @@ class Tracer:
     def __init__(self, name: str, *, capture: bool = False, sampled: bool = True) -> None:
         self._exporter = Drop()
         self._exporter.seen = []
-        self._telemetry = Telemetry(self._exporter, sampled=sampled)
-        mode = open_mode(name, self._telemetry, {"capture": "span_only"} if capture else {})
+        self._providers = Providers(self._exporter, sampled=sampled)
+        mode = open_mode(name, self._providers, {"capture": "span_only"} if capture else {})
         mode.activate(True)
         self.config: Any = {"callbacks": mode.handlers}
-        self.app = self._telemetry.tracer_provider.get_tracer("app")
+        self.app = self._providers.tracer_provider.get_tracer("app")
 
     def spans(self) -> list[ReadableSpan]:
         """All spans so far except the app's own."""
@@ -47,7 +47,7 @@ class Tracer:
 
     def all_spans(self) -> list[ReadableSpan]:
         """All spans so far."""
-        self._telemetry.flush()
+        self._providers.flush()
         return list(self._exporter.seen or ())
 
     def text(self) -> str:
@@ -56,7 +56,7 @@ class Tracer:
 
     def metrics(self) -> dict[str, Any]:
         """Data points by metric name."""
-        data = self._telemetry.reader.get_metrics_data()
+        data = self._providers.reader.get_metrics_data()
         scopes = [scope for resource in (data.resource_metrics if data else ()) for scope in resource.scope_metrics]
         return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
 

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from benchmarks.telemetry import Telemetry
+    from benchmarks.providers import Providers
 
 
 class Bound(BaseCallbackHandler):
@@ -22,7 +22,7 @@ class Bound(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, target: "Telemetry", *, capture: bool = False) -> None:
+    def __init__(self, target: "Providers", *, capture: bool = False) -> None:
         self._capture = capture
         self._tracer = target.tracer_provider.get_tracer("bound")
         self._histogram = target.meter_provider.get_meter("bound").create_histogram("run.duration", "s")

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from otel_callbacks import Config, OTelCallbackHandler
 
 if TYPE_CHECKING:
-    from benchmarks.telemetry import Telemetry
+    from benchmarks.providers import Providers
 
 Call = Callable[[list[tuple[trace.Span, Context]]], object]
 """A call to OpenTelemetry, given the spans of this run of the program so far, each with a context that holds it."""
@@ -33,7 +33,7 @@ class Floor(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, target: "Telemetry", options: Mapping[str, Any]) -> None:
+    def __init__(self, target: "Providers", options: Mapping[str, Any]) -> None:
         self._tape = _Tape(target)
         self._learning: OTelCallbackHandler | None = OTelCallbackHandler(
             tracer_provider=self._tape, meter_provider=_Meters(self._tape), config=Config(**options)
@@ -72,7 +72,7 @@ class Floor(BaseCallbackHandler):
 class _Tape(trace.TracerProvider):
     """Real spans and measurements, and a record of the calls that made them."""
 
-    def __init__(self, target: "Telemetry") -> None:
+    def __init__(self, target: "Providers") -> None:
         self.target = target
         self.events: list[list[Call]] = []
         self._indices: dict[int, int] = {}

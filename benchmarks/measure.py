@@ -17,8 +17,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from benchmarks.callgrind import Marks
 from benchmarks.modes import Mode, open_mode
+from benchmarks.providers import Drop, Providers, Serialise
 from benchmarks.scenarios import SCENARIOS, Program, Scenario
-from benchmarks.telemetry import Drop, Serialise, Telemetry
 
 SHORT = " short"
 """Ends the labels of blocks that ran the short form of a program."""
@@ -40,7 +40,7 @@ class Contender(NamedTuple):
     def block(self, form: str, calls: int) -> None:
         """Run the program so often, what it does in the background included."""
         self.context.run(self._run, self.programs[form], calls)
-        self.mode.telemetry.flush()
+        self.mode.providers.flush()
 
     def _run(self, program: Program, calls: int) -> None:
         for _ in range(calls):
@@ -53,8 +53,8 @@ def contenders(scenario: Scenario, names: list[str], warm_up: int) -> list[Conte
 
 
 def _contender(scenario: Scenario, name: str, warm_up: int) -> Contender:
-    telemetry = Telemetry(Serialise() if scenario.serialise else Drop(), sampled=scenario.sampled)
-    mode = open_mode(name, telemetry, scenario.options)
+    providers = Providers(Serialise() if scenario.serialise else Drop(), sampled=scenario.sampled)
+    mode = open_mode(name, providers, scenario.options)
     mode.activate(True)
     context = copy_context()
     programs = {"": context.run(scenario.build, mode.handlers)}
@@ -101,7 +101,7 @@ def units(scenario: Scenario) -> int:
 def emitted(contender: Contender) -> list[int]:
     """Spans, attributes and measurements of one call."""
     contender.mode.activate(True)
-    with contender.mode.telemetry.counting() as found:
+    with contender.mode.providers.counting() as found:
         contender.context.run(contender.programs[""])
     contender.mode.activate(False)
     return list(found[0])
@@ -168,7 +168,7 @@ def main(kind: str, name: str, modes: str, rounds: str) -> None:
         instructions(taking_turns, scenario.calls, int(rounds))
     print(json.dumps(found))
     for contender in taking_turns:
-        contender.mode.telemetry.shutdown()
+        contender.mode.providers.shutdown()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from langchain_core.callbacks import CallbackManager
 
 from benchmarks import programs
 from benchmarks.modes import Mode, open_mode
-from benchmarks.telemetry import Drop, Telemetry
+from benchmarks.providers import Drop, Providers
 
 _RUNS_PER_CALL = 5
 _TOKENS = 2000
@@ -28,7 +28,7 @@ def _grown(mode: Mode, work: Callable[[], object]) -> int:
 
 
 def _allocated(mode: Mode) -> int:
-    mode.telemetry.flush()
+    mode.providers.flush()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
@@ -94,22 +94,22 @@ def over_many_runs(mode: Mode, runs: int) -> int:
     for _ in range(10):
         for _ in range(runs // 10):
             manager.on_chain_start({}, {}, name="run").on_chain_end({})
-        mode.telemetry.flush()
+        mode.providers.flush()
         sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return sizes[-1] - sizes[0]
 
 
 def main(name: str, runs: str = "1000000") -> None:
     """Measure one mode and print it as JSON: labels and numbers."""
-    telemetry = Telemetry(Drop())
-    mode = open_mode(name, telemetry, {})
+    providers = Providers(Drop())
+    mode = open_mode(name, providers, {})
     mode.activate(True)
     found: dict[str, float] = {f"kB grown over {int(runs):,} runs": over_many_runs(mode, int(runs))}
     tracemalloc.start()
     found["B per finished run"] = per_finished_run(mode)
     found |= per_token(mode) | per_lost_run(mode)
     print(json.dumps(found))
-    telemetry.shutdown()
+    providers.shutdown()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from benchmarks import peers
 from benchmarks.bound import Bound
 from benchmarks.floor import Floor
-from benchmarks.telemetry import Telemetry
+from benchmarks.providers import Providers
 from otel_callbacks import Config, OTelCallbackHandler
 
 OURS: Mapping[str, dict[str, Any]] = {
@@ -33,29 +33,29 @@ class Mode(NamedTuple):
     name: str
     handlers: list[BaseCallbackHandler]
     """For the program's ``callbacks``; empty for tracers that patch LangChain."""
-    telemetry: Telemetry
+    providers: Providers
     activate: Callable[[bool], None]
     """Put the tracer's patches in force, or take them back."""
 
 
-def open_mode(name: str, telemetry: Telemetry, options: Mapping[str, Any]) -> Mode:
+def open_mode(name: str, providers: Providers, options: Mapping[str, Any]) -> Mode:
     """Set up a mode by name; `options`: of `Config`, what the scenario asks for."""
     if name == "none":
-        return Mode(name, [], telemetry, _nothing)
+        return Mode(name, [], providers, _nothing)
     if name == "bound":
-        return Mode(name, [Bound(telemetry, capture=options.get("capture") == "span_only")], telemetry, _nothing)
+        return Mode(name, [Bound(providers, capture=options.get("capture") == "span_only")], providers, _nothing)
     if name in OURS:
-        return Mode(name, [_ours(telemetry, {**options, **OURS[name]})], telemetry, _nothing)
+        return Mode(name, [_ours(providers, {**options, **OURS[name]})], providers, _nothing)
     if name in FLOORS:
-        return Mode(name, [Floor(telemetry, {**options, **FLOORS[name]})], telemetry, _nothing)
-    handlers, activate = peers.attach(name, telemetry, capture=options.get("capture") == "span_only")
-    return Mode(name, handlers, telemetry, activate)
+        return Mode(name, [Floor(providers, {**options, **FLOORS[name]})], providers, _nothing)
+    handlers, activate = peers.attach(name, providers, capture=options.get("capture") == "span_only")
+    return Mode(name, handlers, providers, activate)
 
 
-def _ours(telemetry: Telemetry, options: dict[str, Any]) -> OTelCallbackHandler:
+def _ours(providers: Providers, options: dict[str, Any]) -> OTelCallbackHandler:
     return OTelCallbackHandler(
-        tracer_provider=telemetry.tracer_provider,
-        meter_provider=telemetry.meter_provider,
+        tracer_provider=providers.tracer_provider,
+        meter_provider=providers.meter_provider,
         config=Config(**options),
     )
 

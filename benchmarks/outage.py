@@ -19,7 +19,7 @@ from typing import TypedDict
 
 from benchmarks import programs
 from benchmarks.modes import open_mode
-from benchmarks.telemetry import Drop, Telemetry
+from benchmarks.providers import Drop, Providers
 
 _CALLS = 200
 _STATE = "x" * 1_000_000
@@ -38,8 +38,8 @@ async def _wait(state: _State) -> dict[str, int]:
 
 def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
     """Milliseconds by which a timer is late while 200 graphs with 1 MB of state run."""
-    telemetry = Telemetry(Drop())
-    mode = open_mode(mode_name, telemetry, {})
+    providers = Providers(Drop())
+    mode = open_mode(mode_name, providers, {})
     mode.activate(True)
     graph = programs.graph(3, _State, _wait)
     late: list[float] = []
@@ -58,7 +58,7 @@ def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
         watching.cancel()
 
     asyncio.run(run())
-    telemetry.shutdown()
+    providers.shutdown()
     return {
         "ms a timer is late, p99": quantiles(late, n=100, method="inclusive")[98],
         "ms a timer is late, longest": max(late),
@@ -75,18 +75,18 @@ def unreachable(kind: str) -> socket.socket:
     return listener
 
 
-def _without_answer(kind: str) -> tuple[Telemetry, socket.socket]:
+def _without_answer(kind: str) -> tuple[Providers, socket.socket]:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     listener = unreachable(kind)
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces"
-    return Telemetry(OTLPSpanExporter(endpoint=endpoint)), listener
+    return Providers(OTLPSpanExporter(endpoint=endpoint)), listener
 
 
 def collector(mode_name: str, kind: str, seconds: str = "8") -> dict[str, float]:
     """Microseconds on the clock that one call of the LCEL chain takes while spans cannot be sent."""
-    telemetry, listener = _without_answer(kind)
-    mode = open_mode(mode_name, telemetry, {})
+    providers, listener = _without_answer(kind)
+    mode = open_mode(mode_name, providers, {})
     mode.activate(True)
     chain = programs.lcel()
     taken = []
@@ -103,10 +103,10 @@ def collector(mode_name: str, kind: str, seconds: str = "8") -> dict[str, float]
 
 def exit_after_outage(mode_name: str, kind: str) -> dict[str, float]:
     """One call, then out; the reader of the output takes the time from the moment printed here to the exit."""
-    telemetry, listener = _without_answer(kind)
+    providers, listener = _without_answer(kind)
     atexit.register(listener.close)
-    atexit.register(telemetry.shutdown)
-    mode = open_mode(mode_name, telemetry, {})
+    atexit.register(providers.shutdown)
+    mode = open_mode(mode_name, providers, {})
     mode.activate(True)
     programs.lcel().invoke({"question": "How is it?"}, {"callbacks": mode.handlers})
     return {"left": time.time()}

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from benchmarks.telemetry import Drop, Telemetry
+from benchmarks.providers import Drop, Providers
 
 Activate = Callable[[bool], None]
 _Capture = Literal["content", "no content"]
@@ -22,14 +22,14 @@ class Peer(NamedTuple):
     requirement: str
     statement: str
     """What imports it."""
-    attach: Callable[[Telemetry, _Capture], list[BaseCallbackHandler]]
+    attach: Callable[[Providers, _Capture], list[BaseCallbackHandler]]
     """Returns handlers, or none where the package patches LangChain."""
 
 
-def attach(name: str, telemetry: Telemetry, *, capture: bool) -> tuple[list[BaseCallbackHandler], Activate]:
+def attach(name: str, providers: Providers, *, capture: bool) -> tuple[list[BaseCallbackHandler], Activate]:
     """Set the peer up; it is inactive until the returned function is called with true."""
     before = dict(_attributes())
-    handlers = PEERS[name].attach(telemetry, "content" if capture else "no content")
+    handlers = PEERS[name].attach(providers, "content" if capture else "no content")
     patches = [
         (place, key, before[place, key], value)
         for (place, key), value in _attributes()
@@ -55,66 +55,66 @@ def _attributes() -> Iterator[tuple[tuple[Any, str], Any]]:
                 yield from (((value, method), member) for method, member in list(vars(value).items()))
 
 
-def _genai(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+def _genai(providers: Providers, capture: _Capture) -> list[BaseCallbackHandler]:
     os.environ[_CAPTURE_VARIABLE] = "span_only" if capture == "content" else "no_content"
     from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor  # type: ignore[import-not-found]
 
-    _instrument(LangChainInstrumentor(), telemetry)
+    _instrument(LangChainInstrumentor(), providers)
     return []
 
 
-def _traceloop(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+def _traceloop(providers: Providers, capture: _Capture) -> list[BaseCallbackHandler]:
     os.environ["TRACELOOP_TRACE_CONTENT"] = str(capture == "content").lower()
     from opentelemetry.instrumentation.langchain import LangchainInstrumentor  # type: ignore[import-not-found]
 
-    _instrument(LangchainInstrumentor(), telemetry)
+    _instrument(LangchainInstrumentor(), providers)
     return []
 
 
-def _openinference(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+def _openinference(providers: Providers, capture: _Capture) -> list[BaseCallbackHandler]:
     for name in ("INPUTS", "OUTPUTS"):
         os.environ[f"OPENINFERENCE_HIDE_{name}"] = str(capture == "no content").lower()
     from openinference.instrumentation.langchain import LangChainInstrumentor  # type: ignore[import-not-found]
 
-    _instrument(LangChainInstrumentor(), telemetry)
+    _instrument(LangChainInstrumentor(), providers)
     return []
 
 
-def _instrument(instrumentor: Any, telemetry: Telemetry) -> None:
+def _instrument(instrumentor: Any, providers: Providers) -> None:
     instrumentor.instrument(
-        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider, skip_dep_check=True
+        tracer_provider=providers.tracer_provider, meter_provider=providers.meter_provider, skip_dep_check=True
     )
 
 
-def _langfuse(telemetry: Telemetry, _: _Capture) -> list[BaseCallbackHandler]:
+def _langfuse(providers: Providers, _: _Capture) -> list[BaseCallbackHandler]:
     from langfuse import Langfuse  # type: ignore[import-not-found]
     from langfuse.langchain import CallbackHandler  # type: ignore[import-not-found]
 
     Langfuse(
         public_key="pk-lf-benchmark", secret_key="none",  # noqa: S106 - nobody is asked
-        base_url="http://127.0.0.1:9", tracer_provider=telemetry.tracer_provider, span_exporter=Drop(),
+        base_url="http://127.0.0.1:9", tracer_provider=providers.tracer_provider, span_exporter=Drop(),
     )  # fmt: skip
     return [CallbackHandler(public_key="pk-lf-benchmark")]
 
 
-def _langsmith(telemetry: Telemetry, _: _Capture) -> list[BaseCallbackHandler]:
+def _langsmith(providers: Providers, _: _Capture) -> list[BaseCallbackHandler]:
     from langchain_core.tracers import LangChainTracer
     from langsmith import Client
 
     client = Client(
         api_url="http://127.0.0.1:9", api_key="none", tracing_mode="otel",
-        otel_tracer_provider=telemetry.tracer_provider, info={},
+        otel_tracer_provider=providers.tracer_provider, info={},
     )  # fmt: skip
-    telemetry.settle = partial(client.flush, timeout=_SETTLED_S)  # without one it may wait for ever
+    providers.settle = partial(client.flush, timeout=_SETTLED_S)  # without one it may wait for ever
     return [LangChainTracer(client=client)]
 
 
-def _azure(telemetry: Telemetry, capture: _Capture) -> list[BaseCallbackHandler]:
+def _azure(providers: Providers, capture: _Capture) -> list[BaseCallbackHandler]:
     from langchain_azure_ai.callbacks.tracers import AzureAIOpenTelemetryTracer  # type: ignore[import-not-found]
     from opentelemetry import metrics, trace
 
-    trace.set_tracer_provider(telemetry.tracer_provider)
-    metrics.set_meter_provider(telemetry.meter_provider)
+    trace.set_tracer_provider(providers.tracer_provider)
+    metrics.set_meter_provider(providers.meter_provider)
     return [AzureAIOpenTelemetryTracer(enable_content_recording=capture == "content")]
 
 

@@ -27,8 +27,8 @@ from benchmarks import (
 from benchmarks.__main__ import BEHAVIOUR, main
 from benchmarks.behaviour import PROBES
 from benchmarks.measure import contenders, cpu_time, emitted, units
+from benchmarks.providers import Drop, Providers
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.telemetry import Drop, Telemetry
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_scenario_emits_what_it_should(name):
     assert (0 < spans <= runs and attributes > spans) if scenario.sampled else (spans, attributes) == (0, 0)
     assert measurements > 0
     for contender in (none, bound, ours):
-        contender.mode.telemetry.shutdown()
+        contender.mode.providers.shutdown()
 
 
 def test_units_are_those_the_long_form_has_more():
@@ -66,7 +66,7 @@ def test_every_run_has_a_span_with_all_details():
 
     assert emitted(ours)[0] == emitted(bound)[0] == 5
     for contender in (bound, ours):
-        contender.mode.telemetry.shutdown()
+        contender.mode.providers.shutdown()
 
 
 @pytest.mark.parametrize("name", ["lcel", "agent", "unsampled", "error", "graph-20"])
@@ -76,7 +76,7 @@ def test_floor_emits_the_same(name):
 
     assert emitted(floor) == emitted(ours)
     for contender in (floor, ours):
-        contender.mode.telemetry.shutdown()
+        contender.mode.providers.shutdown()
 
 
 def test_cpu_time_has_an_entry_per_mode_form_and_round():
@@ -89,7 +89,7 @@ def test_cpu_time_has_an_entry_per_mode_form_and_round():
     }  # fmt: skip
     assert all(value > 0 for seconds in found.values() for value in seconds)
     for contender in made:
-        contender.mode.telemetry.shutdown()
+        contender.mode.providers.shutdown()
 
 
 def test_row_is_the_median_of_paired_differences_per_unit():
@@ -241,26 +241,26 @@ def test_hot_spots_are_found_by_address():
 
 def test_emitted_counts_also_counters():
     """Measurements are counted where the SDK takes them, whatever the instrument."""
-    telemetry = Telemetry(Drop())
-    counter = telemetry.meter_provider.get_meter("test").create_counter("calls")
-    with telemetry.counting() as found:
-        telemetry.tracer_provider.get_tracer("test").start_span("span", attributes={"a": 1, "b": 2}).end()
+    providers = Providers(Drop())
+    counter = providers.meter_provider.get_meter("test").create_counter("calls")
+    with providers.counting() as found:
+        providers.tracer_provider.get_tracer("test").start_span("span", attributes={"a": 1, "b": 2}).end()
         counter.add(3)
         counter.add(4)
     counter.add(5)
-    telemetry.shutdown()
+    providers.shutdown()
 
     assert found == [(1, 2, 2)]
 
 
 def test_memory_is_measured_in_bytes_per_run(tracing_memory):
     """What the bound keeps of a run that never ends is found, and that it keeps nothing of the others."""
-    telemetry = Telemetry(Drop())
-    mode = modes.open_mode("bound", telemetry, {})
+    providers = Providers(Drop())
+    mode = modes.open_mode("bound", providers, {})
 
     finished = memory.per_finished_run(mode, calls=20)
     lost = memory.per_lost_run(mode, first=20, more=30)
-    telemetry.shutdown()
+    providers.shutdown()
 
     assert finished < 100
     assert list(lost) == ["B per run that never ends, first 20", "B per run that never ends, last 30"]
@@ -314,13 +314,13 @@ def test_a_tracer_that_patches_langchain_is_taken_out_again(monkeypatch):
 
     original = CallbackManager.on_chain_start
     monkeypatch.setitem(peers.PEERS, "patching", peers.Peer("patching", "pass", patch))
-    telemetry = Telemetry(Drop())
-    mode = modes.open_mode("patching", telemetry, {})
+    providers = Providers(Drop())
+    mode = modes.open_mode("patching", providers, {})
     states = [CallbackManager.on_chain_start]
     for active in (True, False):
         mode.activate(active)
         states.append(CallbackManager.on_chain_start)
-    telemetry.shutdown()
+    providers.shutdown()
 
     assert states == [original, patched, original]
 

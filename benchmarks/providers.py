@@ -45,7 +45,7 @@ class Emitted(NamedTuple):
     measurements: int
 
 
-class Telemetry:
+class Providers:
     """The providers of one mode. `exporter`: what takes the spans."""
 
     def __init__(self, exporter: SpanExporter, *, sampled: bool = True) -> None:
