@@ -17,7 +17,7 @@ Call = Callable[[list[tuple[trace.Span, Context]]], object]
 
 
 def _hook(name: str, opened: int) -> Any:
-    """Make a callback; `opened`: by how many open runs there are more after it."""
+    """Make a callback. `opened`: by how much it changes the number of open runs."""
 
     def hook(floor: "Floor", *arguments: Any, **named: Any) -> None:
         floor.event(name, opened, arguments, named)
@@ -78,15 +78,15 @@ class _Tape(trace.TracerProvider):
         self._indices: dict[int, int] = {}
 
     def get_tracer(self, *arguments: Any, **named: Any) -> trace.Tracer:
-        """A tracer that writes down what is asked of it."""
+        """Return a tracer that records the calls to it."""
         return _Tracer(self, self.target.tracer_provider.get_tracer(*arguments, **named))
 
     def index(self, context: Context | None) -> int | None:
-        """Which of the program's spans is current in the context."""
+        """Return the number of the program's span that is current in the context."""
         return self._indices.get(trace.get_current_span(context).get_span_context().span_id)
 
     def append(self, span: trace.Span) -> int:
-        """The number of a new span."""
+        """Give a new span its number."""
         return self._indices.setdefault(span.get_span_context().span_id, len(self._indices))
 
 
@@ -111,7 +111,7 @@ class _Tracer(trace.Tracer):
 
 
 class _Span(trace.NonRecordingSpan):
-    """Writes down what is asked of the span it stands for."""
+    """Records the calls to the span that it stands for."""
 
     def __init__(self, tape: _Tape, span: trace.Span) -> None:
         super().__init__(span.get_span_context())
@@ -120,7 +120,7 @@ class _Span(trace.NonRecordingSpan):
         self._number = tape.append(span)
 
     def is_recording(self) -> bool:
-        """As the sampler decided."""
+        """Whether the sampler keeps the span."""
         return self._span.is_recording()
 
     def _call(self, method: str, *arguments: Any) -> None:
@@ -173,7 +173,7 @@ class _Meter:
 
 
 class _Instrument:
-    """Writes down measurements and the span they belong to."""
+    """Records measurements and the span that they belong to."""
 
     def __init__(self, tape: _Tape, measure: Callable[..., object]) -> None:
         self._tape = tape

@@ -1,4 +1,4 @@
-"""One scenario in one process, its modes taking turns. Prints what it found as JSON.
+"""One scenario in one process, its modes taking turns. Prints the figures as JSON.
 
 usage: python -m benchmarks.measure (time|instructions) SCENARIO MODE,MODE,... ROUNDS
 """
@@ -21,7 +21,7 @@ from benchmarks.providers import Drop, Providers, Serialise
 from benchmarks.scenarios import SCENARIOS, Program, Scenario
 
 SHORT = " short"
-"""Ends the labels of blocks that ran the short form of a program."""
+"""The end of the labels of blocks that ran the short form of a program."""
 _WARM_UP = 3
 _BLOCK_S = 0.05
 TIME_ROUNDS = 11
@@ -35,10 +35,10 @@ class Contender(NamedTuple):
     programs: dict[str, Program]
     """By the end of the label: "" or `SHORT`."""
     context: Context
-    """Its own, so that no mode sees what another has left current."""
+    """Its own, so that no mode sees what another left current."""
 
     def block(self, form: str, calls: int) -> None:
-        """Run the program so often, what it does in the background included."""
+        """Run the program `calls` times, including what it does in the background."""
         self.context.run(self._run, self.programs[form], calls)
         self.mode.providers.flush()
 
@@ -47,8 +47,8 @@ class Contender(NamedTuple):
             program()
 
 
-def contenders(scenario: Scenario, names: list[str], warm_up: int) -> list[Contender]:
-    """Set up every mode and run its programs so often."""
+def set_up(scenario: Scenario, names: list[str], warm_up: int) -> list[Contender]:
+    """Set up every mode, and run its programs `warm_up` times."""
     return [_contender(scenario, name, warm_up) for name in names]
 
 
@@ -68,7 +68,7 @@ def _contender(scenario: Scenario, name: str, warm_up: int) -> Contender:
 
 
 class _Units(BaseCallbackHandler):
-    """Counts what costs are divided by."""
+    """Counts the units that costs are divided by."""
 
     run_inline = True
 
@@ -86,7 +86,7 @@ class _Units(BaseCallbackHandler):
 
 
 def units(scenario: Scenario) -> int:
-    """Events or tokens of one call, those of the short form subtracted."""
+    """Count the events or tokens of one call, without those of the short form."""
     total = 0
     for build, sign in ((scenario.build, 1), (scenario.short, -1)):
         if build is not None:
@@ -99,25 +99,25 @@ def units(scenario: Scenario) -> int:
 
 
 def emitted(contender: Contender) -> list[int]:
-    """Spans, attributes and measurements of one call."""
+    """Count the spans, attributes and measurements of one call."""
     contender.mode.activate(True)
-    with contender.mode.providers.counting() as found:
+    with contender.mode.providers.counting() as counts:
         contender.context.run(contender.programs[""])
     contender.mode.activate(False)
-    return list(found[0])
+    return list(counts[0])
 
 
-def cpu_time(taking_turns: list[Contender], rounds: int) -> dict[str, list[float]]:
-    """Label -> CPU seconds of all threads per call, one entry per round."""
-    calls = {form: _calls_per_block(taking_turns[0], form) for form in taking_turns[0].programs}
+def cpu_time(contenders: list[Contender], rounds: int) -> dict[str, list[float]]:
+    """Measure CPU seconds of all threads per call: label -> one entry per round."""
+    calls = {form: _calls_per_block(contenders[0], form) for form in contenders[0].programs}
     seconds = defaultdict(list)
 
-    def measure(contender: Contender, form: str) -> None:
+    def run(contender: Contender, form: str) -> None:
         started = process_time()
         contender.block(form, calls[form])
         seconds[contender.mode.name + form].append((process_time() - started) / calls[form])
 
-    _take_turns(taking_turns, measure, rounds)
+    _take_turns(contenders, run, rounds)
     return seconds
 
 
@@ -127,47 +127,47 @@ def _calls_per_block(contender: Contender, form: str) -> int:
     return max(1, math.ceil(_BLOCK_S / ((process_time() - started) / _WARM_UP)))
 
 
-def instructions(taking_turns: list[Contender], calls: int, rounds: int) -> None:
-    """Have valgrind count blocks of so many calls; it knows them by their labels."""
+def instructions(contenders: list[Contender], calls: int, rounds: int) -> None:
+    """Have valgrind count blocks of `calls` calls each, which it tells apart by their labels."""
     marks = Marks()
 
-    def measure(contender: Contender, form: str) -> None:
+    def run(contender: Contender, form: str) -> None:
         marks.mark("between blocks")
         contender.block(form, calls)
         marks.mark(contender.mode.name + form)
 
     marks.start()
-    _take_turns(taking_turns, measure, rounds)
+    _take_turns(contenders, run, rounds)
     marks.stop()
 
 
-def _take_turns(taking_turns: list[Contender], do: Callable[[Contender, str], None], rounds: int) -> None:
+def _take_turns(contenders: list[Contender], run: Callable[[Contender, str], None], rounds: int) -> None:
     for _ in range(rounds):
-        for contender in taking_turns:
+        for contender in contenders:
             contender.mode.activate(True)
             for form in contender.programs:
                 gc.collect()
-                do(contender, form)
+                run(contender, form)
             contender.mode.activate(False)
 
 
 def main(kind: str, name: str, modes: str, rounds: str) -> None:
-    """Measure and print."""
+    """Measure, and print the figures."""
     sys.setrecursionlimit(10_000)
     scenario = SCENARIOS[name]
-    taking_turns = contenders(scenario, modes.split(","), min(scenario.calls, _WARM_UP))
+    contenders = set_up(scenario, modes.split(","), min(scenario.calls, _WARM_UP))
     gc.collect()
-    gc.freeze()  # so that the size of what is loaded does not decide what a collection costs
-    found: dict[str, Any] = {
+    gc.freeze()  # otherwise the size of what is loaded would decide what a collection costs
+    figures: dict[str, Any] = {
         "units": units(scenario),
-        "emitted": {contender.mode.name: emitted(contender) for contender in taking_turns},
+        "emitted": {contender.mode.name: emitted(contender) for contender in contenders},
     }
     if kind == "time":
-        found["seconds"] = cpu_time(taking_turns, int(rounds))
+        figures["seconds"] = cpu_time(contenders, int(rounds))
     else:
-        instructions(taking_turns, scenario.calls, int(rounds))
-    print(json.dumps(found))
-    for contender in taking_turns:
+        instructions(contenders, scenario.calls, int(rounds))
+    print(json.dumps(figures))
+    for contender in contenders:
         contender.mode.providers.shutdown()
 
 

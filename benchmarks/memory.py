@@ -21,7 +21,7 @@ _TOKENS = 2000
 
 
 def _grown(mode: Mode, work: Callable[[], object]) -> int:
-    """Bytes that are allocated after the work and were not before."""
+    """Return the bytes that are allocated after the work and were not before."""
     before = _allocated(mode)
     work()
     return _allocated(mode) - before
@@ -34,9 +34,9 @@ def _allocated(mode: Mode) -> int:
 
 
 def per_finished_run(mode: Mode, calls: int = 2048) -> float:
-    """Bytes that stay of a run that has ended.
+    """Measure the bytes that stay of a run that has ended.
 
-    By default so many calls that a table of the last so many runs, which is emptied in turns, is as full as before.
+    The default of `calls` leaves a bounded table of ended runs, emptied in turns, as full as before.
     """
     chain = programs.lcel()
 
@@ -49,7 +49,7 @@ def per_finished_run(mode: Mode, calls: int = 2048) -> float:
 
 
 def per_token(mode: Mode) -> dict[str, float]:
-    """Bytes that a streamed token takes while the run is open, LangChain's own included, and afterwards."""
+    """Measure the bytes of a streamed token while the run is open, including LangChain's own, and afterwards."""
     model = programs.StreamingChat(tokens=2 * _TOKENS)
     kept: dict[str, float] = {}
     open_label, after_label = "B per streamed token, while open", "B per streamed token, afterwards"
@@ -71,9 +71,9 @@ def per_token(mode: Mode) -> dict[str, float]:
 
 
 def per_lost_run(mode: Mode, first: int = 1000, more: int = 12_000) -> dict[str, float]:
-    """Bytes that each run takes whose end never comes: the first ones, and those after so many more.
+    """Measure the bytes of a run whose end never comes: of the `first` runs, and of the last `more`.
 
-    The second is beyond what `Config.max_open_runs` lets this package's handler keep.
+    The latter exceed what `Config.max_open_runs` lets this package's handler keep.
     """
     manager = CallbackManager.configure(mode.handlers)
 
@@ -88,7 +88,7 @@ def per_lost_run(mode: Mode, first: int = 1000, more: int = 12_000) -> dict[str,
 
 
 def over_many_runs(mode: Mode, runs: int) -> int:
-    """By how many kB the process grows from the first tenth of `runs` runs to the last."""
+    """Measure by how many kB the process grows from the first tenth of `runs` runs to the last."""
     manager = CallbackManager.configure(mode.handlers)
     sizes = []
     for _ in range(10):
@@ -100,15 +100,15 @@ def over_many_runs(mode: Mode, runs: int) -> int:
 
 
 def main(name: str, runs: str = "1000000") -> None:
-    """Measure one mode and print it as JSON: labels and numbers."""
+    """Measure one mode, and print labels and numbers as JSON."""
     providers = Providers(Drop())
     mode = open_mode(name, providers, {})
     mode.activate(True)
-    found: dict[str, float] = {f"kB grown over {int(runs):,} runs": over_many_runs(mode, int(runs))}
+    figures: dict[str, float] = {f"kB grown over {int(runs):,} runs": over_many_runs(mode, int(runs))}
     tracemalloc.start()
-    found["B per finished run"] = per_finished_run(mode)
-    found |= per_token(mode) | per_lost_run(mode)
-    print(json.dumps(found))
+    figures["B per finished run"] = per_finished_run(mode)
+    figures |= per_token(mode) | per_lost_run(mode)
+    print(json.dumps(figures))
     providers.shutdown()
 
 

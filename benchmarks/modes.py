@@ -22,7 +22,7 @@ OURS: Mapping[str, dict[str, Any]] = {
 """Mode -> options of `Config` that differ from the defaults."""
 
 FLOORS: Mapping[str, dict[str, Any]] = {"floor": {}, "floor-all": {"detail": "all"}}
-"""The same for modes that make only the calls to OpenTelemetry that this package would make."""
+"""The same for modes that only make the calls to OpenTelemetry that this package would make."""
 
 BASE = ("none", "bound", "ours")
 
@@ -35,11 +35,11 @@ class Mode(NamedTuple):
     """For the program's ``callbacks``; empty for tracers that patch LangChain."""
     providers: Providers
     activate: Callable[[bool], None]
-    """Put the tracer's patches in force, or take them back."""
+    """Apply the tracer's patches, or undo them."""
 
 
 def open_mode(name: str, providers: Providers, options: Mapping[str, Any]) -> Mode:
-    """Set up a mode by name; `options`: of `Config`, what the scenario asks for."""
+    """Set up a mode by name. `options`: those of `Config` that the scenario sets."""
     if name == "none":
         return Mode(name, [], providers, _nothing)
     if name == "bound":
@@ -61,4 +61,4 @@ def _ours(providers: Providers, options: dict[str, Any]) -> OTelCallbackHandler:
 
 
 def _nothing(_: bool) -> None:  # noqa: FBT001 - one argument, read as a sentence
-    """Nothing is patched."""
+    """Patch nothing."""

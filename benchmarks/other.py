@@ -1,4 +1,4 @@
-"""Everything that is not a cost per event: memory, import, what an application feels. Labels and numbers per mode."""
+"""What is not a cost per event: memory, imports, what an application notices. Labels and numbers per mode."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from benchmarks import peers
 from benchmarks.modes import OURS
 
 KINDS = ("refusing", "silent")
-"""Collectors that are down: one that refuses connections, one that takes them and never answers."""
+"""Collectors that are down: one refuses connections, the other accepts them and never answers."""
 
 
 _PROGRAM = """
@@ -28,16 +28,16 @@ _IMPORT = "from otel_callbacks import OTelCallbackHandler"
 
 
 def measure(mode: str) -> dict[str, float]:
-    """All of it, each part in a process of its own; some minutes."""
-    found = _output("memory", mode) | _imports(mode) | _output("outage", "lag", mode)
+    """Measure all of it, each part in its own process; takes some minutes."""
+    figures = _output("memory", mode) | _imports(mode) | _output("outage", "lag", mode)
     for kind in KINDS:
-        found |= _output("outage", "collector", mode, kind)
-        found[f"s to exit, collector {kind}"] = exit_time(mode, kind)
-    return found
+        figures |= _output("outage", "collector", mode, kind)
+        figures[f"s to exit, collector {kind}"] = exit_time(mode, kind)
+    return figures
 
 
 def _imports(mode: str) -> dict[str, float]:
-    """What importing the mode's package costs; empty for modes that have none."""
+    """Measure what importing the mode's package costs; empty for modes without one."""
     if mode in OURS:
         return imports(_IMPORT)
     return imports(peers.PEERS[mode].statement) if mode in peers.PEERS else {}
@@ -58,7 +58,7 @@ def imports(statement: str, repetitions: int = 10) -> dict[str, float]:
 
 
 def exit_time(mode: str, kind: str) -> float:
-    """Seconds from the end of the program to the end of its process."""
+    """Measure the seconds from the end of the program to the end of its process."""
     left = _output("outage", "exit", mode, kind)["left"]
     return time.time() - left
 

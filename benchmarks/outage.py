@@ -1,4 +1,4 @@
-"""What an application feels beside CPU time: the event loop held up, a collector that is down, the exit after that.
+"""What an application notices beside CPU time: a blocked event loop, a collector that is down, a slow exit after that.
 
 usage: python -m benchmarks.outage lag MODE [REPETITIONS]
        python -m benchmarks.outage collector MODE (refusing|silent) [SECONDS]
@@ -37,41 +37,41 @@ async def _wait(state: _State) -> dict[str, int]:
 
 
 def lag(mode_name: str, repetitions: str = "5") -> dict[str, float]:
-    """Milliseconds by which a timer is late while 200 graphs with 1 MB of state run."""
+    """Measure by how many milliseconds a timer is late while 200 graphs with 1 MB of state run."""
     providers = Providers(Drop())
     mode = open_mode(mode_name, providers, {})
     mode.activate(True)
     graph = programs.graph(3, _State, _wait)
-    late: list[float] = []
+    delays: list[float] = []
 
     async def watch() -> None:
         while True:
             started = time.perf_counter()
             await asyncio.sleep(_TICK_S)
-            late.append((time.perf_counter() - started - _TICK_S) * 1000)
+            delays.append((time.perf_counter() - started - _TICK_S) * 1000)
 
     async def run() -> None:
-        watching = asyncio.create_task(watch())
+        watcher = asyncio.create_task(watch())
         for _ in range(int(repetitions)):
             state = {"text": _STATE, "count": 0}
             await asyncio.gather(*(graph.ainvoke(state, {"callbacks": mode.handlers}) for _ in range(_CALLS)))
-        watching.cancel()
+        watcher.cancel()
 
     asyncio.run(run())
     providers.shutdown()
     return {
-        "ms a timer is late, p99": quantiles(late, n=100, method="inclusive")[98],
-        "ms a timer is late, longest": max(late),
+        "ms a timer is late, p99": quantiles(delays, n=100, method="inclusive")[98],
+        "ms a timer is late, longest": max(delays),
     }
 
 
 def unreachable(kind: str) -> socket.socket:
-    """A place on this machine that refuses connections, or takes them and says nothing."""
+    """Open a port on this machine that refuses connections, or accepts them and never answers."""
     listener = socket.create_server(("127.0.0.1", 0))
     if kind == "refusing":
         listener.close()
         listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))  # taken, so that nobody else can listen there, but not listening
+        listener.bind(("127.0.0.1", 0))  # bound, so that no other program can listen there, but not listening
     return listener
 
 
@@ -84,25 +84,25 @@ def _without_answer(kind: str) -> tuple[Providers, socket.socket]:
 
 
 def collector(mode_name: str, kind: str, seconds: str = "8") -> dict[str, float]:
-    """Microseconds on the clock that one call of the LCEL chain takes while spans cannot be sent."""
+    """Measure the microseconds of wall time that one call of the LCEL chain takes while spans cannot be sent."""
     providers, listener = _without_answer(kind)
     mode = open_mode(mode_name, providers, {})
     mode.activate(True)
     chain = programs.lcel()
-    taken = []
+    durations = []
     with closing(listener):
         until = time.monotonic() + float(seconds)  # the batch processor first sends after 5 s
         while time.monotonic() < until:
             started = time.perf_counter()
             chain.invoke({"question": "How is it?"}, {"callbacks": mode.handlers})
-            taken.append((time.perf_counter() - started) * 1e6)
-    percentiles = quantiles(taken, n=100, method="inclusive")
+            durations.append((time.perf_counter() - started) * 1e6)
+    percentiles = quantiles(durations, n=100, method="inclusive")
     label = f"µs per call, collector {kind}"
     return {f"{label}, median": percentiles[49], f"{label}, p99": percentiles[98]}
 
 
 def exit_after_outage(mode_name: str, kind: str) -> dict[str, float]:
-    """One call, then out; the reader of the output takes the time from the moment printed here to the exit."""
+    """Make one call and return; whoever reads the output times the exit from the moment printed here."""
     providers, listener = _without_answer(kind)
     atexit.register(listener.close)
     atexit.register(providers.shutdown)
@@ -117,4 +117,4 @@ _MEASURES: dict[str, Callable[..., dict[str, float]]] = {"lag": lag, "collector"
 if __name__ == "__main__":
     print(json.dumps(_MEASURES[sys.argv[1]](*sys.argv[2:])), flush=True)
     if sys.argv[1] == "collector":
-        os._exit(0)  # how long the exit takes is another measure
+        os._exit(0)  # the exit is measured separately

@@ -1,4 +1,4 @@
-"""Runs scenarios, each in a process of its own, and returns their rows."""
+"""Run scenarios, each in its own process, and return their rows."""
 
 import json
 import subprocess
@@ -15,14 +15,14 @@ _MODULE = "benchmarks.measure"
 
 
 def time(name: str, modes: Sequence[str], rounds: int = TIME_ROUNDS) -> Row:
-    """The scenario's CPU time."""
+    """Measure the scenario's CPU time."""
     command = [sys.executable, "-m", _MODULE, "time", name, ",".join(modes), str(rounds)]
-    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    return row(found, found["seconds"], "cpu")
+    figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return row(figures, figures["seconds"], "cpu")
 
 
 def instructions(name: str, modes: Sequence[str], rounds: int = COUNT_ROUNDS) -> Row:
-    """The scenario's instruction counts; needs what `callgrind.missing` looks for."""
+    """Count the scenario's instructions; `callgrind.missing` tells whether that is possible here."""
     run = callgrind.run(_MODULE, "instructions", name, ",".join(modes), str(rounds))
     blocks = defaultdict(list)
     for label, count in run.instructions():

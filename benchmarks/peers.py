@@ -21,13 +21,13 @@ class Peer(NamedTuple):
 
     requirement: str
     statement: str
-    """What imports it."""
+    """The statement that imports it."""
     attach: Callable[[Providers, _Capture], list[BaseCallbackHandler]]
-    """Returns handlers, or none where the package patches LangChain."""
+    """Returns handlers; an empty list if the package patches LangChain."""
 
 
 def attach(name: str, providers: Providers, *, capture: bool) -> tuple[list[BaseCallbackHandler], Activate]:
-    """Set the peer up; it is inactive until the returned function is called with true."""
+    """Set up the peer; it is inactive until the returned function is called with true."""
     before = dict(_attributes())
     handlers = PEERS[name].attach(providers, "content" if capture else "no content")
     patches = [
@@ -45,7 +45,7 @@ def attach(name: str, providers: Providers, *, capture: bool) -> tuple[list[Base
 
 
 def _attributes() -> Iterator[tuple[tuple[Any, str], Any]]:
-    """Every function and method of LangChain: what an instrumentor may have replaced."""
+    """Yield every function and method of LangChain, which an instrumentor may have replaced."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(("langchain", "langgraph"))]
     for module in modules:
         for key, value in list(vars(module).items()):
@@ -91,7 +91,7 @@ def _langfuse(providers: Providers, _: _Capture) -> list[BaseCallbackHandler]:
     from langfuse.langchain import CallbackHandler  # type: ignore[import-not-found]
 
     Langfuse(
-        public_key="pk-lf-benchmark", secret_key="none",  # noqa: S106 - nobody is asked
+        public_key="pk-lf-benchmark", secret_key="none",  # noqa: S106 - nothing is sent
         base_url="http://127.0.0.1:9", tracer_provider=providers.tracer_provider, span_exporter=Drop(),
     )  # fmt: skip
     return [CallbackHandler(public_key="pk-lf-benchmark")]
@@ -105,7 +105,7 @@ def _langsmith(providers: Providers, _: _Capture) -> list[BaseCallbackHandler]:
         api_url="http://127.0.0.1:9", api_key="none", tracing_mode="otel",
         otel_tracer_provider=providers.tracer_provider, info={},
     )  # fmt: skip
-    providers.settle = partial(client.flush, timeout=_SETTLED_S)  # without one it may wait for ever
+    providers.settle = partial(client.flush, timeout=_SETTLED_S)  # without a time limit it may wait for ever
     return [LangChainTracer(client=client)]
 
 
@@ -150,4 +150,4 @@ PEERS: Mapping[str, Peer] = {
         _azure,
     ),
 }
-"""By the name they have in the tables."""
+"""Name in the tables -> tracer."""

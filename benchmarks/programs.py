@@ -20,12 +20,12 @@ _TOOL_TURNS = 3
 class OfflineChat(BaseChatModel):
     """A model that answers at once, with usage and metadata as a provider reports them.
 
-    With tools it calls one of them in each of three turns and then answers, whatever runs beside it.
+    With tools, it calls one of them in each of three turns and then answers, whatever runs beside it.
     """
 
     model: str = _MODEL
     tokens: int = 0
-    """Number of chunks a streamed answer has."""
+    """Number of chunks of a streamed answer."""
     fails: bool = False
     """Raise instead of answering."""
     calls_tools: bool = False
@@ -49,18 +49,18 @@ class OfflineChat(BaseChatModel):
         return {"model_name": f"{self.model}-2024-07-18", "finish_reason": "stop"}
 
     def bind_tools(self, tools: Any, **_: Any) -> Any:
-        """Have the model call tools."""
+        """Return a model that calls tools."""
         return self.model_copy(update={"calls_tools": True})
 
     def _answer(self, messages: list[BaseMessage]) -> ChatResult:
         if self.fails:
             raise ConnectionError("no answer")
-        message = AIMessage("It is sunny.", usage_metadata=_USAGE, response_metadata=self._metadata, id="chatcmpl-1")
-        turn = sum(isinstance(known, ToolMessage) for known in messages)
+        answer = AIMessage("It is sunny.", usage_metadata=_USAGE, response_metadata=self._metadata, id="chatcmpl-1")
+        turn = sum(isinstance(message, ToolMessage) for message in messages)
         if self.calls_tools and turn < _TOOL_TURNS:
             call = ToolCall(name="weather", args={"city": "Oslo"}, id=f"call_{turn}", type="tool_call")
-            message.tool_calls = [call]
-        return ChatResult(generations=[ChatGeneration(message=message)])
+            answer.tool_calls = [call]
+        return ChatResult(generations=[ChatGeneration(message=answer)])
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         return self._answer(messages)
@@ -77,7 +77,7 @@ class OfflineChat(BaseChatModel):
 
 
 class StreamingChat(OfflineChat):
-    """The same with an answer in chunks."""
+    """The same model with an answer in chunks."""
 
     def _stream(self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any) -> Iterator[Any]:
         for chunk in self._chunks():
@@ -102,12 +102,12 @@ class SilentChat(OfflineChat):
 
 
 def shout(text: str) -> str:
-    """The step after the parser."""
+    """Return the text in capitals: the step after the parser."""
     return text.upper()
 
 
 def lcel(model: BaseChatModel | None = None) -> Runnable[Any, Any]:
-    """A chain of five runs: sequence, prompt, model, parser, function."""
+    """Make a chain of five runs: sequence, prompt, model, parser, function."""
     prompt = ChatPromptTemplate.from_messages([("system", "You are terse."), ("human", "{question}")])
     return prompt | (model or OfflineChat()) | StrOutputParser() | RunnableLambda(shout)
 
@@ -119,7 +119,7 @@ def weather(city: str) -> str:
 
 
 def agent() -> Runnable[Any, Any]:
-    """An agent that calls a tool three times: fifteen runs."""
+    """Make an agent that calls a tool three times: fifteen runs."""
     from langchain.agents import create_agent
 
     tools: list[BaseTool] = [weather]
@@ -137,7 +137,7 @@ def _step(state: Any) -> Count:
 
 
 def graph(nodes: int = 20, state: type = Count, step: Callable[..., Any] = _step) -> Runnable[Any, Any]:
-    """A LangGraph of so many nodes one after the other."""
+    """Make a LangGraph of `nodes` nodes in a row."""
     from langgraph.graph import StateGraph
 
     builder: Any = StateGraph(state)
@@ -151,7 +151,7 @@ def graph(nodes: int = 20, state: type = Count, step: Callable[..., Any] = _step
 
 
 def nested(depth: int = 50) -> Runnable[Any, Any]:
-    """Functions that call each other so deep."""
+    """Make functions that call each other `depth` levels deep."""
     innermost: Runnable[Any, Any] = RunnableLambda(shout)
     for level in range(depth - 1):
         innermost = RunnableLambda(_calls(innermost)).with_config(run_name=f"level_{level}")
@@ -166,6 +166,6 @@ def _calls(inner: Runnable[Any, Any]) -> Any:
 
 
 def text_of(size: int) -> str:
-    """About so many characters, with quotes and line ends as real prompts have them."""
+    """Return about `size` characters, with quotes and line breaks as in real prompts."""
     line = 'The user said: "Tell me more about it."\n'
     return line * (size // len(line))

@@ -1,4 +1,4 @@
-"""Providers as in production, apart from an exporter that sends nothing, and what was emitted through them."""
+"""Providers as in production, except that the exporter sends nothing; they count what is emitted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ class Drop(SpanExporter):
 
     def __init__(self) -> None:
         self.seen: list[ReadableSpan] | None = None
-        """Where spans are kept while somebody counts them."""
+        """Where spans are kept while they are counted."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Say that all is well."""
+        """Report success."""
         if self.seen is not None:
             self.seen.extend(spans)
         return SpanExportResult.SUCCESS
 
 
 class Serialise(Drop):
-    """Turns spans into the bytes of OTLP and drops those."""
+    """Turns spans into the bytes of OTLP, and drops those."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Do all that an OTLP exporter does before it opens a connection."""
+        """Do everything that an OTLP exporter does before it opens a connection."""
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
         encode_spans(spans).SerializeToString()
@@ -46,12 +46,12 @@ class Emitted(NamedTuple):
 
 
 class Providers:
-    """The providers of one mode. `exporter`: what takes the spans."""
+    """The providers of one mode. `exporter`: takes the spans."""
 
     def __init__(self, exporter: SpanExporter, *, sampled: bool = True) -> None:
         self._exporter = exporter
         self.settle: Callable[[], object] = bool
-        """Waits for what a tracer does in threads of its own before it hands over spans."""
+        """Waits for what a tracer does in its own threads before it hands over spans."""
         self._filter = TraceBasedExemplarFilter()
         self.tracer_provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=65_536))
@@ -70,8 +70,8 @@ class Providers:
 
     @contextmanager
     def counting(self) -> Iterator[list[Emitted]]:
-        """Count what is emitted inside the block; the list holds one entry afterwards. Costs nothing elsewhere."""
-        found: list[Emitted] = []
+        """Count what is emitted inside the block; afterwards the list holds one entry. Costs nothing elsewhere."""
+        counts: list[Emitted] = []
         spans: list[ReadableSpan] = []
         measurements = 0
         decide = self._filter.should_sample
@@ -84,9 +84,9 @@ class Providers:
         if isinstance(self._exporter, Drop):
             self._exporter.seen = spans
         vars(self._filter)["should_sample"] = count  # the SDK asks once per measurement
-        yield found
+        yield counts
         self.flush()
         del vars(self._filter)["should_sample"]
         if isinstance(self._exporter, Drop):
             self._exporter.seen = None
-        found.append(Emitted(len(spans), sum(len(span.attributes or ()) for span in spans), measurements))
+        counts.append(Emitted(len(spans), sum(len(span.attributes or ()) for span in spans), measurements))

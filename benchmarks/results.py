@@ -1,4 +1,4 @@
-"""From what was measured to what is reported: costs above no handler, per event or token, and ratios to the bound."""
+"""From raw figures to reported ones: costs above no handler, per event or token, and ratios to the bound."""
 
 import json
 import platform
@@ -15,25 +15,26 @@ Blocks = Mapping[str, list[float]]
 Row = dict[str, Any]
 _ENOUGH_FOR_QUARTILES = 4
 _LINE = 160
-"""Characters of a line in the files."""
+"""The longest line of a file, in characters."""
 
 
-def row(found: Mapping[str, Any], blocks: Blocks, kind: str) -> Row:
-    """One scenario. `kind`: "cpu" (`blocks` in seconds) or "instructions".
+def row(figures: Mapping[str, Any], blocks: Blocks, kind: str) -> Row:
+    """Return the row of one scenario. `kind`: "cpu" (`blocks` in seconds) or "instructions".
 
     Returns:
         ``{"units", "kind noise", "modes": {mode: {"emitted", kind: cost above no handler per unit, "kind ratio"}}}``;
-        noise is the quartile range (of few blocks: the range) of the blocks without a handler, divided by their median.
+        noise is the interquartile range (of few blocks: the range) of the blocks without a handler, as a share of
+        their median.
     """
-    units = found["units"]
-    extra = {mode: _extra(blocks, mode) / units for mode in found["emitted"]}
+    units = figures["units"]
+    extra = {mode: _extra(blocks, mode) / units for mode in figures["emitted"]}
     bound = extra.get("bound")
     return {
         "units": units,
         f"{kind} noise": _noise(blocks["none"]),
         "modes": {
             mode: {
-                "emitted": found["emitted"][mode],
+                "emitted": figures["emitted"][mode],
                 kind: extra[mode],
                 **({f"{kind} ratio": extra[mode] / bound} if bound else {}),
             }
@@ -43,7 +44,7 @@ def row(found: Mapping[str, Any], blocks: Blocks, kind: str) -> Row:
 
 
 def _extra(blocks: Blocks, mode: str) -> float:
-    """Median over the rounds of the difference to no handler in the same round."""
+    """Return the median over the rounds of the difference to no handler in the same round."""
     pairs = zip(_without_short(blocks, mode), _without_short(blocks, "none"), strict=True)
     return median(cost - base for cost, base in pairs)
 
@@ -59,7 +60,7 @@ def _noise(costs: list[float]) -> float:
 
 
 def merged(time: Row, counted: Row | None) -> Row:
-    """Both measures of one scenario as one row."""
+    """Merge both measures of one scenario into one row."""
     if counted is None:
         return time
     modes = {mode: {**values, **counted["modes"][mode]} for mode, values in time["modes"].items()}
@@ -67,18 +68,18 @@ def merged(time: Row, counted: Row | None) -> Row:
 
 
 def versions() -> dict[str, str]:
-    """What instruction counts depend on."""
+    """Return the versions that instruction counts depend on."""
     packages = ("langchain-core", "langgraph", "opentelemetry-sdk")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What an earlier call has left; empty where there is none."""
+    """Load earlier results; empty if there are none."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def save(path: Path, results: Mapping[str, Any]) -> None:
-    """Write results for people and for `load`."""
+    """Write results, for people and for `load`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(as_json(rounded(results)) + "\n", encoding="utf-8")
 
@@ -97,7 +98,7 @@ def as_json(value: Any, indent: str = "") -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Four significant digits everywhere, so that files do not change for nothing."""
+    """Round to four significant digits everywhere, so that files do not change without need."""
     if isinstance(value, dict):
         return {key: rounded(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,7 @@
-"""What is measured, one row per scenario."""
+"""The scenarios that are measured: one row of the tables each.
+
+A new one is a function that makes its program from handlers, and a line in `SCENARIOS`.
+"""
 
 import asyncio
 import atexit
@@ -29,12 +32,12 @@ class Scenario(NamedTuple):
     calls: int
     """Runs of the program in one block of counted instructions."""
     unit: Literal["event", "token"] = "event"
-    """What the cost is divided by. Event: a start, end or error callback."""
+    """What the cost is divided by. An event is a start, end or error callback."""
     short: Build | None = None
-    """The same program with fewer units: the difference of the two is what the units alone cost."""
+    """The same program with fewer units: the difference between the two is what the units alone cost."""
     modes: Sequence[str] = BASE
     options: Mapping[str, Any] = {}
-    """Options of `Config` in all modes of this package."""
+    """Options of `Config` for all modes of this package."""
     sampled: bool = True
     serialise: bool = False
     """Turn the spans into OTLP's bytes."""
@@ -110,10 +113,10 @@ def _threads(handlers: Handlers) -> Program:
 def _beside_open_runs(number: int) -> Build:
     def build(handlers: Handlers) -> Program:
         manager = CallbackManager.configure(handlers)
-        # In contexts of their own, as those of other requests are.
-        waiting = [copy_context().run(manager.on_chain_start, {}, {}, name="waiting") for _ in range(number)]
+        # Each in its own context, like the runs of other requests.
+        open_runs = [copy_context().run(manager.on_chain_start, {}, {}, name="waiting") for _ in range(number)]
         chain = programs.lcel()
-        return lambda: (chain.invoke(_QUESTION, {"callbacks": handlers}), waiting)
+        return lambda: (chain.invoke(_QUESTION, {"callbacks": handlers}), open_runs)
 
     return build
 
@@ -121,9 +124,9 @@ def _beside_open_runs(number: int) -> Build:
 def _after_lost_runs(number: int) -> Build:
     def build(handlers: Handlers) -> Program:
         manager = CallbackManager.configure(handlers)
-        lost = [manager.on_chain_start({}, {}, name="lost") for _ in range(number)]
+        lost_runs = [manager.on_chain_start({}, {}, name="lost") for _ in range(number)]
         chain = programs.lcel()
-        return lambda: (chain.invoke(_QUESTION, {"callbacks": handlers}), lost)
+        return lambda: (chain.invoke(_QUESTION, {"callbacks": handlers}), lost_runs)
 
     return build
 

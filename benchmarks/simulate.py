@@ -1,6 +1,6 @@
 """A fleet on this machine: processes of traced runs at a bounded rate, and what became of each of their spans.
 
-usage: python -m benchmarks.simulate ENDPOINT RUNS_PER_SECOND SECONDS    (one process of the fleet)
+usage: python -m benchmarks.simulate ENDPOINT RUNS_PER_SECOND SECONDS      runs one process of the fleet
 """
 
 import ipaddress
@@ -26,13 +26,13 @@ from benchmarks import programs
 SERVICE = "otel-callbacks-simulation"
 _ROOT = Path(__file__).parent.parent
 _ALWAYS = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_SDK_DISABLED": ""}
-"""Whatever this machine is set up for, spans are made, and go where they are counted."""
+"""Make spans, and send them where they are counted, however this machine is set up."""
 
 
 class Fate(NamedTuple):
     """What became of the spans of one process or of all.
 
-    Everything is a number of spans but `runs` and `seconds`. `made` is `sampled_out` + `queue_full` + `sent`, and
+    Everything except `runs` and `seconds` is a number of spans. `made` is `sampled_out` + `queue_full` + `sent`, and
     `sent` is `accepted` + `export_failed`.
     """
 
@@ -40,36 +40,36 @@ class Fate(NamedTuple):
     seconds: float
     """From the first run to the last, without the flush at the end."""
     made: int
-    """What the sampler was asked for."""
+    """Decisions of the sampler."""
     sampled_out: int
     queue_full: int
-    """Ended, and pushed out of the batch processor's queue before they were sent."""
+    """Ended, and pushed out of the batch processor's full queue."""
     sent: int
-    """Given to the exporter."""
+    """Handed to the exporter."""
     accepted: int
     export_failed: int
     """Refused, or not answered within the exporter's time limit."""
 
 
 class _Sampler(Sampler):
-    """The one that `setup` chose, counted."""
+    """Counts the decisions of the sampler that `setup` chose."""
 
-    def __init__(self, chosen: Sampler) -> None:
-        self._chosen = chosen
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
         self.made = self.sampled_out = 0
 
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
-        result = self._chosen.should_sample(*args, **kwargs)
+        result = self._sampler.should_sample(*args, **kwargs)
         self.made += 1
         self.sampled_out += result.decision is not Decision.RECORD_AND_SAMPLE
         return result
 
     def get_description(self) -> str:
-        return self._chosen.get_description()
+        return self._sampler.get_description()
 
 
 class _Ended(SpanProcessor):
-    """Counts what the batch processor is given."""
+    """Counts the spans that the batch processor receives."""
 
     def __init__(self) -> None:
         self.spans = 0
@@ -79,7 +79,7 @@ class _Ended(SpanProcessor):
 
 
 class _Exports:
-    """Counts what OTLP exporters are given and what comes of it, at their class: `setup` makes them by itself."""
+    """Counts the spans that OTLP exporters receive and send; patches their class, because `setup` makes them itself."""
 
     def __init__(self) -> None:
         self.sent = self.accepted = 0
@@ -96,7 +96,7 @@ class _Exports:
 
 
 def one_process(endpoint: str, rate: float, seconds: float) -> Fate:
-    """Run LCEL chains, `rate` of them a second at most, then send all that is left."""
+    """Run LCEL chains, at most `rate` per second, then send everything that is left."""
     exports, ended = _Exports(), _Ended()
     telemetry = otel_callbacks.setup(SERVICE, endpoint=endpoint)
     provider = trace.get_tracer_provider()
@@ -112,13 +112,13 @@ def one_process(endpoint: str, rate: float, seconds: float) -> Fate:
             time.sleep(due - now)
         chain.invoke({"question": "How is it?"}, {"callbacks": [telemetry.handler]})
         runs += 1
-        due = max(due + 1 / rate, now)  # what is late is not made up for: the rate is a bound
-    taken = time.monotonic() - started
+        due = max(due + 1 / rate, now)  # a late run is not made up for: the rate is a bound
+    duration = time.monotonic() - started
     provider.force_flush()
     telemetry.shutdown()
     return Fate(
         runs=runs,
-        seconds=taken,
+        seconds=duration,
         made=sampler.made,
         sampled_out=sampler.sampled_out,
         queue_full=ended.spans - exports.sent,
@@ -129,7 +129,7 @@ def one_process(endpoint: str, rate: float, seconds: float) -> Fate:
 
 
 def fleet(endpoint: str, processes: int, rate: float, seconds: float) -> list[Fate]:
-    """Run so many processes side by side, together `rate` runs a second at most.
+    """Run `processes` processes side by side, together at most `rate` runs per second.
 
     Raises:
         ValueError: `endpoint` is not on this machine.
@@ -137,27 +137,27 @@ def fleet(endpoint: str, processes: int, rate: float, seconds: float) -> list[Fa
     require_loopback(endpoint)
     command = [sys.executable, "-m", "benchmarks.simulate", endpoint, str(rate / processes), str(seconds)]
     environment = {**os.environ, **_ALWAYS}
-    started: list[subprocess.Popen[str]] = []
+    fleet: list[subprocess.Popen[str]] = []
     try:
-        started.extend(
+        fleet.extend(
             subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True)
             for _ in range(processes)
         )
-        outputs = [process.communicate()[0] for process in started]
+        outputs = [process.communicate()[0] for process in fleet]
     finally:
-        for process in started:
+        for process in fleet:
             process.kill()
-    failed = sum(process.returncode != 0 for process in started)
-    if failed:
-        raise RuntimeError(f"{failed} of {processes} processes failed: see above")
+    failures = sum(process.returncode != 0 for process in fleet)
+    if failures:
+        raise RuntimeError(f"{failures} of {processes} processes failed: see above")
     return [Fate(**json.loads(output)) for output in outputs]
 
 
 def require_loopback(endpoint: str) -> None:
-    """Refuse an address that is not this machine's: load is for what one may break.
+    """Refuse an address that is not this machine's: a load test may break what it hits.
 
     Raises:
-        ValueError: it is another machine's, or none.
+        ValueError: It belongs to another machine, or is not an address.
     """
     host = urlsplit(endpoint).hostname or ""
     try:
@@ -169,14 +169,14 @@ def require_loopback(endpoint: str) -> None:
 
 
 def total(fates: Iterable[Fate]) -> Fate:
-    """Sum everything but the seconds, of which the longest count."""
-    known = list(fates)
-    sums: list[Any] = [sum(column) for column in zip(*known, strict=True)]
-    return Fate(*sums)._replace(seconds=max(fate.seconds for fate in known))
+    """Sum up all columns, but take the longest of the seconds."""
+    rows = list(fates)
+    sums: list[Any] = [sum(column) for column in zip(*rows, strict=True)]
+    return Fate(*sums)._replace(seconds=max(fate.seconds for fate in rows))
 
 
 def as_json(fates: Sequence[Fate]) -> dict[str, Any]:
-    """Give the sum, and each process by itself."""
+    """Return the sum, and each process separately."""
     return {"total": total(fates)._asdict(), "processes": [fate._asdict() for fate in fates]}
 
 
@@ -184,7 +184,7 @@ def as_text(fates: Sequence[Fate]) -> str:
     """Lay out the sum."""
     whole = total(fates)
     per_second = whole.runs / whole.seconds
-    lines = [f"{whole.runs} runs of {len(fates)} processes in {whole.seconds:.1f} s: {per_second:.1f} a second", ""]
+    lines = [f"{whole.runs} runs of {len(fates)} processes in {whole.seconds:.1f} s: {per_second:.1f} per second", ""]
     rows = {
         "made": whole.made,
         "sampled out": whole.sampled_out,
@@ -194,7 +194,9 @@ def as_text(fates: Sequence[Fate]) -> str:
         "accepted": whole.accepted,
     }
     lines += [f"  {name:24}{spans:>10}" for name, spans in rows.items()]
-    return "\n".join([*lines, "", "All but the first line are spans; made = sampled out + queue full + sent."])
+    return "\n".join(
+        [*lines, "", "All figures below the first line are spans; made = sampled out + queue full + sent."]
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a fleet has to carry: spans and bytes of one run, series of a model and a tool, and what follows for a load.
+"""What a fleet must carry: spans and bytes of one run, series of a model and a tool, and what follows for a load.
 
-The tiers' own figures are those of scripts/scale_figures.py.
+The figures of the tiers come from scripts/scale_figures.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,38 +26,37 @@ TIERS = Path(__file__).parent / "scale.json"
 DOCUMENT = Path(__file__).parent.parent / "docs" / "scale.md"
 
 LOADS = (1, 100, 10_000)
-"""Runs a second of the worked examples."""
+"""Runs per second in the worked examples."""
 KEPT = 0.1
 """Share of the traces that samplers keep in the worked examples."""
 RETENTION_DAYS = 7
 AFTER_SAMPLING = ("kafka", "ingester", "cassandra")
-"""Tiers that see only what was kept."""
+"""Tiers that see only the traces kept."""
 _DAY_S = 86_400
 _SUM_COUNT_INFINITY = 3
 """Series of a histogram beside those of its bounds."""
 
 
 def measure() -> dict[str, float]:
-    """Run the benchmark's agent, then more models and tools, and count what comes of each."""
-    reader, kept = InMemoryMetricReader(), InMemorySpanExporter()
+    """Run the benchmark's agent, then more models and tools, and count what each adds."""
+    reader, exporter = InMemoryMetricReader(), InMemorySpanExporter()
     resource = Resource.create({"service.name": "sizing"})
-    tracing = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
-    tracing.add_span_processor(SimpleSpanProcessor(kept))
-    metering = MeterProvider([reader], resource, shutdown_on_exit=False)
-    handler = OTelCallbackHandler(tracer_provider=tracing, meter_provider=metering)
+    tracer_provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
+    tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+    meter_provider = MeterProvider([reader], resource, shutdown_on_exit=False)
+    handler = OTelCallbackHandler(tracer_provider=tracer_provider, meter_provider=meter_provider)
     config: Any = {"callbacks": [handler]}
 
     programs.agent().invoke({"messages": [("user", "How is it in Oslo?")]}, config)
-    spans = kept.get_finished_spans()
+    spans = exporter.get_finished_spans()
     bytes_of_run = len(encode_spans(spans).SerializeToString())
-    programs.weather.invoke(
-        {"city": "Oslo"}, config
-    )  # a tool, and a model, by themselves: what is new by them is known
+    # A tool and a model outside the agent add series of their own; after these, another one adds only what its name adds.
+    programs.weather.invoke({"city": "Oslo"}, config)
     programs.OfflineChat(model="first").invoke("Hello", config)
     series = [_series(reader)]
     programs.OfflineChat(model="second").invoke("Hello", config)
     series.append(_series(reader))
-    StructuredTool.from_function(lambda city: city, name="forecast", description="Tells.").invoke(
+    StructuredTool.from_function(lambda city: city, name="forecast", description="Forecasts.").invoke(
         {"city": "Oslo"}, config
     )
     series.append(_series(reader))
@@ -72,7 +71,7 @@ def measure() -> dict[str, float]:
 
 
 def _series(reader: InMemoryMetricReader) -> int:
-    """How many series Prometheus makes of everything that was measured so far."""
+    """Count the series that Prometheus makes of everything measured so far."""
     data = reader.get_metrics_data()
     if data is None:
         return 0
@@ -86,11 +85,11 @@ def _series(reader: InMemoryMetricReader) -> int:
 
 
 def tables(app: Mapping[str, float], tiers: Mapping[str, Any]) -> dict[str, str]:
-    """Every table of the document by its name. `tiers`: what scripts/scale_figures.py found."""
+    """Return every table of the document by its name. `tiers`: the figures of scripts/scale_figures.py."""
     loads: Mapping[str, Any] = tiers["loads"]
-    speeds = {load: found["spans_per_cpu_s"] for load, found in loads.items()}
-    memory = {load: found["peak_mib"] for load, found in loads.items()}
-    sizes = {load: found["bytes_per_span"] for load, found in loads.items()}
+    speeds = {load: figures["spans_per_cpu_s"] for load, figures in loads.items()}
+    memory = {load: figures["peak_mib"] for load, figures in loads.items()}
+    sizes = {load: figures["bytes_per_span"] for load, figures in loads.items()}
     names = next(iter(speeds.values()))
     head = ["runs a second", "content", "spans a second", "OTLP, MB/s", *(f"{tier}, cores" for tier in names)]
     return {
@@ -106,7 +105,7 @@ def tables(app: Mapping[str, float], tiers: Mapping[str, Any]) -> dict[str, str]
 
 def _by_load(what: str, unit: str, figures: Mapping[str, Mapping[str, float]]) -> str:
     places = next(iter(figures.values()))
-    rows = [[place, *(f"{found[place]:,}" for found in figures.values())] for place in places]
+    rows = [[place, *(f"{values[place]:,}" for values in figures.values())] for place in places]
     return table([what, *(f"{unit}, {load}" for load in figures)], rows)
 
 

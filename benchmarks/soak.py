@@ -1,6 +1,6 @@
 """A mixed load for minutes, with cancellations and abandonment: nothing stays open, no run gets lost, memory is flat.
 
-usage: python -m benchmarks.soak [SECONDS]      default 180; exit code 1 where something of that does not hold
+usage: python -m benchmarks.soak [SECONDS]      default 180; exit code 1 if any of that does not hold
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from otel_callbacks._spans.current import SelfHealingSpan
 TASKS = 8
 THREADS = 4
 ROWS = 12
-"""Lines of figures that a whole soak prints."""
+"""Lines of figures that a soak prints."""
 MEMORY_NEEDS_S = 60.0
-"""Shorter soaks say nothing about memory: caches are still being filled."""
+"""Shorter soaks prove nothing about memory: caches are still being filled."""
 ALLOWED_GROWTH = 1.1
 _OWN = (OpenRun, SelfHealingSpan, RunId, Body)
 
@@ -50,20 +50,20 @@ class Tally(SpanExporter):
         self.outcomes: Counter[str] = Counter()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Keep the numbers only."""
+        """Keep only the numbers."""
         for span in spans:
             self.outcomes[str((span.attributes or {}).get("otel_callbacks.outcome", "-"))] += 1
         return SpanExportResult.SUCCESS
 
 
 class Row(NamedTuple):
-    """What is measured while the load runs."""
+    """The figures at one moment of the load."""
 
     seconds: float
     spans: int
     open_runs: int
     own_objects: int
-    """Objects of the package that live: of open runs, and a few per thread and task that contexts keep."""
+    """Objects of the package that are alive: those of open runs, and a few per thread and task that contexts keep."""
     resident_mib: float
 
 
@@ -83,26 +83,26 @@ SILENT_CHAIN = programs.lcel(SILENT)
 
 
 async def finish(call: RunnableConfig) -> None:
-    """A chain, an agent and a graph that come to their end."""
+    """Run a chain, an agent and a graph to their end."""
     await CHAIN.ainvoke(QUESTION, call)
     await AGENT.ainvoke({"messages": [("user", "weather?")]}, call)
     await GRAPH.ainvoke({"count": 0}, call)
 
 
 async def fan_out(call: RunnableConfig) -> None:
-    """Several at once, in a batch and in tasks."""
+    """Run several at once, in a batch and in tasks."""
     await CHAIN.abatch([QUESTION] * 4, call)
     await asyncio.gather(*(CAREFUL.ainvoke("x", call) for _ in range(4)))
 
 
 async def read_all(call: RunnableConfig) -> None:
-    """A stream that is read to its end."""
+    """Read a stream to its end."""
     async for _ in STREAMING_CHAIN.astream(QUESTION, call):
         pass
 
 
 async def break_off(call: RunnableConfig) -> None:
-    """A stream that is closed after its first chunk, and events that are."""
+    """Close a stream after its first chunk, and a stream of events."""
     streams: tuple[Any, ...] = (
         STREAMING.astream("x", call),
         STREAMING_CHAIN.astream_events(QUESTION, call, version="v2"),
@@ -113,14 +113,14 @@ async def break_off(call: RunnableConfig) -> None:
         await stream.aclose()
 
 
-async def forget(call: RunnableConfig) -> None:
-    """A stream that nobody reads on and nobody closes."""
+async def drop(call: RunnableConfig) -> None:
+    """Drop a stream after its first chunk, without closing it."""
     async for _ in STREAMING_CHAIN.astream(QUESTION, call):
         return
 
 
 async def cancel(call: RunnableConfig) -> None:
-    """A call in a task of its own that is cancelled, early or late."""
+    """Cancel a call in its own task, early or late."""
     task = asyncio.ensure_future(random.choice([SILENT_CHAIN, AGENT]).ainvoke(QUESTION | {"messages": []}, call))  # noqa: S311
     for _ in range(random.randrange(40)):  # noqa: S311
         await asyncio.sleep(0)
@@ -130,7 +130,7 @@ async def cancel(call: RunnableConfig) -> None:
 
 
 async def time_out(call: RunnableConfig) -> None:
-    """A bare model call that takes too long, in a task that goes on."""
+    """Time out a bare model call, in a task that goes on."""
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
         await asyncio.wait_for(SILENT.ainvoke("x", call), 0.001)
 
@@ -139,30 +139,30 @@ async def time_out(call: RunnableConfig) -> None:
 
 
 def finish_in_thread(call: RunnableConfig) -> None:
-    """Chains, agents and batches that come to their end."""
+    """Run a chain, an agent and a batch to their end."""
     CHAIN.invoke(QUESTION, call)
     AGENT.invoke({"messages": [("user", "weather?")]}, call)
     CHAIN.batch([QUESTION] * 4, call)
 
 
 def fail(call: RunnableConfig) -> None:
-    """Runs that fail, and are tried again."""
+    """Make runs that fail, fall back and are tried again."""
     CAREFUL.invoke("x", call)
     with contextlib.suppress(ConnectionError):
         PATIENT.invoke("x", call)
 
 
 def leave_stream(call: RunnableConfig) -> None:
-    """Streams that are read, closed and forgotten."""
+    """Read one stream, close one, and drop one."""
     list(STREAMING_CHAIN.stream(QUESTION, call))
     for _ in STREAMING.stream("x", call):
         break
-    forgotten = STREAMING_CHAIN.stream(QUESTION, call)
-    next(forgotten)
+    dropped = STREAMING_CHAIN.stream(QUESTION, call)
+    next(dropped)
 
 
 def pause_and_resume(call: RunnableConfig) -> None:
-    """A graph that asks a human and goes on."""
+    """Run a graph that waits for a person, and resume it."""
     builder = StateGraph(programs.Count).add_node("ask", lambda _: {"count": interrupt("how many?")})
     program = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver(), name="approval")
     thread = {"thread_id": str(random.random())}  # noqa: S311
@@ -172,13 +172,13 @@ def pause_and_resume(call: RunnableConfig) -> None:
 
 
 def call_in_calls(call: RunnableConfig) -> None:
-    """Functions that call each other."""
+    """Run functions that call each other."""
     RunnableLambda(lambda text: CHAIN.invoke({"question": text})).invoke("x", call)
     programs.nested(10).invoke("x", call)
 
 
 IN_TASKS: tuple[Callable[[RunnableConfig], Awaitable[None]], ...] = (
-    finish, fan_out, read_all, break_off, forget, cancel, time_out
+    finish, fan_out, read_all, break_off, drop, cancel, time_out
 )  # fmt: skip
 IN_THREADS: tuple[Callable[[RunnableConfig], None], ...] = (
     finish_in_thread, fail, leave_stream, pause_and_resume, call_in_calls
@@ -207,7 +207,7 @@ class Soak:
         )
 
     def run(self, show: Callable[[str], object] = print) -> list[str]:
-        """Apply the load; give what did not hold, in words."""
+        """Apply the load; return what did not hold, in words."""
         show("seconds      spans   open  objects  resident MiB")
         threads = [threading.Thread(target=self._in_thread) for _ in range(THREADS)]
         for thread in threads:
@@ -244,7 +244,7 @@ class Soak:
         await asyncio.gather(*workers)
 
     def _settle(self) -> None:
-        """What only the collector ends, and what is noticed at the next event; one may set free the other."""
+        """End what only the garbage collector or the next event ends; one may set free the other."""
         alive = -1
         while alive != (alive := _own_objects()):
             gc.collect()
@@ -275,7 +275,7 @@ class Soak:
         failures = self._failures()
         self._require(last.open_runs == 0, f"{last.open_runs} runs are open at the end")
         self._require(counted == last.spans, f"{counted} runs were counted and {last.spans} exported")
-        self._require("abandoned" not in self.tally.outcomes, f"{self.tally.outcomes['abandoned']} runs were given up")
+        self._require("abandoned" not in self.tally.outcomes, f"{self.tally.outcomes['abandoned']} runs were abandoned")
         self._require(not failures, f"otel_callbacks.errors: {failures}")
         self._require(last.own_objects < 2 * (TASKS + THREADS), f"{last.own_objects} objects are left")
         if self._seconds >= MEMORY_NEEDS_S:
@@ -288,23 +288,26 @@ class Soak:
             self.complaints.append(complaint)
 
     def _failures(self) -> dict[str, int]:
-        """An end that comes after all is none: the run was cancelled with its parent, and the load is heavy."""
+        """Count failures by kind.
+
+        A late end is not one: the run was cancelled with its parent, and the load is heavy.
+        """
         points = self._points("otel_callbacks.errors")
         kinds = {point.attributes["otel_callbacks.error.kind"]: point.value for point in points}
         return {kind: count for kind, count in kinds.items() if kind != "late_end"}
 
-    def _points(self, metric: str) -> list[Any]:
+    def _points(self, name: str) -> list[Any]:
         data: Any = self._reader.get_metrics_data()
-        found = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics if m.name == metric]
-        return [point for metric in found for point in metric.data.data_points]
+        metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics if m.name == name]
+        return [point for metric in metrics for point in metric.data.data_points]
 
 
 def _own_objects() -> int:
-    return sum(type(found) is own for found in gc.get_objects() for own in _OWN)
+    return sum(type(each) is own for each in gc.get_objects() for own in _OWN)
 
 
 def _resident_mib() -> float:
-    """Memory of this process now; where only a peak is known, that."""
+    """Return the memory of this process now, or its peak on systems that report no other figure."""
     import resource
 
     statm = Path("/proc/self/statm")
@@ -314,7 +317,7 @@ def _resident_mib() -> float:
 
 
 def main() -> int:
-    """Soak for as long as the command line says, and tell what came of it."""
+    """Soak for the time on the command line, and print the verdict."""
     soak = Soak(float(sys.argv[1]) if len(sys.argv) > 1 else 180.0)
     complaints = soak.run()
     print("outcomes:", ", ".join(f"{outcome} {count}" for outcome, count in sorted(soak.tally.outcomes.items())))

@@ -26,7 +26,7 @@ from benchmarks import (
 )
 from benchmarks.__main__ import BEHAVIOUR, main
 from benchmarks.behaviour import PROBES
-from benchmarks.measure import contenders, cpu_time, emitted, units
+from benchmarks.measure import cpu_time, emitted, set_up, units
 from benchmarks.providers import Drop, Providers
 from benchmarks.scenarios import SCENARIOS
 
@@ -41,7 +41,7 @@ SHORT = [name for name, scenario in SCENARIOS.items() if scenario.curve is None 
 def test_scenario_emits_what_it_should(name):
     """Each scenario runs in every basic mode; the bound has a span and a measurement per run, no handler has none."""
     scenario = SCENARIOS[name]
-    none, bound, ours = contenders(scenario, ["none", "bound", "ours"], warm_up=1)
+    none, bound, ours = set_up(scenario, ["none", "bound", "ours"], warm_up=1)
     runs = units(scenario) // 2 if scenario.unit == "event" else 1
     spans, attributes, measurements = emitted(ours)
 
@@ -62,7 +62,7 @@ def test_units_are_those_the_long_form_has_more():
 
 def test_every_run_has_a_span_with_all_details():
     """What is compared like for like is the mode with all spans: as many as the bound has."""
-    bound, ours = contenders(SCENARIOS["lcel"], ["bound", "ours-all"], warm_up=1)
+    bound, ours = set_up(SCENARIOS["lcel"], ["bound", "ours-all"], warm_up=1)
 
     assert emitted(ours)[0] == emitted(bound)[0] == 5
     for contender in (bound, ours):
@@ -72,7 +72,7 @@ def test_every_run_has_a_span_with_all_details():
 @pytest.mark.parametrize("name", ["lcel", "agent", "unsampled", "error", "graph-20"])
 def test_floor_emits_the_same(name):
     """The mode that only calls OpenTelemetry makes all the calls that the handler makes, also the second time."""
-    floor, ours = contenders(SCENARIOS[name], ["floor", "ours"], warm_up=2)
+    floor, ours = set_up(SCENARIOS[name], ["floor", "ours"], warm_up=2)
 
     assert emitted(floor) == emitted(ours)
     for contender in (floor, ours):
@@ -81,7 +81,7 @@ def test_floor_emits_the_same(name):
 
 def test_cpu_time_has_an_entry_per_mode_form_and_round():
     """Modes take turns, and a scenario with a short form has its blocks beside the long ones."""
-    made = contenders(SCENARIOS["stream"], ["none", "bound"], warm_up=1)
+    made = set_up(SCENARIOS["stream"], ["none", "bound"], warm_up=1)
     found = cpu_time(made, rounds=2)
 
     assert {label: len(seconds) for label, seconds in found.items()} == {
@@ -128,7 +128,7 @@ def test_unknown_names_are_refused(capsys):
     for command, known in (("run", "lcel"), ("peers", "genai")):
         with pytest.raises(SystemExit):
             main([command, "lcle"])
-        assert "no such name: lcle; there are" in (printed := capsys.readouterr().err)
+        assert "no such name: lcle; choose from" in (printed := capsys.readouterr().err)
         assert known in printed
 
 

@@ -100,7 +100,7 @@ def test_text_for_people():
     """The sum of all processes, one line for each fate."""
     one = simulate.Fate(10, 2.0, 50, 5, 15, 30, 20, 10)
     text = simulate.as_text([one, one._replace(seconds=4.0)])
-    assert text.startswith("20 runs of 2 processes in 4.0 s: 5.0 a second\n")
+    assert text.startswith("20 runs of 2 processes in 4.0 s: 5.0 per second\n")
     assert "  dropped, queue full             30\n" in text
     assert "  dropped, export failed          20\n" in text
 
