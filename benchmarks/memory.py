@@ -1,6 +1,6 @@
 """What stays in memory: per finished run, per streamed token, per run that never ends, over a million runs.
 
-usage: python -m benchmarks.memory MODE [RUNS]
+usage: python -m benchmarks.memory MODE
 """
 
 import gc
@@ -16,6 +16,7 @@ from benchmarks import programs
 from benchmarks.modes import Mode, open_mode
 from benchmarks.providers import Drop, Providers
 
+_RUNS = 1_000_000
 _RUNS_PER_CALL = 5
 _TOKENS = 2000
 
@@ -87,24 +88,24 @@ def per_lost_run(mode: Mode, first: int = 1000, more: int = 12_000) -> dict[str,
     return {f"B per run that never ends, first {first:,}": early, f"B per run that never ends, last {more:,}": late}
 
 
-def over_many_runs(mode: Mode, runs: int) -> int:
-    """Measure by how many kB the process grows from the first tenth of `runs` runs to the last."""
+def over_many_runs(mode: Mode) -> int:
+    """Measure by how many kB the process grows from the first tenth of a million runs to the last."""
     manager = CallbackManager.configure(mode.handlers)
     sizes = []
     for _ in range(10):
-        for _ in range(runs // 10):
+        for _ in range(_RUNS // 10):
             manager.on_chain_start({}, {}, name="run").on_chain_end({})
         mode.providers.flush()
         sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return sizes[-1] - sizes[0]
 
 
-def main(name: str, runs: str = "1000000") -> None:
+def main(name: str) -> None:
     """Measure one mode, and print labels and numbers as JSON."""
     providers = Providers(Drop())
     mode = open_mode(name, providers, {})
     mode.activate(True)
-    figures: dict[str, float] = {f"kB grown over {int(runs):,} runs": over_many_runs(mode, int(runs))}
+    figures: dict[str, float] = {f"kB grown over {_RUNS:,} runs": over_many_runs(mode)}
     tracemalloc.start()
     figures["B per finished run"] = per_finished_run(mode)
     figures |= per_token(mode) | per_lost_run(mode)

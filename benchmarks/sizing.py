@@ -50,7 +50,7 @@ def measure() -> dict[str, float]:
     programs.agent().invoke({"messages": [("user", "How is it in Oslo?")]}, config)
     spans = exporter.get_finished_spans()
     bytes_of_run = len(encode_spans(spans).SerializeToString())
-    # A tool and a model outside the agent add series of their own; after these, another one adds only what its name adds.
+    # A tool and a model outside the agent add series of their own; after these, another adds only those of its name.
     programs.weather.invoke({"city": "Oslo"}, config)
     programs.OfflineChat(model="first").invoke("Hello", config)
     series = [_series(reader)]
