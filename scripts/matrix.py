@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import environment
+import native_build
 
 _ROOT = Path(__file__).resolve().parent.parent
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-callbacks"
+_CACHE = native_build.cache_dir()
 _HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 _SAME_EVERYWHERE = ("tests/cli", "tests/docs", "tests/content/test_linear_time.py", "tests/content/test_redaction.py")

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -277,11 +277,15 @@ def _go_tool() -> str:
 
 
 def main(names: list[str]) -> int:
-    """Builds the named programs, or the stack's own without names, and prints where the binaries are."""
+    """Build the named programs, by default the stack's own, and print where the binaries are."""
+    return show(place for name in names or DEFAULT_PROGRAMS for place in build(name).items())
+
+
+def show(places: Iterable[tuple[str, Path]]) -> int:
+    """Print a line ``NAME PATH`` for each place as soon as it is there, and return the exit code."""
     try:
-        for name in names or DEFAULT_PROGRAMS:
-            for binary, path in build(name).items():
-                print(binary, path, flush=True)
+        for name, path in places:
+            print(name, path, flush=True)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

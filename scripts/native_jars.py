@@ -164,14 +164,8 @@ def _run(command: list[str], folder: Path | None = None) -> str:
 
 
 def main(names: list[str]) -> int:
-    """Fetches the named programs, or all, and prints where the jars are."""
-    try:
-        for name in names or PACKAGES:
-            print(name, jars(name), flush=True)
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    """Fetch the named programs, by default all, and print where the jars are."""
+    return native_build.show((name, jars(name)) for name in names or PACKAGES)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,18 @@ from pathlib import Path
 
 import native_build
 import native_jars
-from native_stack import HOST, ROOT, Program, back_ends, every, free_ports, prometheus_flags, replaced, serve
+from native_stack import (
+    HOST,
+    ROOT,
+    Program,
+    back_ends,
+    free_ports,
+    prometheus,
+    prometheus_flags,
+    replaced,
+    serve,
+    write_prometheus_config,
+)
 
 DEPLOY = ROOT / "deploy/scale"
 
@@ -199,22 +210,17 @@ class ScaleStack:
         return Collector(program, grpc, http, metrics)
 
     def _prometheus(self, targets: Mapping[str, int]) -> Program:
-        self.prometheus_config = self.folder / "prometheus/prometheus.yml"
-        rules_folder = self.prometheus_config.parent / "rules"
-        rules_folder.mkdir(parents=True, exist_ok=True)
         addresses = {f"'{name}:8888'": f"'{HOST}:{port}'" for name, port in targets.items()}
         addresses["localhost:9090"] = f"{HOST}:{self.prometheus_port}"
         addresses["http://long-term-store:9090"] = f"http://{HOST}:{self.store_port}"
         shipped = replaced((DEPLOY / "prometheus.yml").read_text(), addresses)
-        self.prometheus_config.write_text(every(self._interval, shipped))
-        for rules in (ROOT / "dashboards/rules").glob("*.yml"):
-            (rules_folder / rules.name).write_text(every(self._interval, rules.read_text()))
-        return self._started_by("prometheus", self.prometheus_port, self.prometheus_config, prometheus_flags())
+        self.prometheus_config = write_prometheus_config(self.folder, shipped, self._interval)
+        return self._labelled("prometheus", self.prometheus_port, self.prometheus_config, prometheus_flags())
 
     def remote_prometheus(self, name: str, port: int) -> Program:
         """A Prometheus that takes what others write to it."""
         flags = ["--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage"]
-        return self._started_by(name, port, DEPLOY / "long-term-store.yml", flags)
+        return self._labelled(name, port, DEPLOY / "long-term-store.yml", flags)
 
     def victoria_metrics(self, name: str, port: int) -> Program:
         """A VictoriaMetrics of one node."""
@@ -225,16 +231,10 @@ class ScaleStack:
         ]
         return Program(command, {}, f"http://{HOST}:{port}/health", self.folder / f"{name}.log")
 
-    def _started_by(self, name: str, port: int, config: Path, flags: list[str]) -> Program:
-        command = [
-            str(native_build.build("prometheus")["prometheus"]),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={self.folder / f'{name}-data'}",
-            f"--web.listen-address={HOST}:{port}",
-            *flags,
-        ]
+    def _labelled(self, name: str, port: int, config: Path, flags: list[str]) -> Program:
+        """Return a Prometheus with the variables that deploy/scale/prometheus.yml makes external labels of."""
         environment = {"CLUSTER_NAME": "native", "HOSTNAME": name}
-        return Program(command, environment, f"http://{HOST}:{port}/-/ready", self.folder / f"{name}.log")
+        return prometheus(self.folder, name, port, config, flags, environment)
 
 
 def _lines(stack: ScaleStack) -> list[str]:

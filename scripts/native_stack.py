@@ -179,30 +179,15 @@ class NativeStack:
         return f"http://{HOST}:{port}"
 
     def _prometheus(self, interval: str | None) -> Program:
-        config = self.folder / "prometheus"
-        (config / "rules").mkdir(parents=True, exist_ok=True)
-        shipped = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
-        (config / "prometheus.yml").write_text(every(interval, self._with_targets(shipped)))
-        for rules in (ROOT / "dashboards/rules").glob("*.yml"):
-            (config / "rules" / rules.name).write_text(every(interval, rules.read_text()))
-        address = f"{HOST}:{self.ports.prometheus}"
-        command = [
-            str(native_build.build("prometheus")["prometheus"]),
-            f"--config.file={config / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self.folder / 'prometheus-data'}",
-            f"--web.listen-address={address}",
-            *prometheus_flags(),
-        ]
-        return Program(command, {}, f"http://{address}/-/ready", self.folder / "prometheus.log")
-
-    def _with_targets(self, config: str) -> str:
-        """The scrape targets of the compose network, on loopback."""
         targets = {
             "localhost:9090": self.ports.prometheus,
             "otel-collector:8888": self.ports.collector_metrics,
             "jaeger:8888": self.ports.jaeger_metrics,
         }
-        return replaced(config, {f"'{shipped}'": f"'{HOST}:{port}'" for shipped, port in targets.items()})
+        addresses = {f"'{shipped}'": f"'{HOST}:{port}'" for shipped, port in targets.items()}
+        config = replaced((ROOT / "deploy/prometheus/prometheus.yml").read_text(), addresses)
+        path = write_prometheus_config(self.folder, config, interval)
+        return prometheus(self.folder, "prometheus", self.ports.prometheus, path, prometheus_flags())
 
     def _jaeger(self) -> Program:
         ports = self.ports
@@ -242,8 +227,39 @@ class NativeStack:
         return Program(command, environment, self.url(ports.collector_health), self.folder / "collector.log")
 
 
+def write_prometheus_config(folder: Path, config: str, interval: str | None) -> Path:
+    """Write a configuration of Prometheus beside the shipped rules, and return its path.
+
+    Args:
+        folder: The folder of the stack.
+        config: The text of the configuration.
+        interval: Of scrapes and rule evaluation, such as "1s"; ``None`` leaves the shipped values.
+    """
+    path = folder / "prometheus/prometheus.yml"
+    rules_folder = path.parent / "rules"
+    rules_folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(every(interval, config))
+    for rules in (ROOT / "dashboards/rules").glob("*.yml"):
+        (rules_folder / rules.name).write_text(every(interval, rules.read_text()))
+    return path
+
+
+def prometheus(
+    folder: Path, name: str, port: int, config: Path, flags: list[str], environment: Mapping[str, str] | None = None
+) -> Program:
+    """Return a Prometheus that keeps its data and its log in `folder` under `name`."""
+    command = [
+        str(native_build.build("prometheus")["prometheus"]),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / f'{name}-data'}",
+        f"--web.listen-address={HOST}:{port}",
+        *flags,
+    ]
+    return Program(command, environment or {}, f"http://{HOST}:{port}/-/ready", folder / f"{name}.log")
+
+
 def prometheus_flags() -> list[str]:
-    """Prometheus' switches in docker-compose.yml, without those that a place or a size belongs to."""
+    """Return Prometheus' switches in docker-compose.yml, without those that depend on a place or a size."""
     compose = (ROOT / "docker-compose.yml").read_text()
     return re.findall(r"^ +- (--(?:web\.enable|enable-feature)\S*)$", compose, re.MULTILINE)
 
