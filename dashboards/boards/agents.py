@@ -1,7 +1,7 @@
 """Agents, workflows, tools, graph nodes and retrieval."""
 
 import queries as q
-from panels import Column, Query, Row, board, graph, table
+from panels import Column, Panel, Query, Row, board, graph, table
 
 from boards.shared import (
     AGENT,
@@ -18,8 +18,26 @@ from boards.shared import (
 from otel_callbacks import semconv
 
 _TOOL_CALLS = q.TOOL_DURATION.part("count")
-_NODE_RUNS = q.NODE_DURATION.part("count")
-_PER_AGENT, _PER_TOOL, _PER_NODE = ((q.SERVICE, label) for label in (q.AGENT, q.TOOL, q.NODE))
+_PER_AGENT = (q.SERVICE, q.AGENT)
+
+
+def _breakdown(
+    title: str, runs: str, key: str, duration: q.Quantity, matchers: str, *more: Column, noun: str = ""
+) -> Panel:
+    """Lay out a table with one row per value of `key`: how many runs, which share failed, how long they take."""
+    name = title.removesuffix("s")
+    per, count = (q.SERVICE, q.label(key)), duration.part("count")
+    return table(
+        title,
+        f"One row per {noun or name.lower()}; a click searches its spans in Jaeger.",
+        dict(zip(per, ("Service", name), strict=True)),
+        Column(runs, "short", q.increase(count, matchers, *per)),
+        Column("Failed", "percentunit", q.share(count, q.FAILED, matchers, *per, window=q.RANGE)),
+        Column("p95", "s", q.quantile(0.95, duration, f"{matchers},{q.ENDED}", *per, window=q.RANGE)),
+        *more,
+        link=jaeger_search(key),
+    )
+
 
 _RUNS = Row(
     "Agents and workflows",
@@ -62,15 +80,13 @@ _RUNS = Row(
             Query(q.share(WORKFLOW_RUNS, q.FAILED, JOB, q.WORKFLOW)),
             width=8,
         ),
-        table(
+        _breakdown(
             "Agents",
-            "One row per agent; a click searches its spans in Jaeger.",
-            {q.SERVICE: "Service", q.AGENT: "Agent"},
-            Column("Runs", "short", q.increase(AGENT_RUNS, AGENT, *_PER_AGENT)),
-            Column("Failed", "percentunit", q.share(AGENT_RUNS, q.FAILED, AGENT, *_PER_AGENT, window=q.RANGE)),
-            Column("p95", "s", q.quantile(0.95, q.AGENT_DURATION, AGENT_ENDED, *_PER_AGENT, window=q.RANGE)),
+            "Runs",
+            semconv.AGENT_NAME,
+            q.AGENT_DURATION,
+            AGENT,
             Column("Model calls per run", "short", q.mean(q.AGENT_MODEL_CALLS, AGENT, *_PER_AGENT, window=q.RANGE)),
-            link=jaeger_search(semconv.AGENT_NAME),
         ),
     ],
 )
@@ -94,15 +110,7 @@ _TOOLS = Row(
             stacked=True,
             empty=NO_ERROR,
         ),
-        table(
-            "Tools",
-            "One row per tool; a click searches its spans in Jaeger.",
-            {q.SERVICE: "Service", q.TOOL: "Tool"},
-            Column("Calls", "short", q.increase(_TOOL_CALLS, AGENT, *_PER_TOOL)),
-            Column("Failed", "percentunit", q.share(_TOOL_CALLS, q.FAILED, AGENT, *_PER_TOOL, window=q.RANGE)),
-            Column("p95", "s", q.quantile(0.95, q.TOOL_DURATION, AGENT_ENDED, *_PER_TOOL, window=q.RANGE)),
-            link=jaeger_search(semconv.TOOL_NAME),
-        ),
+        _breakdown("Tools", "Calls", semconv.TOOL_NAME, q.TOOL_DURATION, AGENT),
     ],
 )
 
@@ -126,15 +134,7 @@ _STEPS = Row(
             exemplars=True,
             empty="No finished retrieval in this range",
         ),
-        table(
-            "Nodes",
-            "One row per LangGraph node; a click searches its spans in Jaeger.",
-            {q.SERVICE: "Service", q.NODE: "Node"},
-            Column("Runs", "short", q.increase(_NODE_RUNS, JOB, *_PER_NODE)),
-            Column("Failed", "percentunit", q.share(_NODE_RUNS, q.FAILED, JOB, *_PER_NODE, window=q.RANGE)),
-            Column("p95", "s", q.quantile(0.95, q.NODE_DURATION, JOB_ENDED, *_PER_NODE, window=q.RANGE)),
-            link=jaeger_search(semconv.GRAPH_NODE),
-        ),
+        _breakdown("Nodes", "Runs", semconv.GRAPH_NODE, q.NODE_DURATION, JOB, noun="LangGraph node"),
     ],
 )
 
