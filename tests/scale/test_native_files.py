@@ -1,25 +1,10 @@
 """The tiers' files, judged by the programs that read them."""
 
-import os
-import subprocess
-from pathlib import Path
-
-import native_build
 import pytest
 import yaml
+from native_programs import run
 
 pytestmark = pytest.mark.scale
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(program: str, binary: str, *arguments: str) -> str:
-    """Runs a program in the checkout and gives its output; fails with it if the program does."""
-    environment = {**os.environ, "JAEGER_UI_CONFIG": "deploy/jaeger/ui.json"}
-    command = [str(native_build.build(program)[binary]), *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize(

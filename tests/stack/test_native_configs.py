@@ -1,22 +1,9 @@
 """The shipped configuration files, judged by the programs that read them."""
 
-import subprocess
-from pathlib import Path
-
-import native_build
 import pytest
+from native_programs import ROOT, run
 
 pytestmark = pytest.mark.stack
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(program: str, binary: str, *arguments: str) -> str:
-    """Runs one of the stack's programs and gives its output; fails with it if the program does."""
-    command = [str(native_build.build(program)[binary]), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_prometheus_accepts_its_configuration():
@@ -45,7 +32,6 @@ def test_collector_accepts_its_configuration(sampling):
     run("collector", "otelcol", "validate", *configs)
 
 
-def test_jaeger_accepts_its_configuration(monkeypatch):
+def test_jaeger_accepts_its_configuration():
     """Jaeger finds no fault in config.yaml."""
-    monkeypatch.setenv("JAEGER_UI_CONFIG", "deploy/jaeger/ui.json")
     run("jaeger", "jaeger", "validate", "--config=deploy/jaeger/config.yaml")
