@@ -1,11 +1,11 @@
-"""Writes down the public Python interface, so that a change of it is seen as one.
+"""List the public Python interface, so that every change to it shows.
 
-usage: python scripts/api.py            write api.txt anew
-       python scripts/api.py --check    say what api.txt lacks or has too much; exit code 1 if anything
+usage: python scripts/api.py            write api.txt
+       python scripts/api.py --check    print what api.txt lacks or has in excess; exit code 1 if anything
 
-Read from the source, so that every Python version writes the same. Modules, classes, functions and constants are public
-whose names begin with no underscore. Left out: the hooks that LangChain defines, the command line, and `semconv`, whose
-names are telemetry.
+It reads the source, so that every Python version writes the same. Modules, classes, functions and constants are public
+if their names do not begin with an underscore. Left out: the hooks that LangChain defines, the command line, and
+`semconv`, whose names are telemetry.
 """
 
 import ast
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         committed.splitlines(), listing.splitlines(), "api.txt", "source", lineterm="", n=0
     )
     changes = list(difference)
-    print("\n".join([*changes, "", "Meant so? Then: make api"]) if changes else "api.txt is what the source has")
+    print("\n".join([*changes, "", "Intended? Then run: make api"]) if changes else "api.txt is what the source has")
     return 1 if changes else 0
 
 
@@ -43,7 +43,7 @@ def _interface() -> Iterator[str]:
     yield from (f"    {name}" for name in sorted(exported))
     for path, tree in trees.items():
         statements = tree.body
-        if path.stem.startswith("_"):  # of a private module only what the package gives away
+        if path.stem.startswith("_"):  # of a private module, only what the package exports
             statements = [node for node in tree.body if getattr(node, "name", None) in exported]
         lines = [line for node in statements for line in _members(node)]
         if lines and path.stem not in _LEFT_OUT:
@@ -62,7 +62,7 @@ def _name(node: ast.AnnAssign | ast.Assign) -> str:
 
 
 def _members(node: ast.stmt) -> Iterator[str]:
-    """Lines for one statement of a module or class, none for what is not public."""
+    """Yield the lines for one statement of a module or class; none if it is not public."""
     if isinstance(node, ast.ClassDef) and _is_public(node.name):
         bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
         yield f"class {node.name}{bases}"
@@ -77,7 +77,7 @@ def _members(node: ast.stmt) -> Iterator[str]:
 
 
 def _is_value(node: ast.AnnAssign | ast.Assign) -> bool:
-    """Whether this is a field, a constant or a type; modules' loggers and the like are none."""
+    """Tell whether this is a field, a constant or a type, rather than a module's logger or the like."""
     name = _name(node)
     return _is_public(name) and (isinstance(node, ast.AnnAssign) or name[0].isupper())
 

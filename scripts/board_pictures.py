@@ -1,9 +1,8 @@
-"""Draws each Grafana board from its committed JSON and the answers of a real Prometheus to its queries.
+"""Draw each Grafana board from its committed JSON and a real Prometheus' answers to its queries.
 
-usage: python scripts/board_pictures.py      (needs Chromium, and go where the native stack is not built yet)
+usage: python scripts/board_pictures.py      (needs Chromium, and go unless the native stack is built)
 
-The drawing is this script's, not Grafana's: titles, places, units, queries and legends are the board's, colours and
-axes are not.
+This script draws, not Grafana: titles, positions, units, queries and legends are the board's; colours and axes are not.
 """
 
 import html
@@ -72,9 +71,9 @@ class Line(NamedTuple):
 
 
 def main() -> int:
-    """Make them, and return the exit code."""
-    browser = pictures.browser()
-    if browser is None:
+    """Draw the boards, and return the exit code."""
+    chromium = pictures.browser()
+    if chromium is None:
         return 1
     with tempfile.TemporaryDirectory() as folder, NativeStack(Path(folder), Ports.free(), interval="2s") as stack:
         _send_traffic(stack.url(stack.ports.otlp_http), Path(folder))
@@ -84,7 +83,7 @@ def main() -> int:
             page.write_text(_page(board, Prometheus(stack.url(stack.ports.prometheus), board)), encoding="utf-8")
             rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"]) + 1
             name = file.stem.removeprefix("otel-callbacks-")
-            pictures.photograph(browser, page, pictures.FOLDER / f"board-{name}.png", (1400, 24 + 44 * rows))
+            pictures.photograph(chromium, page, pictures.FOLDER / f"board-{name}.png", (1400, 24 + 44 * rows))
     return 0
 
 
@@ -101,7 +100,7 @@ def _send_traffic(otlp: str, folder: Path) -> None:
 
 
 class Prometheus:
-    """Answers to a board's queries, with "All" chosen everywhere."""
+    """Answers to a board's queries, with "All" selected everywhere."""
 
     def __init__(self, url: str, board: Mapping[str, Any]) -> None:
         self._url = url
@@ -110,24 +109,24 @@ class Prometheus:
         self.start = self._end - _TRAFFIC_S
 
     def lines(self, target: Mapping[str, Any]) -> list[Line]:
-        """The series of a query over the time of the traffic."""
+        """Return the series of a query over the time of the traffic."""
         period = {"start": self.start, "end": self._end, "step": _STEP_S}
-        found = self._ask("query_range", query=self._filled_in(target["expr"]), **period)
-        return [Line(_legend(target, one["metric"]), _numbers(one["values"])) for one in found]
+        series = self._ask("query_range", query=self._fill_in(target["expr"]), **period)
+        return [Line(_legend(target, one["metric"]), _numbers(one["values"])) for one in series]
 
     def now(self, target: Mapping[str, Any]) -> list[tuple[dict[str, str], float]]:
-        """Labels and values of a query at the end of the traffic."""
-        found = self._ask("query", query=self._filled_in(target["expr"]), time=self._end)
-        return [(one["metric"], float(one["value"][1])) for one in found if one["value"][1] != "NaN"]
+        """Return the labels and values of a query at the end of the traffic."""
+        series = self._ask("query", query=self._fill_in(target["expr"]), time=self._end)
+        return [(one["metric"], float(one["value"][1])) for one in series if one["value"][1] != "NaN"]
 
-    def _filled_in(self, expression: str) -> str:
-        return re.sub(r"\$\{?(\w+)\}?", lambda found: self._values.get(found[1], found[0]), expression)
+    def _fill_in(self, expression: str) -> str:
+        return re.sub(r"\$\{?(\w+)\}?", lambda match: self._values.get(match[1], match[0]), expression)
 
     def _ask(self, path: str, **parameters: Any) -> list[Any]:
         address = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(address) as answer:  # noqa: S310 - loopback
-            found: list[Any] = json.load(answer)["data"]["result"]
-            return found
+            result: list[Any] = json.load(answer)["data"]["result"]
+            return result
 
 
 def _numbers(values: Iterable[Any]) -> list[tuple[float, float]]:
@@ -137,7 +136,7 @@ def _numbers(values: Iterable[Any]) -> list[tuple[float, float]]:
 def _legend(target: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     if target["legendFormat"] == "__auto":
         return ", ".join(value for key, value in labels.items() if key != "__name__") or "value"
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), target["legendFormat"])
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: labels.get(match[1], ""), target["legendFormat"])
 
 
 def _page(board: Mapping[str, Any], prometheus: Prometheus) -> str:
@@ -157,10 +156,10 @@ def _empty(panel: Mapping[str, Any]) -> str:
 
 
 def _stat(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
-    found = prometheus.now(panel["targets"][0])
-    if not found:
+    series = prometheus.now(panel["targets"][0])
+    if not series:
         return _empty(panel)
-    return f"<div>{_formatted(found[0][1], panel['fieldConfig']['defaults'].get('unit'))}</div>"
+    return f"<div>{_format(series[0][1], panel['fieldConfig']['defaults'].get('unit'))}</div>"
 
 
 class Area(NamedTuple):
@@ -173,24 +172,24 @@ class Area(NamedTuple):
 
     @classmethod
     def of(cls, panel: Mapping[str, Any], start: float) -> "Area":
-        """A panel's place without its frame, title and legend."""
+        """Return a panel's area without its frame, title and legend."""
         at = panel["gridPos"]
         return cls(at["w"] * 57 - 30, at["h"] * 44 - 66, start)
 
     def x(self, when: float) -> float:
-        """Pixels from the left."""
+        """Return the pixels from the left."""
         return _LEFT + (self.width - _LEFT) * (when - self.start) / _TRAFFIC_S
 
     def y(self, share: float) -> float:
-        """Pixels from the top; `share`: of the height."""
+        """Return the pixels from the top. `share`: of the height."""
         return 8 + (self.height - 16) * (1 - share)
 
     def drawing(self, parts: Iterable[str]) -> str:
-        """The whole."""
+        """Put the parts into one drawing."""
         return f'<svg viewBox="0 0 {self.width} {self.height}">{"".join(parts)}</svg>'
 
     def label(self, share: float, text: str) -> str:
-        """A text on the vertical axis."""
+        """Draw a text on the vertical axis."""
         return f'<text x="{_LEFT - 6}" y="{self.y(share) + 4:.1f}" text-anchor="end">{html.escape(text)}</text>'
 
 
@@ -201,45 +200,45 @@ def _timeseries(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
     unit = panel["fieldConfig"]["defaults"].get("unit")
     top = max(value for line in lines for _, value in line.points) * 1.1 or 1
     area = Area.of(panel, prometheus.start)
-    drawn, legend = [], []
+    parts, legend = [], []
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = f"{area.y(share):.1f}"
-        drawn.append(f'<line x1="{_LEFT}" x2="{area.width}" y1="{y}" y2="{y}" stroke="#25282e"/>')
-        drawn.append(area.label(share, _formatted(top * share, unit)))
+        parts.append(f'<line x1="{_LEFT}" x2="{area.width}" y1="{y}" y2="{y}" stroke="#25282e"/>')
+        parts.append(area.label(share, _format(top * share, unit)))
     for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
         path = " ".join(f"{area.x(when):.1f},{area.y(value / top):.1f}" for when, value in line.points)
-        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         legend.append(f'<b style="background:{colour}"></b>{html.escape(line.name)}')
-    return f'{area.drawing(drawn)}<div class="legend">{"".join(legend)}</div>'
+    return f'{area.drawing(parts)}<div class="legend">{"".join(legend)}</div>'
 
 
 def _heatmap(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
-    counted = _per_bucket(prometheus.lines(panel["targets"][0]))
-    if not counted:
+    buckets = _per_bucket(prometheus.lines(panel["targets"][0]))
+    if not buckets:
         return _empty(panel)
     area = Area.of(panel, prometheus.start)
-    most = max(value for line in counted for _, value in line.points)
-    width, height = area.x(area.start + _STEP_S) - _LEFT - 1, (area.height - 16) / len(counted) - 1
-    drawn = []
-    for index, line in enumerate(counted):
-        drawn.append(area.label((index + 0.5) / len(counted), f"{float(line.name):g} s"))
-        y = area.y((index + 1) / len(counted))
-        drawn.extend(
+    most = max(value for line in buckets for _, value in line.points)
+    width, height = area.x(area.start + _STEP_S) - _LEFT - 1, (area.height - 16) / len(buckets) - 1
+    parts = []
+    for index, line in enumerate(buckets):
+        parts.append(area.label((index + 0.5) / len(buckets), f"{float(line.name):g} s"))
+        y = area.y((index + 1) / len(buckets))
+        parts.extend(
             f'<rect x="{area.x(when):.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#ff9830" '
             f'opacity="{value / most:.2f}"/>'
             for when, value in line.points
         )
-    return area.drawing(drawn)
+    return area.drawing(parts)
 
 
 def _per_bucket(cumulative: Iterable[Line]) -> list[Line]:
-    """From counts up to each boundary to counts between two; only buckets that hold something."""
+    """Turn counts up to each boundary into counts between two; leave out empty buckets."""
     below: dict[float, float] = {}
-    counted = []
+    buckets = []
     for line in sorted(cumulative, key=lambda line: float(line.name)):
-        counted.append(Line(line.name, [(when, value - below.get(when, 0.0)) for when, value in line.points]))
+        buckets.append(Line(line.name, [(when, value - below.get(when, 0.0)) for when, value in line.points]))
         below.update(line.points)
-    return [line for line in counted if any(value > 0 for _, value in line.points)]
+    return [line for line in buckets if any(value > 0 for _, value in line.points)]
 
 
 def _table(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
@@ -249,7 +248,7 @@ def _table(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
         key = f"Value #{target['refId']}" if len(panel["targets"]) > 1 else "Value"
         for labels, value in prometheus.now(target):
             row = tuple(sorted((name, text) for name, text in labels.items() if name in headings))
-            rows.setdefault(row, {})[key] = _formatted(value, units.get(key))
+            rows.setdefault(row, {})[key] = _format(value, units.get(key))
     if not rows:
         return _empty(panel)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in headings.values())
@@ -261,7 +260,7 @@ def _table(panel: Mapping[str, Any], prometheus: Prometheus) -> str:
 
 
 def _overrides(panel: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Headings and units of a table's columns, by the name of the field."""
+    """Return the headings and units of a table's columns by the name of the field."""
     headings, units = {}, {}
     for override in panel["fieldConfig"]["overrides"]:
         field = override["matcher"]["options"]
@@ -273,14 +272,14 @@ def _overrides(panel: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]
     return headings, units
 
 
-def _formatted(value: float, unit: str | None) -> str:
+def _format(value: float, unit: str | None) -> str:
     if unit == "s":
         return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
     if unit == "percentunit":
         return f"{value:.1%}"
     if unit and unit.startswith("currency"):
         return f"${value:.3g}"
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - where three digits are not enough
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - three digits are not enough
 
 
 _DRAWINGS: Mapping[str, Callable[[Mapping[str, Any], Prometheus], str]] = {

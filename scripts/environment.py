@@ -1,8 +1,8 @@
-"""Make a virtual environment that holds exactly the versions of a constraints file.
+"""Make a virtual environment with exactly the versions of a constraints file.
 
 usage: python scripts/environment.py FOLDER CONSTRAINTS PIP_INSTALL_ARGUMENT...
 
-The environment belongs to the interpreter that runs this script. What is there already is replaced. pip itself and
+The environment belongs to the interpreter that runs this script. It replaces an existing folder. pip itself and
 the tools that build the package always have the versions of constraints/newest.txt.
 """
 
@@ -16,19 +16,19 @@ _NEWEST = _ROOT / "constraints" / "newest.txt"
 
 
 def create(folder: Path, constraints: Path, *arguments: str) -> None:
-    """Make the environment in `folder` and install what the arguments for ``pip install`` say.
+    """Make the environment in `folder`, and install what the arguments for ``pip install`` name.
 
     Raises:
-        subprocess.CalledProcessError: pip failed; it has printed why.
+        subprocess.CalledProcessError: pip failed, and has printed why.
     """
     venv.create(folder, clear=True, with_pip=True, symlinks=True)
-    # The pip that comes with Python 3.10 to 3.13 knows neither --group nor --build-constraint.
+    # The pip that comes with Python 3.10 to 3.13 has neither --group nor --build-constraint.
     _pip_install(folder, "--constraint", str(_NEWEST), "pip")
     install(folder, constraints, *arguments)
 
 
 def install(folder: Path, constraints: Path, *arguments: str) -> None:
-    """Install into the environment in `folder` what the arguments for ``pip install`` say."""
+    """Install what the arguments for ``pip install`` name into the environment in `folder`."""
     _pip_install(folder, "--constraint", str(constraints), "--build-constraint", str(_NEWEST), *arguments)
 
 

@@ -1,10 +1,10 @@
-"""Run the tests with the oldest, the first stable and the newest releases that the package promises to work with.
+"""Run the tests with the oldest, the first stable and the newest releases that the package supports.
 
 usage: python scripts/matrix.py [ENVIRONMENT...]      such as "oldest" or "newest-3.12"; default: all that can run here
 
-The interpreter that runs this script gets all three sets of versions, every other one the newest only. Environments
+The interpreter that runs this script gets all three sets of versions, every other one only the newest. Environments
 stay in $XDG_CACHE_HOME/otel-callbacks (default ~/.cache/otel-callbacks), so a second run starts at once. As many run
-side by side as there are processors. Tests of what no other package can change run in `make test` only.
+side by side as there are processors. Tests of what no other package can change run only in `make test`.
 """
 
 import fcntl
@@ -42,13 +42,13 @@ class _Cell(NamedTuple):
 
 
 def _interpreters() -> dict[str, str]:
-    """Each Python version that really starts, and its executable. A command on the PATH may be a shim of pyenv's."""
-    found = {python: _executable(f"python{python}", _all_of_pyenv()) for python in _PYTHONS}
-    return {python: executable for python, executable in found.items() if executable} | {_HERE: sys.executable}
+    """Return each Python version that really starts, and its executable; a command may be only a shim of pyenv's."""
+    executables = {python: _executable(f"python{python}", _all_of_pyenv()) for python in _PYTHONS}
+    return {python: path for python, path in executables.items() if path} | {_HERE: sys.executable}
 
 
 def _all_of_pyenv() -> Mapping[str, str]:
-    """An environment in which pyenv's shims start every version it has, not only the selected ones."""
+    """Return an environment in which pyenv's shims start every version it has, not only the selected ones."""
     versions = _output(["pyenv", "versions", "--bare"], os.environ).split()
     return {**os.environ, "PYENV_VERSION": ":".join(versions)} if versions else os.environ
 
@@ -71,7 +71,7 @@ def _cells(interpreters: Mapping[str, str]) -> list[_Cell]:
 
 @contextmanager
 def _locked(cell: _Cell) -> Iterator[Path]:
-    """The folder of the cell's environment, kept from other checkouts that use the same cache."""
+    """Lock the folder of the cell's environment against other checkouts that use the same cache."""
     _CACHE.mkdir(parents=True, exist_ok=True)
     with (_CACHE / f"{cell.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -79,39 +79,39 @@ def _locked(cell: _Cell) -> Iterator[Path]:
 
 
 def _prepare(folder: Path, cell: _Cell, executable: str) -> None:
-    """Bring the environment in line with the constraints and this checkout; start anew only when the former changed."""
+    """Bring the environment in line with the constraints and this checkout; rebuild it only if the former changed."""
     constraints = _ROOT / "constraints" / f"{cell.versions}.txt"
-    wanted = hashlib.sha256(constraints.read_bytes() + executable.encode()).hexdigest()
-    made_for = folder / "made-for"
+    fingerprint = hashlib.sha256(constraints.read_bytes() + executable.encode()).hexdigest()
+    stamp = folder / "made-for"
     content = ["--group", "test", "--editable", "."]
-    if made_for.is_file() and made_for.read_text() == wanted:
+    if stamp.is_file() and stamp.read_text() == fingerprint:
         environment.install(folder, constraints, *content)
         return
     create = [executable, environment.__file__, str(folder), str(constraints), *content]
     subprocess.run(create, check=True)
-    made_for.write_text(wanted)
+    stamp.write_text(fingerprint)
 
 
 def _test(cell: _Cell, executable: str) -> tuple[str, float]:
-    """Run the tests in the cell's environment, print what they printed; how that ended, and the seconds it took."""
+    """Run the tests in the cell's environment, and print their output; return the result and the seconds it took."""
     started = time.monotonic()
-    result, output = _tested(cell, executable)
+    result, output = _run_tests(cell, executable)
     print(f"\n{cell.versions} releases on Python {cell.python}\n{output}", flush=True)
     return result, time.monotonic() - started
 
 
-def _tested(cell: _Cell, executable: str) -> tuple[str, str]:
+def _run_tests(cell: _Cell, executable: str) -> tuple[str, str]:
     with _locked(cell) as folder:
         try:
             _prepare(folder, cell, executable)
         except subprocess.CalledProcessError as error:
             return "not installable", str(error.stdout or error)
         ignored = [f"--ignore={path}" for path in _SAME_EVERYWHERE]
-        python, left_out = str(folder / "bin" / "python"), "not stack and not scale and not slow"
-        pytest = [python, "-m", "pytest", "-q", "-m", left_out, *ignored]
-        own = ["-o", f"cache_dir={folder / 'pytest-cache'}"]
+        python, selection = str(folder / "bin" / "python"), "not stack and not scale and not slow"
+        pytest = [python, "-m", "pytest", "-q", "-m", selection, *ignored]
+        cache = ["-o", f"cache_dir={folder / 'pytest-cache'}"]
         done = subprocess.run(
-            [*pytest, *own], cwd=_ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*pytest, *cache], cwd=_ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     return {0: "passed", _NO_TEST_RAN: "ran no test"}.get(done.returncode, "failed"), done.stdout
 
@@ -124,17 +124,19 @@ def _report(results: Mapping[_Cell, tuple[str, float]], missing: list[str]) -> N
         print(f"  newest    Python {python:5} not run: no python{python} on this machine")
 
 
-def main(wanted: list[str]) -> int:
-    """Run the cells whose names begin with one of `wanted`, or all, and return the exit code."""
+def main(names: list[str]) -> int:
+    """Run the cells whose names begin with one of `names`, by default all, and return the exit code."""
     interpreters = _interpreters()
     possible = _cells(interpreters)
-    cells = [cell for cell in possible if cell.name.startswith(tuple(wanted or [""]))]
+    cells = [cell for cell in possible if cell.name.startswith(tuple(names or [""]))]
     if not cells:
-        sys.exit(f"No environment is called {wanted}. On this machine: {', '.join(cell.name for cell in possible)}")
+        sys.exit(
+            f"No environment matches {', '.join(names)}. On this machine: {', '.join(cell.name for cell in possible)}"
+        )
     print("Running", ", ".join(cell.name for cell in cells), flush=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ended = pool.map(lambda cell: _test(cell, interpreters[cell.python]), cells)
-    results = dict(zip(cells, ended, strict=True))
+        outcomes = pool.map(lambda cell: _test(cell, interpreters[cell.python]), cells)
+    results = dict(zip(cells, outcomes, strict=True))
     _report(results, [python for python in _PYTHONS if python not in interpreters])
     return 0 if all(result == "passed" for result, _ in results.values()) else 1
 

@@ -1,8 +1,8 @@
-"""Builds the stack's programs from their Go modules, for machines with a Go toolchain and no container images.
+"""Build the stack's programs from their Go modules, for machines with a Go toolchain and no container images.
 
-    python scripts/native_build.py [NAME]...
+usage: python scripts/native_build.py [NAME]...
 
-NAME is one of ``PROGRAMS``. Prints one line ``BINARY PATH`` per program. Results live in
+NAME is one of ``PROGRAMS``. Prints one line ``BINARY PATH`` per program. Results are kept in
 ``$XDG_CACHE_HOME/otel-callbacks/native`` (default ``~/.cache``), one folder per recipe, so a second call returns at
 once. ``JOBS`` sets parallel compile jobs (default 2). Go verifies every module against the checksum database and, where
 it has one, the program's own ``go.sum``.
@@ -28,8 +28,8 @@ COLLECTOR_STABLE_VERSION = "v1.67.0"  # the stable core modules of the same rele
 Components = Mapping[str, tuple[str, ...]]
 """Modules by kind of component."""
 
-# What the shipped configuration uses, by kind, and the receiver of the files that `otel_callbacks.files` writes; the
-# contrib distribution holds all of it and more.
+# What the shipped configuration uses, by kind, and the receiver for the files that `otel_callbacks.files` writes; the
+# contrib distribution contains all of it and more.
 COLLECTOR_COMPONENTS: Components = {
     "receiver": (f"{CORE}/receiver/otlpreceiver", f"{CONTRIB}/receiver/otlpjsonfilereceiver"),
     "processor": (
@@ -47,7 +47,7 @@ COLLECTOR_COMPONENTS: Components = {
     "connector": (f"{CORE}/connector/forwardconnector", f"{CONTRIB}/connector/spanmetricsconnector"),
     "extension": (f"{CONTRIB}/extension/healthcheckextension", f"{CONTRIB}/extension/storage/filestorage"),
 }
-# What deploy/scale uses beside it: a second program, so that the first one stays small and free of replaced modules.
+# What deploy/scale needs beside that: a second program, so that the first stays small and free of replaced modules.
 SCALE_COMPONENTS: Components = {
     **COLLECTOR_COMPONENTS,
     "exporter": (
@@ -56,12 +56,12 @@ SCALE_COMPONENTS: Components = {
         f"{CONTRIB}/exporter/loadbalancingexporter",
     ),
 }
-# Releases without a Go module of their own take the last one that has it.
+# Releases without their own Go module take the last one that has it.
 COLLECTOR_OTHER_VERSIONS = {
     f"{CONTRIB}/receiver/otlpjsonfilereceiver": "v0.158.0",
     f"{CONTRIB}/exporter/kafkaexporter": "v0.155.0",
 }
-# Only the exporter's AWS resolver needs this client, in a version that is not there.
+# Only the exporter's AWS resolver needs this client, and asks for a version that does not exist.
 SCALE_REPLACED = {"github.com/aws/aws-sdk-go-v2/service/servicediscovery": "v1.40.2"}
 COLLECTOR_PROVIDERS = tuple(f"{CORE}/confmap/provider/{name}" for name in ("envprovider", "fileprovider"))
 
@@ -75,19 +75,19 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
     tags: str = ""
     main: str = ""
-    """Source of the main package where the module has none of its own."""
+    """Source of the main package, if the module has none."""
     replaced: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Versions to take of modules whatever others require."""
+    """Versions of modules to take whatever others require."""
 
     def recipe(self) -> str:
-        """A short name for everything that decides what the binaries are."""
-        # A program that replaces nothing keeps the name it had before there were replacements.
-        written = f"{self!r}{self.replaced or ''}"
-        return hashlib.sha256(written.encode()).hexdigest()[:12]
+        """Return a short name for everything that decides what the binaries are."""
+        # The representation leaves out `replaced`, so that programs without replacements keep their names, and builds.
+        text = f"{self!r}{self.replaced or ''}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _collector_main(components: Components) -> str:
-    """Source of a collector that holds these components and nothing else."""
+    """Return the source of a collector with these components and nothing else."""
     packages = [f"{CORE}/{name}" for name in (*components, "component", "confmap", "otelcol")]
     packages += [f"{CORE}/service/telemetry/otelconftelemetry", *COLLECTOR_PROVIDERS]
     packages += _modules(components)
@@ -152,7 +152,7 @@ COMPOSE = "github.com/docker/compose/v2"
 VICTORIA_METRICS = "github.com/VictoriaMetrics/VictoriaMetrics"
 
 PROGRAMS = {
-    # The service discoveries that need a cloud's client library are left out: less to fetch and to compile.
+    # Without the service discoveries that need a cloud's client library: less to fetch and to compile.
     "prometheus": Program(
         modules={PROMETHEUS: "v0.315.0"},
         packages={name: f"{PROMETHEUS}/cmd/{name}" for name in ("prometheus", "promtool")},
@@ -178,7 +178,7 @@ PROGRAMS = {
         packages={"docker-compose": f"{COMPOSE}/cmd"},
         variables={f"{COMPOSE}/internal.Version": "v2.40.3"},
     ),
-    # A store to write to from Prometheus, which only the tests of the tiers use.
+    # A store that Prometheus writes to; only the tests of the tiers use it.
     "victoria-metrics": Program(
         modules={VICTORIA_METRICS: "v1.151.0"},
         packages={"victoria-metrics": f"{VICTORIA_METRICS}/app/victoria-metrics"},
@@ -194,12 +194,12 @@ _TIMED_OUT = re.compile(
 
 
 def cache_dir() -> Path:
-    """The folder for everything built or kept between runs, outside any checkout."""
+    """Return the folder for everything built or kept between runs, outside any checkout."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-callbacks"
 
 
 def build(name: str) -> dict[str, Path]:
-    """Returns the paths of the binaries of ``PROGRAMS[name]`` by binary name, building them when they are not there."""
+    """Return the paths of the binaries of ``PROGRAMS[name]`` by binary name, after building them if necessary."""
     program = PROGRAMS[name]
     done = cache_dir() / "native" / f"{name}-{program.recipe()}"
     if not done.is_dir():
@@ -223,7 +223,7 @@ def _build_into(done: Path, name: str, program: Program) -> None:
 
 
 def _write_module(source: Path, program: Program) -> None:
-    """Writes a throw-away main module: `go install` refuses programs whose go.mod replaces a dependency."""
+    """Write a throw-away main module, since `go install` refuses programs whose go.mod replaces a dependency."""
     requires = "\n".join(f"\t{module} {version}" for module, version in program.modules.items())
     replaces = "".join(f"\nreplace {module} => {module} {version}\n" for module, version in program.replaced.items())
     (source / "go.mod").write_text(f"module native.invalid/stack\n\ngo 1.25\n\nrequire (\n{requires}\n)\n{replaces}")

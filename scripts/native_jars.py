@@ -1,9 +1,9 @@
-"""Kafka, Cassandra and OpenSearch from their Java packages, for machines with Java 17, Maven and no images.
+"""Fetch Kafka, Cassandra and OpenSearch as Java packages, for machines with Java 17, Maven and no images.
 
-    python scripts/native_jars.py [kafka|cassandra|opensearch]...
+usage: python scripts/native_jars.py [kafka|cassandra|opensearch]...
 
-Prints one line ``NAME FOLDER`` per program. Maven fetches from where it is set up to; results live beside those of
-`native_build`, one folder per version, so a second call returns at once.
+Prints one line ``NAME FOLDER`` per program. Maven fetches from the repository it is set up for; results are kept beside
+those of `native_build`, one folder per version, so a second call returns at once.
 """
 
 import shutil
@@ -18,7 +18,7 @@ import native_build
 PACKAGES = {
     "kafka": {"org.apache.kafka:kafka_2.13": "4.1.0", "org.apache.kafka:kafka-tools": "4.1.0"},
     "cassandra": {"org.apache.cassandra:cassandra-all": "5.0.5"},
-    # The last that runs on Java 17; the logging library is one that it needs and does not ask for.
+    # The last release that runs on Java 17; it needs the logging library and does not require it.
     "opensearch": {
         "org.opensearch:opensearch": "2.19.6",
         "org.opensearch.plugin:transport-netty4-client": "2.19.6",
@@ -26,7 +26,7 @@ PACKAGES = {
     },
 }
 
-# What Cassandra reaches of Java 17 that is closed to libraries, by module.
+# The parts of Java 17 that Cassandra needs although they are closed to libraries, by module.
 _EXPORTS = {
     "java.base": ("jdk.internal.misc", "jdk.internal.ref", "sun.nio.ch", "java.lang.ref"),
     "java.management.rmi": ("com.sun.jmx.remote.internal.rmi",),
@@ -61,10 +61,10 @@ LOGBACK = """<configuration>
 
 
 def jars(name: str) -> Path:
-    """Returns the folder of a program's jars, having Maven fetch them when they are not there.
+    """Return the folder of a program's jars, after Maven has fetched them if necessary.
 
     Raises:
-        RuntimeError: there is no Maven, or it failed; with the end of what it said.
+        RuntimeError: There is no Maven, or it failed; with the end of its output.
     """
     packages = PACKAGES[name]
     done = native_build.cache_dir() / "native" / "-".join([name, *sorted(set(packages.values()))])
@@ -78,15 +78,15 @@ def jars(name: str) -> Path:
 
 
 def kafka_command(config: Path) -> list[str]:
-    """Runs one broker."""
+    """Return the command that runs one broker."""
     return [*_java("kafka", "-Xms128m", "-Xmx256m"), "kafka.Kafka", str(config)]
 
 
 def kafka_format(config: Path) -> None:
-    """Makes a broker's data folder ready, unless it is.
+    """Prepare a broker's data folder, unless it is ready.
 
     Raises:
-        RuntimeError: it cannot; with what Kafka said.
+        RuntimeError: It cannot be prepared; with Kafka's output.
     """
     tool = [*_java("kafka", "-Xmx128m"), "kafka.tools.StorageTool"]
     cluster = _run([*tool, "random-uuid"]).split()[-1]
@@ -94,7 +94,7 @@ def kafka_format(config: Path) -> None:
 
 
 def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
-    """Runs one node with its own files in `folder`, waiting for no others."""
+    """Return the command that runs one node with its own files in `folder`, without waiting for others."""
     logback = folder / "logback.xml"
     logback.write_text(LOGBACK)
     settings = {
@@ -116,25 +116,25 @@ def cassandra_command(config: Path, folder: Path, jmx_port: int) -> list[str]:
 
 
 def cassandra_flush(jmx_port: int) -> None:
-    """Has a node write to its tables what it holds in memory.
+    """Have a node write what it holds in memory to its tables.
 
     Raises:
-        RuntimeError: it does not; with what the tool said.
+        RuntimeError: It fails; with the tool's output.
     """
-    # The tool keeps a history in the user's home.
+    # The tool would keep its history in the user's home.
     options = ["-Xmx128m", f"-Duser.home={tempfile.gettempdir()}", *REACH]
     _run([*_java("cassandra", *options), "org.apache.cassandra.tools.NodeTool", "-p", str(jmx_port), "flush"])
 
 
 def opensearch_command(settings: Mapping[str, str]) -> list[str]:
-    """Runs one node."""
+    """Return the command that runs one node."""
     options = ("-Xms512m", "-Xmx512m", "-Dlog4j2.level=INFO")
     node = Path(__file__).with_name("OpenSearchNode.java")
     return [*_java("opensearch", *options), str(node), *(f"{name}={value}" for name, value in settings.items())]
 
 
 def _java(name: str, *options: str) -> list[str]:
-    # The serial collector: on a machine of few cores the others' threads are in the way.
+    # The serial collector: on a machine with few cores the threads of the others get in the way.
     return ["java", "-XX:+UseSerialGC", *options, "-cp", f"{jars(name)}/*"]
 
 
@@ -158,8 +158,8 @@ def _fetch(folder: Path, packages: Mapping[str, str]) -> None:
 def _run(command: list[str], folder: Path | None = None) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise RuntimeError(f"{command[0]} failed:\n{said}")
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise RuntimeError(f"{command[0]} failed:\n{end}")
     return done.stdout
 
 

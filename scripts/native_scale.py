@@ -1,6 +1,6 @@
-"""Runs the tiers of deploy/scale without containers, from the shipped configuration, on loopback only.
+"""Run the tiers of deploy/scale without containers, from the shipped configuration, on loopback only.
 
-    python scripts/native_scale.py [DIR]
+usage: python scripts/native_scale.py [DIR]
 
 Gateways, samplers, Kafka, Jaeger as ingester and as query, Cassandra, Prometheus and a second one as its long-term
 store. Builds and fetches what is missing, prints the addresses and runs until Ctrl-C. Data stays in DIR (default: in
@@ -48,7 +48,7 @@ class ScaleStack:
         folder: Where data, logs and adapted configuration go.
         environment: Variables for the samplers, such as ``OTELCOL_TAIL_WAIT``.
         interval: Of scrapes, rule evaluation and span metrics, such as "1s"; ``None`` leaves the shipped values.
-        traces_in: Where traces are stored: ``cassandra`` or ``opensearch``.
+        traces_in: Where traces are stored, ``cassandra`` or ``opensearch``.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class ScaleStack:
 
     @property
     def programs(self) -> list[Program]:
-        """All of them, each after those that it sends to or reads from."""
+        """All programs, each after those that it sends to or reads from."""
         stores = [self.kafka, self.trace_store, self.long_term_store, self.prometheus]
         return [*stores, self.query, self.ingester, *(one.program for one in (*self.samplers, *self.gateways))]
 
     def __enter__(self) -> "ScaleStack":  # noqa: PYI034 (typing.Self is newer than Python 3.10)
-        """Starts all programs; stops them again if one does not start."""
+        """Start all programs; stop them again if one does not start."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
             for program in self.programs:
@@ -99,11 +99,11 @@ class ScaleStack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops all programs."""
+        """Stop all programs."""
         self.stop()
 
     def stop(self) -> None:
-        """Stops what runs, gateways first."""
+        """Stop what runs, gateways first."""
         for program in reversed(self.programs):
             program.stop()
 
@@ -158,7 +158,7 @@ class ScaleStack:
         return Program(native_jars.opensearch_command(settings), {}, url, self.folder / "opensearch.log")
 
     def _jaeger(self, role: str) -> tuple[Program, int]:
-        """Jaeger in a role, and the port of its own metrics."""
+        """Return Jaeger in a role, and the port of its own metrics."""
         health, metrics, grpc = free_ports(3)
         environment = {
             "JAEGER_HEALTH_ENDPOINT": f"{HOST}:{health}",
@@ -218,12 +218,12 @@ class ScaleStack:
         return self._labelled("prometheus", self.prometheus_port, self.prometheus_config, prometheus_flags())
 
     def remote_prometheus(self, name: str, port: int) -> Program:
-        """A Prometheus that takes what others write to it."""
+        """Return a Prometheus that others write to."""
         flags = ["--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage"]
         return self._labelled(name, port, DEPLOY / "long-term-store.yml", flags)
 
     def victoria_metrics(self, name: str, port: int) -> Program:
-        """A VictoriaMetrics of one node."""
+        """Return a VictoriaMetrics with one node."""
         command = [
             str(native_build.build("victoria-metrics")["victoria-metrics"]),
             f"-storageDataPath={self.folder / f'{name}-data'}",
@@ -243,7 +243,7 @@ def _lines(stack: ScaleStack) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs all tiers until Ctrl-C."""
+    """Run all tiers until Ctrl-C."""
     folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "scale"
     return serve(lambda: ScaleStack(folder), _lines)
 

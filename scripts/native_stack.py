@@ -1,6 +1,6 @@
-"""Runs the stack's own programs without containers, from the shipped configuration, on loopback only.
+"""Run the stack's own programs without containers, from the shipped configuration, on loopback only.
 
-    python scripts/native_stack.py [DIR]
+usage: python scripts/native_stack.py [DIR]
 
 Builds what is missing, prints the addresses and runs until Ctrl-C. Data stays in DIR (default: in the user's cache).
 There is no Grafana: its program cannot be built this way.
@@ -31,14 +31,14 @@ Stack = TypeVar("Stack")
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.1
-# Below the ports of outgoing connections: one of those could take a port before the program that it is for starts.
+# Below the ports of outgoing connections: one of those could take a port before its program starts.
 _PORTS = range(20_000, 32_000)
 _untried_ports = iter(random.sample(_PORTS, len(_PORTS)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """TCP ports on loopback; the defaults are those of docker-compose.yml where it publishes one."""
+    """TCP ports on loopback; the defaults are those that docker-compose.yml publishes, if any."""
 
     otlp_grpc: int = 4317
     otlp_http: int = 4318
@@ -53,18 +53,18 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports that nothing listens on right now."""
+        """Return ports that nothing listens on right now."""
         return cls(*free_ports(len(dataclasses.fields(cls))))
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports that nothing listens on right now; none is given twice."""
+    """Return TCP ports that nothing listens on right now; never the same one twice."""
     return list(itertools.islice(filter(_is_free, _untried_ports), count))
 
 
 def _is_free(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.socket() as one:
-        one.bind((HOST, port))
+    with contextlib.suppress(OSError), socket.socket() as listener:
+        listener.bind((HOST, port))
         return True
     return False
 
@@ -73,10 +73,10 @@ class Program:
     """One program of the stack.
 
     Args:
-        command: What is run.
+        command: The command line.
         environment: Variables on top of this process's own.
-        ready: The address that answers, or the port on loopback that takes connections, once it runs.
-        log: The file for all it prints.
+        ready: The address that answers, or the port on loopback that accepts connections, once it runs.
+        log: The file for everything it prints.
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], ready: str | int, log: Path) -> None:
@@ -87,10 +87,10 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it and waits until it answers.
+        """Start it, and wait until it answers.
 
         Raises:
-            RuntimeError: it ended, or did not answer in time; with the end of its log.
+            RuntimeError: It ended, or did not answer in time; with the end of its log.
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
@@ -100,15 +100,15 @@ class Program:
             raise RuntimeError(f"{self._command[0]} did not start:\n{end}")
 
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Tell whether it was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def stop(self) -> None:
-        """Asks it to end and waits; kills it if it does not."""
+        """Ask it to end, and wait; kill it if it does not."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends it at once, as a crash would."""
+        """End it at once, as a crash would."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
@@ -134,7 +134,7 @@ class Program:
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float) -> bool:
-    """Polls until the condition holds; false when it does not in time."""
+    """Poll until the condition holds; return false if it does not in time."""
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
@@ -162,7 +162,7 @@ class NativeStack:
         self.collector = self._collector(sampling, interval)
 
     def __enter__(self) -> "NativeStack":  # noqa: PYI034 (typing.Self is newer than Python 3.10)
-        """Starts all programs, back ends first; stops them again if one does not start."""
+        """Start all programs, back ends first; stop them again if one does not start."""
         with contextlib.ExitStack() as undo:
             for program in (self.prometheus, self.jaeger, self.collector):
                 undo.callback(program.stop)
@@ -171,11 +171,11 @@ class NativeStack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops all programs, the collector first."""
+        """Stop all programs, the collector first."""
         self._stop_all.close()
 
     def url(self, port: int) -> str:
-        """Base address of a port."""
+        """Return the base address of a port."""
         return f"http://{HOST}:{port}"
 
     def _prometheus(self, interval: str | None) -> Program:
@@ -265,10 +265,10 @@ def prometheus_flags() -> list[str]:
 
 
 def replaced(config: str, values: Mapping[str, str]) -> str:
-    """A configuration with other values.
+    """Return a configuration with other values.
 
     Raises:
-        KeyError: it has no such value.
+        KeyError: It has no such value.
     """
     for shipped, value in values.items():
         if shipped not in config:
@@ -278,14 +278,14 @@ def replaced(config: str, values: Mapping[str, str]) -> str:
 
 
 def every(interval: str | None, config: str) -> str:
-    """A configuration of Prometheus with this interval of scrapes and evaluations, if one is given."""
+    """Return a configuration of Prometheus with this interval of scrapes and evaluations, unless it is ``None``."""
     if interval is None:
         return config
     return re.sub(r"^( *(?:\w+_)?interval:) \w+$", rf"\1 {interval}", config, flags=re.MULTILINE)
 
 
 def serve(start: Callable[[], contextlib.AbstractContextManager[Stack]], lines: Callable[[Stack], list[str]]) -> int:
-    """Runs a stack until Ctrl-C. `lines`: what to say of it once it runs. Gives the exit code."""
+    """Run a stack until Ctrl-C, and return the exit code. `lines`: what to print once it runs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with start() as stack:
@@ -300,7 +300,7 @@ def serve(start: Callable[[], contextlib.AbstractContextManager[Stack]], lines: 
 
 
 def back_ends(jaeger: str, prometheus: str) -> list[str]:
-    """What to say of the programs that answer queries."""
+    """Return the lines about the programs that answer queries."""
     return [
         f"Jaeger       {jaeger} (API; this build has no pages)",
         f"Prometheus   {prometheus} (API; this build has no pages)",
@@ -314,7 +314,7 @@ def _lines(stack: NativeStack) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the stack until Ctrl-C."""
+    """Run the stack until Ctrl-C."""
     folder = Path(arguments[0]) if arguments else native_build.cache_dir() / "stack"
     return serve(lambda: NativeStack(folder, Ports()), _lines)
 

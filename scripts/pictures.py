@@ -1,4 +1,4 @@
-"""Makes the pictures of the documentation from the demo's real data: the console, the page of `otel-callbacks view`.
+"""Make the pictures of the documentation from the demo's real data: the console, the page of `otel-callbacks view`.
 
 usage: python scripts/pictures.py      (needs Chromium)
 """
@@ -28,9 +28,9 @@ _TERMINAL = (
 
 
 def main() -> int:
-    """Make them, and return the exit code."""
-    found = browser()
-    if found is None:
+    """Make the pictures, and return the exit code."""
+    chromium = browser()
+    if chromium is None:
         return 1
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,13 +40,13 @@ def main() -> int:
         _keep_one_trace(Path(folder) / "traces.jsonl")
         page = Path(folder) / "page.html"
         subprocess.run([*command, "view", str(Path(folder) / "traces.jsonl"), "-o", str(page)], cwd=_ROOT, check=True)
-        photograph(found, page, FOLDER / "view.png", (1200, 900))
-        _console(found, command, Path(folder))
+        photograph(chromium, page, FOLDER / "view.png", (1200, 900))
+        _console(chromium, command, Path(folder))
     return 0
 
 
-def _console(found: str, command: list[str], folder: Path) -> None:
-    """The demo's first lines on a terminal with colours."""
+def _console(chromium: str, command: list[str], folder: Path) -> None:
+    """Picture the demo's first lines on a terminal with colours."""
     variables = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(_ROOT)}
     demo = subprocess.run(
         [*command, "demo", "--out", "traces"], cwd=folder, env=variables, check=True, capture_output=True, text=True
@@ -54,11 +54,11 @@ def _console(found: str, command: list[str], folder: Path) -> None:
     lines = demo.stdout.splitlines()[:_CONSOLE_LINES]
     page = folder / "console.html"
     page.write_text(f"<style>{_TERMINAL}</style><pre>{_coloured(chr(10).join(lines))}</pre>", encoding="utf-8")
-    photograph(found, page, FOLDER / "console.png", (1200, 32 + _LINE_HEIGHT * len(lines)))
+    photograph(chromium, page, FOLDER / "console.png", (1200, 32 + _LINE_HEIGHT * len(lines)))
 
 
 def _coloured(text: str) -> str:
-    """A terminal's colours as classes."""
+    """Turn a terminal's colours into classes."""
     parts = re.split(r"\x1b\[([0-9;]*)m", text)
     styled = [html.escape(parts[0])]
     for codes, part in zip(parts[1::2], parts[2::2], strict=True):
@@ -68,31 +68,31 @@ def _coloured(text: str) -> str:
 
 
 def _keep_one_trace(file: Path) -> None:
-    """Keep the agent's trace, so that the page opens on it; its exception events hold paths of this machine."""
-    kept = []
+    """Keep only the agent's trace, so that the page opens on it, and no events: they hold paths of this machine."""
+    lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         document = json.loads(line)
         scopes = [scope for resource in document["resourceSpans"] for scope in resource["scopeSpans"]]
         roots = {span["traceId"] for scope in scopes for span in scope["spans"] if span["name"] == _TRACE}
         for scope in scopes:
             scope["spans"] = [{**span, "events": []} for span in scope["spans"] if span["traceId"] in roots]
-        kept.append(json.dumps(document))
-    file.write_text("\n".join(kept), encoding="utf-8")
+        lines.append(json.dumps(document))
+    file.write_text("\n".join(lines), encoding="utf-8")
 
 
 def browser() -> str | None:
-    """The path of Chromium; ``None``, and a word about it, where there is none."""
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
+    """Return the path of Chromium; print a line and return ``None`` if there is none."""
+    chromium = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if chromium is None:
         print(f"needs one of {', '.join(_BROWSERS)}")
-    return found
+    return chromium
 
 
-def photograph(found: str, page: Path, picture: Path, size: tuple[int, int]) -> None:
-    """Keep what the browser at `found` shows of a page as a picture. `size`: width and height in pixels."""
+def photograph(chromium: str, page: Path, picture: Path, size: tuple[int, int]) -> None:
+    """Save a picture of a page in the browser. `size`: width and height in pixels."""
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]
     window = f"--window-size={size[0]},{size[1]}"
-    command = [found, *options, window, f"--screenshot={picture}", page.as_uri()]
+    command = [chromium, *options, window, f"--screenshot={picture}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True)
 
 

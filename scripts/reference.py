@@ -1,7 +1,7 @@
-"""Writes the reference pages from the code: options, attributes, metrics.
+"""Write the reference pages from the code: options, attributes, metrics.
 
-usage: python scripts/reference.py            write docs/reference/ anew
-       python scripts/reference.py --check    say which page is not what the code says; exit code 1 if any
+usage: python scripts/reference.py            write docs/reference/
+       python scripts/reference.py --check    print which pages differ from the code; exit code 1 if any
 """
 
 import ast
@@ -29,12 +29,12 @@ def main(arguments: list[str]) -> int:
         return 0
     stale = [name for name, text in pages.items() if (_PAGES / name).read_text(encoding="utf-8") != text]
     if stale:
-        print(f"not what the code says: {', '.join(stale)}; write them anew: make reference")
+        print(f"out of date: {', '.join(stale)}; write them again: make reference")
     return int(bool(stale))
 
 
 def options() -> str:
-    """Every option with its variable, default and meaning, from `Config`."""
+    """List every option with its variable, default and meaning, from `Config`."""
     source = (_ROOT / "otel_callbacks" / "config.py").read_text(encoding="utf-8")
     [config] = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Config"]
     lines = [
@@ -61,13 +61,13 @@ def _documented(config: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
 def _default(field: ast.AnnAssign) -> str:
     value = field.value
     if isinstance(value, ast.Call):
-        known = {keyword.arg: ast.unparse(keyword.value) for keyword in value.keywords}
-        return known.get("default", "{}")
+        arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in value.keywords}
+        return arguments.get("default", "{}")
     return ast.unparse(value) if value is not None else ""
 
 
 def spans() -> str:
-    """Every attribute key by section, from `semconv`."""
+    """List every attribute key by section, from `semconv`."""
     lines = [
         "# Spans",
         "",
@@ -108,7 +108,7 @@ def _keys(value: object) -> list[str]:
 
 
 def metrics() -> str:
-    """Every metric in each dialect, from `semconv`."""
+    """List every metric in each dialect, from `semconv`."""
     lines = [
         "# Metrics",
         "",
@@ -119,8 +119,8 @@ def metrics() -> str:
     for name, dialect in semconv.DIALECTS.items():
         lines += [f"## Dialect {name}", "", "| Metric | Unit | Meaning | Buckets |", "| --- | --- | --- | --- |"]
         own = [value for value in dialect if isinstance(value, semconv.Instrument)]
-        known = {one.name: one for one in [*own, *dialect.usage_counters.values(), *_shared()]}
-        lines += [_row(known[key]) for key in sorted(known)]
+        instruments = {one.name: one for one in [*own, *dialect.usage_counters.values(), *_shared()]}
+        lines += [_row(instruments[name]) for name in sorted(instruments)]
         lines += [""]
     return "\n".join(lines)
 

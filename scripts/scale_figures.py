@@ -1,9 +1,9 @@
-"""Measures the tiers of deploy/scale on this machine and writes benchmarks/scale.json.
+"""Measure the tiers of deploy/scale on this machine, and write benchmarks/scale.json.
 
-    python scripts/scale_figures.py [TRACES]
+usage: python scripts/scale_figures.py [TRACES]
 
-CPU time per span of each tier, and bytes per span as OTLP, in Kafka and in Cassandra, for spans with and without
-content. One machine runs everything, so figures are CPU time per span, not throughput; loads are bounded.
+It measures CPU time per span of each tier, and bytes per span as OTLP, in Kafka and in Cassandra, for spans with and
+without content. One machine runs everything, so figures are CPU time per span, not throughput; loads are bounded.
 """
 
 import json
@@ -26,18 +26,18 @@ RESULT = ROOT / "benchmarks/scale.json"
 _ARRIVAL_S = 300.0
 _LOADS = {"without content": 0, "with content": 1500}
 _RATE = 40.0
-"""Traces a second of each process: below what the store takes on two cores."""
+"""Traces per second of each process: below what the store takes on two cores."""
 _KEEP_ALL = {"OTELCOL_TAIL_WAIT": "12s", "OTELCOL_TAIL_WAIT_AFTER_ROOT": "3s", "OTELCOL_TAIL_PERCENT": "100"}
 
 
 def cpu_s(program: Program) -> float:
-    """CPU time a running program has used."""
+    """Return the CPU time that a running program has used."""
     fields = _proc(program, "stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mib(program: Program) -> float:
-    """The most memory a running program has had."""
+    """Return the most memory that a running program has had."""
     return int(_proc(program, "status").partition("VmHWM:")[2].split()[0]) / 1024
 
 
@@ -48,7 +48,7 @@ def _proc(program: Program, name: str) -> str:
 
 
 def measure(stack: ScaleStack, traces: int, content: int) -> dict[str, Any]:
-    """One load through all tiers until every span is stored."""
+    """Send one load through all tiers, and measure until every span is stored."""
     tiers: dict[str, list[Program]] = {
         "gateway": [gateway.program for gateway in stack.gateways],
         "sampler": [sampler.program for sampler in stack.samplers],
@@ -82,7 +82,7 @@ def measure(stack: ScaleStack, traces: int, content: int) -> dict[str, Any]:
 
 
 def _warm(stack: ScaleStack, content: int) -> None:
-    """A first load: Java's compilers and all caches are warm for the second."""
+    """Send a first load, after which Java's compilers and all caches are warm."""
     before = _stored(stack)
     reports = _send(stack, 300, content, tag=f"warm-{content}")
     _wait_for(stack, before + sum(report["spans"] for report in reports))
@@ -103,7 +103,7 @@ def _send(stack: ScaleStack, traces: int, content: int, tag: str) -> list[Mappin
 
 
 def _stored(stack: ScaleStack) -> int:
-    """Spans that the ingester has written."""
+    """Count the spans that the ingester has written."""
     with urllib.request.urlopen(f"http://{HOST}:{stack.ingester_metrics}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     values = re.findall(r"^otelcol_exporter_sent_spans\S* (\S+)$", text, re.MULTILINE)
@@ -116,7 +116,7 @@ def _wait_for(stack: ScaleStack, spans: int) -> None:
 
 
 def _flush(stack: ScaleStack) -> None:
-    """Has Cassandra write its tables to disk."""
+    """Have Cassandra write its tables to disk."""
     native_jars.cassandra_flush(stack.cassandra_jmx)
 
 
@@ -130,7 +130,7 @@ def _store_bytes(stack: ScaleStack) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Measures and writes the file."""
+    """Measure, and write the file."""
     traces = int(arguments[0]) if arguments else 1500
     with tempfile.TemporaryDirectory() as folder, ScaleStack(Path(folder), environment=_KEEP_ALL) as stack:
         loads = {name: measure(stack, traces, content) for name, content in _LOADS.items()}

@@ -1,9 +1,9 @@
-"""Sends one process's half of many traces to a gateway, at a bounded rate.
+"""Send one process's half of many traces to a gateway, at a bounded rate.
 
-    python scripts/scale_load.py HALF FIRST COUNT --to HOST:PORT [--rate TRACES_PER_SECOND] [--tag TAG] ...
+usage: python scripts/scale_load.py HALF FIRST COUNT --to HOST:PORT [--rate TRACES_PER_SECOND] [--tag TAG] ...
 
-A trace has ten spans: HALF ``a`` sends its root and four more, ``b`` the other five. Every tenth trace fails, in half
-b alone. Prints one JSON document: spans sent, their bytes as OTLP, refused tries, and when each batch was accepted.
+A trace has ten spans: HALF ``a`` sends its root and four more, ``b`` the other five. Every tenth trace fails, only in
+half b. Prints one JSON document: spans sent, their bytes as OTLP, refused attempts, and when each batch was accepted.
 """
 
 import argparse
@@ -33,13 +33,13 @@ _WORDS = [hashlib.sha256(bytes([n])).hexdigest()[: 3 + n % 7] for n in range(200
 
 
 def trace_id(tag: str, number: int) -> str:
-    """Id of the trace of this number, as Jaeger writes it."""
+    """Return the id of the trace with this number, as Jaeger writes it."""
     return hashlib.sha256(f"{tag}/{number}".encode()).hexdigest()[:32]
 
 
 def spans(half: str, tag: str, number: int, content: int = 0) -> Iterator[ReadableSpan]:
-    """One half of a trace: agent steps and model calls, these with `content` characters of prompts and answers."""
-    dice = random.Random(f"{half}/{tag}/{number}")  # noqa: S311 (no secret)
+    """Yield one half of a trace: agent steps and model calls, the latter with `content` characters of text."""
+    dice = random.Random(f"{half}/{tag}/{number}")  # noqa: S311 - not a secret
     resource = Resource({"service.name": SERVICE, "service.instance.id": half})
     end = time.time_ns()
     for position in _HALVES[half]:
@@ -85,7 +85,7 @@ def _attributes(dice: random.Random, content: int, *, is_model: bool) -> dict[st
 
 
 def main(arguments: list[str]) -> int:
-    """Sends the half; exit code 1 if a batch was refused for two minutes."""
+    """Send the half, and return the exit code: 1 if a batch was refused for two minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("half", choices=_HALVES)
     parser.add_argument("first", type=int)
