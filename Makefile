@@ -1,4 +1,4 @@
-# Everything below needs git, python3 (with venv) and make; the first call sets up .venv, later calls reuse it.
+# Everything here needs git, python3 (with venv) and make; the first call sets up .venv, later ones reuse it.
 PYTHON ?= python3
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
@@ -20,25 +20,25 @@ $(READY): pyproject.toml constraints/newest.txt scripts/environment.py
 	@$(PYTHON) scripts/environment.py .venv constraints/newest.txt --group dev --editable '.[auto,cost,demo,files]'
 	@touch $@
 
-demo: $(READY) ## run a traced demo program: no key, no Docker, no network; options in DEMO_ARGS
+demo: $(READY) ## run a traced demo program without key, Docker or network; options in DEMO_ARGS
 	$(BIN)/otel-callbacks demo $(DEMO_ARGS)
 
 test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS, such as "-n 0 -x tests/cli"
 	@echo 'Running the tests; all of them take about 4 minutes on 2 cores.'
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
-lint: $(READY) ## ruff, formatting, mypy
+lint: $(READY) ## check with ruff, its formatter and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-check: lint ## lint, and the tests with branch coverage
+check: lint ## run lint, and the tests with branch coverage
 	$(MAKE) test PYTEST_ARGS='--cov=otel_callbacks $(PYTEST_ARGS)'
 
 test-matrix: ## run the tests with the oldest, the first stable and the newest releases
 	$(PYTHON) scripts/matrix.py
 
-check-semconv: $(READY) ## check the demo's and the recorded runs' telemetry against the conventions
+check-semconv: $(READY) ## check the telemetry of the demo and of recorded runs against the conventions
 	$(BIN)/python -m pytest tests/semconv $(PYTEST_ARGS)
 
 test-stack: $(READY) ## test the stack's files on the real Jaeger, Prometheus and collector, built from source once (needs go)
@@ -54,7 +54,7 @@ bench: $(READY) ## measure what the handler costs beside the least possible, and
 	$(BIN)/python -m benchmarks run $(BENCH_ARGS)
 	$(BIN)/python -m benchmarks document
 
-bench-peers: $(READY) ## measure other tracers, too, each in an environment of its own
+bench-peers: $(READY) ## measure other tracers as well, each in its own environment
 	$(BIN)/python -m benchmarks peers
 	$(BIN)/python -m benchmarks document
 
@@ -64,7 +64,7 @@ bench-check: $(READY) ## compare instruction counts with the committed baseline 
 bench-scale: $(READY) ## measure what a span costs in each tier of deploy/scale, and write benchmarks/scale.json
 	$(BIN)/python scripts/scale_figures.py
 
-soak: $(READY) ## a mixed load for three minutes: nothing stays open, memory is flat
+soak: $(READY) ## run a mixed load for three minutes: nothing stays open, memory is flat
 	$(BIN)/python -m benchmarks.soak
 
 stack-up: $(READY) ## start Jaeger, Prometheus, Grafana and the collector with Docker
@@ -77,23 +77,23 @@ stack-demo: $(READY) ## send demo traffic to the started stack for about a minut
 native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docker, built from source (needs go)
 	$(BIN)/python scripts/native_stack.py
 
-boards: $(READY) ## write the Grafana boards and Prometheus rules anew
+boards: $(READY) ## regenerate the Grafana boards and Prometheus rules
 	$(BIN)/python dashboards/build.py
 
-api: ## write the listing of the public interface anew
+api: ## regenerate the listing of the public interface
 	$(PYTHON) scripts/api.py
 
-pictures: $(READY) ## make the pictures of the documentation anew (needs Chromium and go)
+pictures: $(READY) ## regenerate the pictures of the documentation (needs Chromium and go)
 	$(BIN)/python scripts/pictures.py
 	$(BIN)/python scripts/board_pictures.py
 
-reference: $(READY) ## write the reference pages anew
+reference: $(READY) ## regenerate the reference pages
 	$(BIN)/python scripts/reference.py
 
-docs: $(READY) ## build the documentation's site, strictly
+docs: $(READY) ## build the documentation's site, with every warning an error
 	$(BIN)/mkdocs build --strict
 
-lock: ## renew the constraints, one file for all Python versions each
+lock: ## renew the constraints, each one file for all Python versions
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python -m pip install --quiet --upgrade uv
 	$(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group dev --all-extras pyproject.toml --output-file constraints/newest.txt
