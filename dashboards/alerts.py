@@ -1,4 +1,4 @@
-"""Recording and alert rules, with the objectives and thresholds that the boards show too."""
+"""Recording and alert rules, with the objectives and thresholds that the boards also show."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -42,17 +42,17 @@ _WRITTEN = ("samples", "histograms", "exemplars")
 
 
 def _collector_rate(name: str, signal: str, matchers: str = "") -> str:
-    """The rate of one of the collector's own counters; its releases differ in the ``_total`` suffix."""
+    """Return the rate of one of the collector's own counters; its releases differ in the ``_total`` suffix."""
     return f'rate({{__name__=~"otelcol_{name}_{signal}(_total)?",{matchers}}}[5m])'
 
 
 def collector_rate(name: str, signal: str, *matchers: str) -> str:
-    """What the collector counts per second, over all its receivers or exporters."""
+    """Return what the collector counts per second, over all its receivers or exporters."""
     return f"sum ({_collector_rate(name, signal, ','.join((_COLLECTOR_JOB, *matchers)))})"
 
 
 def _tagged(expression: str, tag: str) -> str:
-    """Keeps series of different metrics apart, which would otherwise collide once their names are dropped."""
+    """Keep series of different metrics apart, which would collide once their names are dropped."""
     return f'label_replace({expression}, "kind", "{tag}", "", "")'
 
 
@@ -62,7 +62,7 @@ _LOST = (
 )
 LOST_TELEMETRY = f"sum by (job) ({' or '.join(_LOST)})"
 QUEUE_USE = "max by (job, exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
-# Not by the newest sample in the queue: a full queue takes no newer one.
+# The newest sample in the queue would not do: a full queue takes no newer one.
 WRITE_DELAY = f"max by (job, remote_name) (time() - {_REMOTE_WRITE}_queue_highest_sent_timestamp_seconds)"
 STACK_UP = f"min by (job) (up{{{_STACK_JOBS}}})"
 
@@ -76,7 +76,7 @@ class Recording:
     labels: dict[str, str] = field(default_factory=dict)
 
     def rule(self) -> dict[str, Any]:
-        """The rule as Prometheus reads it."""
+        """Return the rule as Prometheus reads it."""
         labels = {"labels": self.labels} if self.labels else {}
         return {"record": self.name, "expr": self.expression, **labels}
 
@@ -89,7 +89,7 @@ _COUNTS = {
 
 
 def _run_rates(window: str) -> list[Recording]:
-    """Ended and failed runs per second, by kind."""
+    """Record ended and failed runs per second, by kind."""
     return [
         Recording(f"{name}{window}", expression, {"kind": kind})
         for kind, count in _COUNTS.items()
@@ -101,7 +101,10 @@ def _run_rates(window: str) -> list[Recording]:
 
 
 def _error_ratio(window: str) -> Recording:
-    """Failed agent runs and workflows; model calls where a job has neither. A healed fallback is no failed run."""
+    """Record the share of failed agent runs and workflows, or of model calls if a job has neither.
+
+    A model call that a fallback makes up for does not make a run fail.
+    """
     runs, calls = (
         f"sum by (job) ({FAILED_RATE}{window}{{{kind}}}) / (sum by (job) ({RUN_RATE}{window}{{{kind}}}) > 0)"
         for kind in ('kind!="model_call"', 'kind="model_call"')
@@ -110,9 +113,9 @@ def _error_ratio(window: str) -> Recording:
 
 
 def _slow_ratio(window: str) -> Recording:
-    within = q.rate(q.MODEL_DURATION.part("bucket"), f'le="{SLOW_CALL_S}",{q.ENDED}', q.JOB, window=window)
-    every = q.rate(CALLS, q.ENDED, q.JOB, window=window)
-    return Recording(f"{SLOW_RATIO}{window}", f"1 - {within} / ({every} > 0)")
+    fast = q.rate(q.MODEL_DURATION.part("bucket"), f'le="{SLOW_CALL_S}",{q.ENDED}', q.JOB, window=window)
+    total = q.rate(CALLS, q.ENDED, q.JOB, window=window)
+    return Recording(f"{SLOW_RATIO}{window}", f"1 - {fast} / ({total} > 0)")
 
 
 def _token_rate() -> Recording:
@@ -120,7 +123,7 @@ def _token_rate() -> Recording:
     return Recording(TOKEN_RATE, " + ".join(tokens))
 
 
-# In this order: a rule reads what the ones before it recorded in the same round.
+# The order matters: a rule reads what earlier ones recorded in the same round.
 RECORDINGS = (
     *(rule for window in WINDOWS for rule in (*_run_rates(window), _error_ratio(window), _slow_ratio(window))),
     Recording(CALL_RATE, q.rate(CALLS, "", q.JOB, q.PROVIDER, q.MODEL, window="5m")),
@@ -131,7 +134,7 @@ RECORDINGS = (
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert rule. `wait` is how long its condition must hold; page: wake someone, ticket: look in working hours."""
+    """An alert rule. `wait`: how long its condition must hold; `severity`: page (now) or ticket (in working hours)."""
 
     name: str
     severity: str
@@ -142,7 +145,7 @@ class Alert:
     board: str
 
     def rule(self) -> dict[str, Any]:
-        """The rule as Prometheus reads it."""
+        """Return the rule as Prometheus reads it."""
         annotations = {
             "summary": self.summary,
             "description": self.description,
@@ -159,17 +162,17 @@ class Alert:
 
 
 def _burn(prefix: str, long: str, short: str, limit: float) -> str:
-    """Over the limit for long enough to matter and still over it now."""
+    """Fire above the limit for long enough to matter, and still above it now."""
     return f"{prefix}{long} > {limit:.4g} and {prefix}{short} > {limit:.4g}"
 
 
 def _unusual(rate: str, floor: float) -> str:
-    """Three times the same hour of yesterday, and more than a floor below which nobody cares."""
+    """Fire at three times the same hour of yesterday, and above a floor below which it does not matter."""
     return f"{rate} > 3 * ({rate} offset 1d) and {rate} > {floor:.6g}"
 
 
 _ERRORS_TOTAL = q.series(semconv.ERRORS)
-# An observable counter's series begins with its first value, which increase() does not see: new series count too.
+# An observable counter's series begins with its first value, which increase() does not see: new series count as well.
 _TRACER_ERRORS = (
     f"{q.increase(q.ERRORS, '', q.JOB, q.ERROR_KIND, window='15m')} > 0 or "
     f"sum by ({q.JOB}, {q.ERROR_KIND}) ({_ERRORS_TOTAL} unless {_ERRORS_TOTAL} offset 15m) > 0"
@@ -186,7 +189,7 @@ ALERTS = (
         "2m",
         _burn(ERROR_RATIO, "1h", "5m", FAST_BURN * ERROR_BUDGET),
         f"{_JOB}: {_PERCENT} of runs fail",
-        f"Agent runs and workflows (model calls where there are none) use up a month's error budget of "
+        f"Agent runs and workflows (model calls if there are none) use up a month's error budget of "
         f"{ERROR_BUDGET:.0%} {FAST_BURN} times too fast.",
         "health",
     ),
@@ -214,7 +217,7 @@ ALERTS = (
         "15m",
         f"{q.share(CALLS, q.FAILED, '', q.JOB, q.PROVIDER, q.MODEL, window='30m')} > 0.2",
         f"{_JOB}: {_PERCENT} of calls to {_MODEL} fail",
-        "Retries and fallbacks may hide this from users; they pay with latency and cost.",
+        "Retries and fallbacks may hide this from users, at the price of latency and cost.",
         "overview",
     ),
     Alert(
@@ -232,7 +235,7 @@ ALERTS = (
         "15m",
         _unusual(TOKEN_RATE, 100_000 / 3600),
         f"{_JOB} uses {{{{ $value | humanize }}}} tokens per second",
-        "Three times the same hour of yesterday and more than 100 000 tokens an hour.",
+        "Three times the same hour of yesterday, and more than 100 000 tokens per hour.",
         "cost",
     ),
     Alert(
@@ -241,7 +244,7 @@ ALERTS = (
         "15m",
         _unusual(COST_RATE, 1 / 3600),
         f"{_JOB} costs {{{{ $value | humanize }}}} USD per second",
-        "Three times the same hour of yesterday and more than 1 USD an hour.",
+        "Three times the same hour of yesterday, and more than 1 USD per hour.",
         "cost",
     ),
     Alert(
@@ -259,7 +262,7 @@ ALERTS = (
         "15m",
         f"{q.share(q.TOOL_DURATION.part('count'), q.FAILED, '', q.JOB, q.TOOL, window='15m')} > 0.2",
         f"{_JOB}: {_PERCENT} of calls to tool {{{{ $labels.{q.TOOL} }}}} fail",
-        "Agents often go on with a worse answer when a tool fails.",
+        "Agents often continue with a worse answer when a tool fails.",
         "agents",
     ),
     Alert(
@@ -276,7 +279,7 @@ ALERTS = (
         "ticket",
         "30m",
         f"{q.share(q.FINISH_REASONS, _CUT_OFF, '', q.JOB, q.MODEL, window='30m')} > 0.1",
-        f"{_JOB}: {_PERCENT} of answers of {_MODEL} are cut off",
+        f"{_JOB}: {_PERCENT} of answers from {_MODEL} are cut off",
         "The token limit ends them before the model does.",
         "overview",
     ),
@@ -287,7 +290,7 @@ ALERTS = (
         f"group by (job) (count_over_time({CALL_RATE}[1d]) > 120) unless "
         f"group by (job) (present_over_time({CALL_RATE}[30m]))",
         f"{_JOB} has sent no model call metrics for 30 minutes",
-        "It sent them for more than an hour in the last day. It ended, or its exporter or the collector fails.",
+        "It sent them for more than an hour during the last day. It has ended, or its exporter or the collector fails.",
         "health",
     ),
     Alert(
@@ -305,7 +308,7 @@ ALERTS = (
         "30m",
         f"sum by (job) ({q.RUNS_OPEN}) > 1000",
         f"{_JOB} has {{{{ $value }}}} open runs",
-        "More work than the application finishes, or runs whose end never arrives.",
+        "The application starts more work than it finishes, or the end of some runs never arrives.",
         "health",
     ),
     Alert(
@@ -314,7 +317,7 @@ ALERTS = (
         "5m",
         f"{LOST_TELEMETRY} > 0",
         f"{_JOB} refuses or loses {{{{ $value | humanize }}}} spans or points per second",
-        "Out of memory, a full queue, or a back end or long-term store that rejects what it gets.",
+        "Out of memory, a full queue, or a back end or long-term store that rejects what it receives.",
         "health",
     ),
     Alert(
@@ -331,8 +334,8 @@ ALERTS = (
         "ticket",
         "5m",
         f"{WRITE_DELAY} > 600",
-        f"{_JOB}: what {{{{ $labels.remote_name }}}} has is {{{{ $value | humanizeDuration }}}} old",
-        "The long-term store is down or too slow; Prometheus keeps what is not sent for about two hours.",
+        f"{_JOB}: the data in {{{{ $labels.remote_name }}}} is {{{{ $value | humanizeDuration }}}} old",
+        "The long-term store is down or too slow; Prometheus keeps unsent data for about two hours.",
         "health",
     ),
     Alert(
@@ -341,19 +344,19 @@ ALERTS = (
         "2m",
         f"{STACK_UP} == 0",
         f"{_JOB} is down",
-        "Prometheus cannot reach it. Applications go on; their telemetry waits or is lost.",
+        "Prometheus cannot reach it. Applications continue; their telemetry waits or is lost.",
         "health",
     ),
 )
 
 
 def recording_file() -> dict[str, Any]:
-    """Recording rules, as Prometheus reads them."""
+    """Return the recording rules as Prometheus reads them."""
     return _group("genai-recording", RECORDINGS)
 
 
 def alert_file() -> dict[str, Any]:
-    """Alert rules, as Prometheus reads them."""
+    """Return the alert rules as Prometheus reads them."""
     return _group("genai-alerts", ALERTS)
 
 

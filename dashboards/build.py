@@ -1,8 +1,8 @@
-"""Writes the boards and rules beside this file.
+"""Write the boards and rules beside this file.
 
-    python dashboards/build.py
+usage: python dashboards/build.py
 
-The files are committed and are the only copy: compose mounts them, the wheel carries them, a test compares them.
+The files are committed and are the only copy: compose mounts them, the wheel contains them, a test compares them.
 """
 
 import json
@@ -18,7 +18,7 @@ _NOTICE = "# Written by dashboards/build.py from dashboards/alerts.py; change it
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Every generated file, as path and text."""
+    """Yield every generated file as path and text."""
     for board in BOARDS:
         yield HERE / f"{board['uid']}.json", json.dumps(board, indent=1) + "\n"
     yield HERE / "rules" / "recording.yml", _NOTICE + _yaml(alerts.recording_file())

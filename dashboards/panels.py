@@ -1,6 +1,6 @@
 """Grafana's classic dashboard schema: panels, variables and boards as plain dictionaries.
 
-Only what Grafana 11 to 13 read alike. Every panel reads the board's data source variable.
+They use only what Grafana 11 to 13 read alike. Every panel reads the board's data source variable.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel without a place; `board` gives it one. Sizes are in Grafana's grid of 24 columns."""
+    """A panel without a position, which `board` assigns. Sizes are in Grafana's grid of 24 columns."""
 
     body: Json
     width: int
@@ -52,7 +52,7 @@ class Row:
 def stat(
     title: str, description: str, unit: str, expression: str, *, limits: Sequence[float] = (), empty: str
 ) -> Panel:
-    """One figure over the board's time range; `limits` turn it amber, then red."""
+    """Show one figure over the board's time range. `limits`: above them it turns amber, then red."""
     colors = ["green", "orange", "red"]
     steps = [{"color": color, "value": value} for color, value in zip(colors, [None, *limits], strict=False)]
     defaults = {"unit": unit, "noValue": empty, "thresholds": {"mode": "absolute", "steps": steps}}
@@ -75,7 +75,7 @@ def graph(
     width: int = 12,
     empty: str = "No data in this range",
 ) -> Panel:
-    """Lines over time; with `exemplars`, dots that lead from a latency to its trace."""
+    """Show lines over time; with `exemplars`, dots that lead from a latency to its trace."""
     custom: Json = {"lineWidth": 1, "fillOpacity": 30 if stacked else 5, "showPoints": "auto", "spanNulls": 60_000}
     if stacked:
         custom["stacking"] = {"mode": "normal", "group": "A"}
@@ -89,7 +89,7 @@ def graph(
 
 
 def heatmap(title: str, description: str, unit: str, expression: str) -> Panel:
-    """A histogram over time, one row of cells per bucket."""
+    """Show a histogram over time, one row of cells per bucket."""
     options = {
         "calculate": False,
         "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
@@ -106,7 +106,7 @@ def heatmap(title: str, description: str, unit: str, expression: str) -> Panel:
 def table(
     title: str, description: str, keys: Mapping[str, str], *columns: Column, link: Json, width: int = GRID_WIDTH
 ) -> Panel:
-    """One row per combination of labels: `keys` maps a label to its heading; each row links to `link`."""
+    """Show one row per combination of labels. `keys`: label -> heading; `link`: where each row leads."""
     targets = _targets([Query(column.expression) for column in columns], instant=True)
     for target in targets:
         target["format"] = "table"
@@ -127,8 +127,8 @@ def table(
 
 
 def _override(field: str, **properties: object) -> Json:
-    matched = {"id": "byName", "options": field}
-    return {"matcher": matched, "properties": [{"id": name, "value": value} for name, value in properties.items()]}
+    matcher = {"id": "byName", "options": field}
+    return {"matcher": matcher, "properties": [{"id": name, "value": value} for name, value in properties.items()]}
 
 
 def _targets(queries: Iterable[Query], *, instant: bool = False, exemplars: bool = False) -> list[Json]:
@@ -157,7 +157,7 @@ def _heading(kind: str, title: str, description: str) -> Json:
 
 
 def label_variable(name: str, heading: str, series: Sequence[str], label: str, *filters: str) -> Json:
-    """Values of a label. "All" stands for any value and for none: series without the label stay in."""
+    """Offer the values of a label. "All" stands for any value or none: series without the label stay in."""
     matchers = [f'__name__=~"{"|".join(series)}"', *filters]
     query = f"label_values({{{','.join(matchers)}}}, {label})"
     return {
@@ -178,12 +178,12 @@ def label_variable(name: str, heading: str, series: Sequence[str], label: str, *
 
 
 def datasource_variable() -> Json:
-    """Which Prometheus to read: boards work on any."""
+    """Offer the Prometheus servers to read: boards work with any."""
     return {"type": "datasource", "name": "datasource", "label": "Prometheus", "query": "prometheus", "current": {}}
 
 
 def text_variable(name: str, heading: str, value: str) -> Json:
-    """A text the reader can change, here for addresses in links."""
+    """Offer a text that the reader can change, such as the address in links."""
     return {
         "type": "textbox",
         "name": name,
@@ -195,7 +195,7 @@ def text_variable(name: str, heading: str, value: str) -> Json:
 
 
 def board(uid: str, title: str, description: str, variables: Sequence[Json], rows: Sequence[Row]) -> Json:
-    """A whole dashboard, its panels laid out left to right, row by row."""
+    """Make a dashboard, with its panels laid out from left to right, row by row."""
     return {
         "id": None,
         "uid": uid,
@@ -212,7 +212,7 @@ def board(uid: str, title: str, description: str, variables: Sequence[Json], row
         "annotations": {"list": [_firing_alerts()]},
         "links": [_board_links()],
         "templating": {"list": list(variables)},
-        "panels": _laid_out(rows),
+        "panels": _layout(rows),
     }
 
 
@@ -233,21 +233,21 @@ def _board_links() -> Json:
     return {**link, "includeVars": True, "keepTime": True, "icon": "external link", "targetBlank": False}
 
 
-def _laid_out(rows: Sequence[Row]) -> list[Json]:
-    placed: list[Json] = []
+def _layout(rows: Sequence[Row]) -> list[Json]:
+    panels: list[Json] = []
     y = 0
     for row in rows:
         heading = {"type": "row", "title": row.title, "collapsed": False, "panels": []}
-        placed.append({**heading, "gridPos": _grid(0, y, GRID_WIDTH, 1)})
+        panels.append({**heading, "gridPos": _grid(0, y, GRID_WIDTH, 1)})
         y += 1
         x = height = 0
         for panel in row.panels:
             if x + panel.width > GRID_WIDTH:
                 x, y, height = 0, y + height, 0
-            placed.append({**panel.body, "gridPos": _grid(x, y, panel.width, panel.height)})
+            panels.append({**panel.body, "gridPos": _grid(x, y, panel.width, panel.height)})
             x, height = x + panel.width, max(height, panel.height)
         y += height
-    return [{"id": number, **panel} for number, panel in enumerate(placed, start=1)]
+    return [{"id": number, **panel} for number, panel in enumerate(panels, start=1)]
 
 
 def _grid(x: int, y: int, width: int, height: int) -> Json:

@@ -3,7 +3,7 @@
 Names come from `otel_callbacks.semconv`, translated as Prometheus' OTLP receiver does by default: dots become
 underscores, the unit becomes a suffix, and a counter ends in ``_total``. A `Quantity` lists the series that hold the
 same measurement in different dialects; a query reads ``A or B`` inside its aggregation, so that programs with different
-dialects add up and one that sends both names is counted once.
+dialects add up and one that sends both names counts once.
 """
 
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ RANGE = "$__range"
 
 
 def label(key: str) -> str:
-    """The Prometheus label of an attribute key."""
+    """Return the Prometheus label of an attribute key."""
     return key.replace(".", "_")
 
 
 def series(instrument: Instrument) -> str:
-    """The Prometheus name of an instrument; a histogram's without ``_bucket``, ``_sum`` or ``_count``."""
+    """Return the Prometheus name of an instrument; a histogram's without ``_bucket``, ``_sum`` or ``_count``."""
     name = label(instrument.name) + _UNIT_SUFFIXES.get(instrument.unit, "")
     counter = instrument.buckets is None and instrument not in _GAUGES
     return f"{name}_total" if counter else name
@@ -51,22 +51,22 @@ TOKEN_TYPE = label(semconv.TOKEN_TYPE)
 
 FAILED = f'{ERROR_TYPE}!=""'
 ENDED = f'{OUTCOME}=""'
-"""Neither cancelled nor interrupted nor abandoned: what a latency should be judged by."""
+"""Neither cancelled nor interrupted nor abandoned: the runs that a latency should be judged by."""
 
 
 @dataclass(frozen=True)
 class Selector:
-    """One series with what must hold of it, and the label to rename so that dialects agree (old name, new name)."""
+    """One series with its matchers, and the label to rename so that dialects agree (old name, new name)."""
 
     series: str
     matchers: str = ""
     rename: tuple[str, str] | None = None
 
     def over(self, function: str, matchers: str, window: str) -> str:
-        """``function(series{matchers}[window])``."""
-        wanted = ",".join(part for part in (self.matchers, matchers) if part)
-        where = f"{{{wanted}}}" if wanted else ""
-        expression = f"{function}({self.series}{where}[{window}])"
+        """Return ``function(series{matchers}[window])``."""
+        conditions = ",".join(part for part in (self.matchers, matchers) if part)
+        braces = f"{{{conditions}}}" if conditions else ""
+        expression = f"{function}({self.series}{braces}[{window}])"
         if self.rename is None:
             return expression
         old, new = self.rename
@@ -75,25 +75,25 @@ class Selector:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measurement under every name it has."""
+    """A measurement under each of its names."""
 
     selectors: tuple[Selector, ...]
 
     def part(self, suffix: str) -> "Quantity":
-        """The ``bucket``, ``sum`` or ``count`` of a histogram."""
+        """Return the ``bucket``, ``sum`` or ``count`` of a histogram."""
         return Quantity(tuple(replace(one, series=f"{one.series}_{suffix}") for one in self.selectors))
 
     def over(self, function: str, matchers: str, window: str) -> str:
-        """A range function over all names, joined with ``or``."""
+        """Return a range function over all names, joined with ``or``."""
         return " or ".join(one.over(function, matchers, window) for one in self.selectors)
 
     def names(self) -> list[str]:
-        """The series names, for a query that lists label values."""
+        """Return the names of the series, for a query that lists label values."""
         return [one.series for one in self.selectors]
 
 
 def quantity(*instruments: Instrument) -> Quantity:
-    """One measurement that has the same labels under each name."""
+    """Return a measurement that has the same labels under each name."""
     return Quantity(tuple(Selector(series(one)) for one in dict.fromkeys(instruments)))
 
 
@@ -157,38 +157,38 @@ RUNS_OPEN = series(semconv.RUNS_OPEN)
 
 
 def by(*labels: str) -> str:
-    """The grouping clause of an aggregation."""
+    """Return the grouping clause of an aggregation."""
     return f" by ({', '.join(labels)})" if labels else ""
 
 
 def rate(what: Quantity, matchers: str = "", *labels: str, window: str = RATE_INTERVAL) -> str:
-    """Per second, summed."""
+    """Return the sum of the rates per second."""
     return f"sum{by(*labels)} ({what.over('rate', matchers, window)})"
 
 
 def increase(what: Quantity, matchers: str = "", *labels: str, window: str = RANGE) -> str:
-    """How much was added in the window, summed."""
+    """Return the sum of what was added in the window."""
     return f"sum{by(*labels)} ({what.over('increase', matchers, window)})"
 
 
 def quantile(q: float, what: Quantity, matchers: str = "", *labels: str, window: str = RATE_INTERVAL) -> str:
-    """A quantile of a histogram with explicit buckets."""
+    """Return a quantile of a histogram with explicit buckets."""
     return f"histogram_quantile({q}, {rate(what.part('bucket'), matchers, 'le', *labels, window=window)})"
 
 
 def mean(what: Quantity, matchers: str = "", *labels: str, window: str = RATE_INTERVAL) -> str:
-    """The mean of a histogram."""
+    """Return the mean of a histogram."""
     total, count = (rate(what.part(suffix), matchers, *labels, window=window) for suffix in ("sum", "count"))
     return f"{total} / {count}"
 
 
 def rate_or_zero(what: Quantity, condition: str, matchers: str = "", *labels: str, window: str = RATE_INTERVAL) -> str:
-    """Per second, those that meet the condition; 0 rather than nothing where only others are."""
-    some = rate(what, ",".join(part for part in (matchers, condition) if part), *labels, window=window)
-    return f"{some} or 0 * {rate(what, matchers, *labels, window=window)}"
+    """Return the rate per second of those that meet the condition; 0, not nothing, if only others exist."""
+    matching = rate(what, ",".join(part for part in (matchers, condition) if part), *labels, window=window)
+    return f"{matching} or 0 * {rate(what, matchers, *labels, window=window)}"
 
 
 def share(what: Quantity, condition: str, matchers: str = "", *labels: str, window: str = RATE_INTERVAL) -> str:
-    """The share, 0 to 1, of those that meet the condition; nothing where there are none at all."""
-    some = rate_or_zero(what, condition, matchers, *labels, window=window)
-    return f"({some}) / ({rate(what, matchers, *labels, window=window)} > 0)"
+    """Return the share, 0 to 1, of those that meet the condition; nothing if there are none at all."""
+    matching = rate_or_zero(what, condition, matchers, *labels, window=window)
+    return f"({matching}) / ({rate(what, matchers, *labels, window=window)} > 0)"

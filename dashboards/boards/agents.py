@@ -60,14 +60,14 @@ _RUNS = Row(
         ),
         graph(
             "Model calls per agent run",
-            "A rising mean is an agent that loops.",
+            "A rising mean points to an agent that loops.",
             "short",
             Query(q.mean(q.AGENT_MODEL_CALLS, AGENT, q.AGENT)),
             width=8,
         ),
         graph(
             "Tool calls per agent run",
-            "Mean of one run, sub-agents' calls not counted.",
+            "Mean per run, without the calls of sub-agents.",
             "short",
             Query(q.mean(q.AGENT_TOOL_CALLS, AGENT, q.AGENT)),
             width=8,
@@ -104,7 +104,7 @@ _TOOLS = Row(
         ),
         graph(
             "Tool errors per second",
-            "By tool and type; tool_error is a tool that answered with an error message.",
+            "By tool and type; tool_error: the tool answered with an error message.",
             "reqps",
             Query(q.rate(_TOOL_CALLS, f"{AGENT},{q.FAILED}", q.TOOL, q.ERROR_TYPE)),
             stacked=True,
@@ -127,7 +127,7 @@ _STEPS = Row(
         ),
         graph(
             "Retrieval latency",
-            "Retrievers, all together.",
+            "All retrievers together.",
             "s",
             Query(q.quantile(0.5, q.RETRIEVAL_DURATION, JOB_ENDED), "p50"),
             Query(q.quantile(0.95, q.RETRIEVAL_DURATION, JOB_ENDED), "p95"),
@@ -141,7 +141,7 @@ _STEPS = Row(
 BOARD = board(
     "otel-callbacks-agents",
     "GenAI agents, tools and nodes",
-    "What agents do, which tool or node is slow or fails.",
+    "What agents do, and which tool or node is slow or fails.",
     variables(AGENT_VARIABLE),
     [_RUNS, _TOOLS, _STEPS],
 )

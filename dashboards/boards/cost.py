@@ -31,7 +31,7 @@ _NOW = Row(
         stat("Output tokens", "As reported.", "short", q.increase(q.OUTPUT_TOKENS, MODEL), empty="0"),
         stat(
             "Calls without a price",
-            "Their cost is missing in every figure here. Shown only with the cost extra.",
+            "Their cost is missing from every figure here. Shown only with the cost extra.",
             "short",
             q.increase(q.UNPRICED, MODEL),
             limits=(1, 100),
@@ -61,7 +61,7 @@ _MONEY = Row(
         ),
         graph(
             "Cost per hour by agent",
-            "Model calls outside any agent have no name here.",
+            "Model calls outside any agent appear without a name.",
             "currencyUSD",
             Query(f"3600 * {q.rate(q.COST, MODEL, q.AGENT)}"),
             stacked=True,
@@ -75,7 +75,7 @@ _TOKENS = Row(
     [
         graph(
             "Tokens per second",
-            "Input includes what a cache served; cached tokens are known in the 0.1.0 dialect only.",
+            "Input includes what a cache served; only the 0.1.0 dialect reports cached tokens.",
             "short",
             Query(q.rate(q.INPUT_TOKENS, MODEL), "input"),
             Query(q.rate(q.OUTPUT_TOKENS, MODEL), "output"),

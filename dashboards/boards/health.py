@@ -1,4 +1,4 @@
-"""Service level objectives, the tracer's own health, the stack's own."""
+"""Service level objectives, the tracer's own health, the stack's own health."""
 
 import alerts
 import queries as q
@@ -11,14 +11,14 @@ _OBJECTIVES = Row(
     [
         stat(
             "Runs without error",
-            f"Objective: {alerts.SUCCESS_OBJECTIVE:.0%} of agent runs and workflows, or of model calls without either.",
+            f"Objective: {alerts.SUCCESS_OBJECTIVE:.0%} of agent runs and workflows (model calls if there are none).",
             "percentunit",
             f"1 - avg_over_time({alerts.ERROR_RATIO}6h{{{JOB}}}[{q.RANGE}])",
             empty=NO_DURATION,
         ),
         graph(
             "Error budget burn rate",
-            f"1 uses the budget up exactly in its period; {alerts.FAST_BURN} pages.",
+            f"1 uses up the budget exactly in its period; {alerts.FAST_BURN} pages.",
             "short",
             *(
                 Query(f"{alerts.ERROR_RATIO}{window}{{{JOB}}} / {alerts.ERROR_BUDGET}", f"{{{{job}}}} {window}")
@@ -75,7 +75,7 @@ _TRACER = Row(
         ),
         graph(
             "Redacted values",
-            "By rule; only where content is captured.",
+            "By rule; only if content is captured.",
             "short",
             Query(q.increase(q.REDACTIONS, JOB, q.REDACTION_RULE, window=q.RATE_INTERVAL)),
             empty="None",
@@ -88,9 +88,9 @@ _PIPELINE = Row(
     [
         graph(
             "Spans and points per second",
-            "What collectors take from applications and hand on to the stores.",
+            "What collectors accept from applications and pass on to the stores.",
             "ops",
-            # A span that goes from a gateway to a sampler neither comes in nor goes out there.
+            # The hop of a span from a gateway to a sampler must not count, neither as in nor as out.
             Query(alerts.collector_rate("receiver_accepted", "spans", 'tier!="sampler"'), "spans in"),
             Query(alerts.collector_rate("exporter_sent", "spans", 'tier!="gateway"'), "spans out"),
             Query(alerts.collector_rate("receiver_accepted", "metric_points"), "points in"),
@@ -106,7 +106,7 @@ _PIPELINE = Row(
         ),
         graph(
             "Refused or lost per second",
-            "Spans and points that a program of the stack could not take or hand on.",
+            "Spans and points that a program of the stack could not accept or pass on.",
             "ops",
             Query(alerts.LOST_TELEMETRY, "{{job}}"),
             width=8,

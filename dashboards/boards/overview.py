@@ -27,7 +27,7 @@ _NOW = Row(
         stat("Calls", "Finished model calls.", "short", q.increase(CALLS, MODEL), empty="0"),
         stat(
             "Failed",
-            "Share of model calls that ended in an error; retries and fallbacks count as calls of their own.",
+            "Share of model calls that ended in an error; each retry and fallback counts as a call.",
             "percentunit",
             q.share(CALLS, q.FAILED, MODEL, window=q.RANGE),
             limits=(0.01, 0.05),
@@ -35,7 +35,7 @@ _NOW = Row(
         ),
         stat(
             "p95 latency",
-            "95 of 100 model calls were at least this fast; cancelled ones are left out.",
+            "95 of 100 model calls were at least this fast, not counting cancelled ones.",
             "s",
             q.quantile(0.95, q.MODEL_DURATION, MODEL_ENDED, window=q.RANGE),
             limits=(alerts.SLOW_CALL_S / 2, alerts.SLOW_CALL_S),
@@ -75,7 +75,7 @@ _LATENCY = Row(
         ),
         heatmap(
             "Latency distribution",
-            "How many calls fell into each bucket: two bands are two kinds of call.",
+            "How many calls fell into each bucket: two bands mean two kinds of call.",
             "s",
             q.increase(q.MODEL_DURATION.part("bucket"), MODEL_ENDED, "le", window=q.RATE_INTERVAL),
         ),
@@ -89,7 +89,7 @@ _LATENCY = Row(
         ),
         graph(
             "Time to first chunk",
-            "What a reader waits before the first word.",
+            "How long a reader waits for the first word.",
             "s",
             Query(q.quantile(0.5, q.FIRST_CHUNK, MODEL, q.MODEL), f"p50 {{{{{q.MODEL}}}}}"),
             Query(q.quantile(0.95, q.FIRST_CHUNK, MODEL, q.MODEL), f"p95 {{{{{q.MODEL}}}}}"),

@@ -1,4 +1,4 @@
-"""What the boards have in common: filters by their variables, the variables, links, texts of empty panels."""
+"""What the boards share: filters by their variables, the variables, links, texts of empty panels."""
 
 from urllib.parse import quote
 
@@ -28,14 +28,14 @@ AGENT_VARIABLE = label_variable("agent", "Agent", AGENT_RUNS.names(), q.AGENT, J
 
 
 def variables(*more: Json) -> list[Json]:
-    """Data source and job, which every board has, and its own; last the address that links to Jaeger begin with."""
-    sent = [*CALLS.names(), *AGENT_RUNS.names(), *WORKFLOW_RUNS.names(), q.RUNS_OPEN]
-    job = label_variable("job", "Job", sorted(set(sent)), q.JOB)
+    """Return data source and job, which every board has, its own variables, and the address of Jaeger for links."""
+    names = [*CALLS.names(), *AGENT_RUNS.names(), *WORKFLOW_RUNS.names(), q.RUNS_OPEN]
+    job = label_variable("job", "Job", sorted(set(names)), q.JOB)
     return [datasource_variable(), job, *more, text_variable("jaeger", "Jaeger", "http://localhost:16686")]
 
 
 def jaeger_search(key: str) -> Json:
-    """A link from a table's row to Jaeger's search for spans with this attribute, in the board's time range."""
+    """Link a table's row to Jaeger's search for spans with this attribute, in the board's time range."""
     service = f"${{__data.fields.{q.SERVICE}:percentencode}}"
     value = f"${{__data.fields.{q.label(key)}:percentencode}}"
     tags = quote('{"' + key + '":"') + value + quote('"}')
