@@ -1,4 +1,4 @@
-"""The HTTP APIs of Jaeger and Prometheus, as far as the tests ask them."""
+"""The HTTP APIs of Jaeger and Prometheus, as far as the tests use them."""
 
 import json
 import time
@@ -13,7 +13,7 @@ HTTP_NOT_FOUND = 404
 
 
 def get(url: str, **query: Any) -> Any:
-    """A JSON document."""
+    """Fetch a JSON document."""
     with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=20) as answer:  # noqa: S310 (loopback HTTP)
         return json.load(answer)
 
@@ -25,7 +25,7 @@ class Jaeger:
         self._url = url
 
     def spans(self, trace_id: str) -> dict[str, Span]:
-        """The spans of a trace by id; none where it is not there."""
+        """Return the spans of a trace by id; none if there is no such trace."""
         try:
             return spans_of(get(f"{self._url}/api/v3/traces/{trace_id}")["result"])
         except HTTPError as error:
@@ -34,11 +34,11 @@ class Jaeger:
             return {}
 
     def services(self) -> list[str]:
-        """Names of all services."""
+        """Return the names of all services."""
         return get(f"{self._url}/api/v3/services")["services"]
 
     def search(self, service: str, **attributes: str) -> set[str]:
-        """Ids of the traces of the last hour that have a span with these attributes."""
+        """Return the ids of the traces of the last hour that have a span with these attributes."""
         now = time.time()
         query = {
             "query.service_name": service,
@@ -47,11 +47,11 @@ class Jaeger:
             "query.search_depth": 1000,
             "query.attributes": json.dumps(attributes),
         }
-        found = spans_of(get(f"{self._url}/api/v3/traces", **query).get("result", {}))
-        return {span.trace_id for span in found.values()}
+        spans = spans_of(get(f"{self._url}/api/v3/traces", **query).get("result", {}))
+        return {span.trace_id for span in spans.values()}
 
     def monitor(self, what: str, service: str, kind: str, **more: Any) -> dict[str, list[float]]:
-        """Points of the Monitor tab by operation: ``calls``, ``errors`` or ``latencies``."""
+        """Return the points of the Monitor tab by operation: ``calls``, ``errors`` or ``latencies``."""
         query = {
             "service": service,
             "groupByOperation": "true",
@@ -79,35 +79,35 @@ class Prometheus:
         self._url = f"{url}/api/v1"
 
     def now(self, expression: str) -> list[dict[str, Any]]:
-        """An instant query: series with ``metric`` and ``value``."""
+        """Run an instant query: series with ``metric`` and ``value``."""
         return get(f"{self._url}/query", query=expression)["data"]["result"]
 
     def total(self, expression: str) -> float:
-        """The one number that an expression gives; 0 where it gives nothing."""
+        """Return the one number that an expression gives; 0 if it gives nothing."""
         return sum(float(series["value"][1]) for series in self.now(expression))
 
     def history(self, expression: str, seconds: float = 600, step: int = 5) -> list[dict[str, Any]]:
-        """A range query over the last seconds: series with ``metric`` and ``values``."""
+        """Run a range query over the last seconds: series with ``metric`` and ``values``."""
         now = time.time()
         query = {"query": expression, "start": now - seconds, "end": now, "step": step}
         return get(f"{self._url}/query_range", **query)["data"]["result"]
 
     def label_values(self, label: str, selector: str) -> list[str]:
-        """Values of a label in the series that a selector finds."""
+        """Return the values of a label in the series that a selector finds."""
         return get(f"{self._url}/label/{label}/values", **{"match[]": selector})["data"]
 
     def series(self, selector: str) -> list[dict[str, str]]:
-        """Label sets, with names, of the series that a selector finds."""
+        """Return the label sets, with names, of the series that a selector finds."""
         return get(f"{self._url}/series", **{"match[]": selector})["data"]
 
     def exemplars(self, expression: str) -> list[dict[str, Any]]:
-        """Exemplars of the last hour, with ``labels``, ``value`` and ``timestamp``."""
+        """Return the exemplars of the last hour, with ``labels``, ``value`` and ``timestamp``."""
         now = time.time()
-        found = get(f"{self._url}/query_exemplars", query=expression, start=now - 3600, end=now + 60)["data"]
-        return [exemplar for series in found for exemplar in series["exemplars"]]
+        data = get(f"{self._url}/query_exemplars", query=expression, start=now - 3600, end=now + 60)["data"]
+        return [exemplar for series in data for exemplar in series["exemplars"]]
 
     def rules(self) -> list[dict[str, Any]]:
-        """All rules with their health."""
+        """Return all rules with their health."""
         return [rule for group in get(f"{self._url}/rules")["data"]["groups"] for rule in group["rules"]]
 
 

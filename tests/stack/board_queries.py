@@ -1,4 +1,4 @@
-"""What the boards ask Prometheus for, asked as Grafana would."""
+"""The queries of the boards, sent to Prometheus as Grafana would."""
 
 import re
 from collections.abc import Iterable
@@ -36,12 +36,12 @@ EXEMPLAR_TARGETS = [
 
 
 def recorded(prometheus: Prometheus, jobs: Iterable[str]) -> bool:
-    """Whether the rules have judged what these jobs sent, over the longest window."""
+    """Tell whether the rules have evaluated what these jobs sent, over the longest window."""
     return all(prometheus.now(f'genai:run_errors:ratio_rate6h{{job="{job}"}}') for job in jobs)
 
 
 def chosen(board: dict[str, Any]) -> dict[str, str]:
-    """Values of a board's variables: "All" for what can be all, as a reader finds it."""
+    """Return the initial values of a board's variables: "All" where that is possible."""
     return {
         variable["name"]: variable.get("allValue") or str(variable.get("query"))
         for variable in board["templating"]["list"]
@@ -49,12 +49,12 @@ def chosen(board: dict[str, Any]) -> dict[str, str]:
 
 
 def filled_in(expression: str, values: dict[str, str]) -> str:
-    """A query as Grafana sends it."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: {**BUILT_IN, **values}.get(found[1], found[0]), expression)
+    """Fill in the variables of a query, as Grafana does."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: {**BUILT_IN, **values}.get(match[1], match[0]), expression)
 
 
 def numbers(prometheus: Prometheus, target: dict[str, Any], values: dict[str, str]) -> list[str]:
-    """Every number that a panel's query gives."""
+    """Return every number that a panel's query gives."""
     expression = filled_in(target["expr"], values)
     if target["instant"]:
         points = [series["value"] for series in prometheus.now(expression)]
@@ -64,16 +64,16 @@ def numbers(prometheus: Prometheus, target: dict[str, Any], values: dict[str, st
 
 
 def silent(prometheus: Prometheus, board: dict[str, Any], panel: dict[str, Any]) -> list[str]:
-    """Those of a panel's queries, filled in, that give no number with "All" chosen everywhere."""
+    """Return a panel's queries, filled in, that give no number with "All" selected everywhere."""
     values = chosen(board)
     return [filled_in(one["expr"], values) for one in panel["targets"] if not numbers(prometheus, one, values)]
 
 
 def values_of_variables(prometheus: Prometheus, board: dict[str, Any]) -> dict[str, list[str]]:
-    """What a board's variables that list labels let a reader choose from."""
-    found = {}
+    """Return the choices that a board's variables offer, if they list labels."""
+    choices = {}
     for variable in board["templating"]["list"]:
         if variable["type"] == "query":
             selector, label = re.fullmatch(r"label_values\((\{.*\}), (\w+)\)", variable["query"]["query"]).groups()
-            found[variable["name"]] = prometheus.label_values(label, filled_in(selector, chosen(board)))
-    return found
+            choices[variable["name"]] = prometheus.label_values(label, filled_in(selector, chosen(board)))
+    return choices

@@ -1,4 +1,4 @@
-"""The demo as traffic: in a process of its own with what it says it did, or as a program that goes on."""
+"""The demo as traffic: in its own process, with its own report, or as a program that goes on."""
 
 import json
 import os
@@ -44,15 +44,15 @@ class Demo(NamedTuple):
 
 
 def namespace(dialect: str) -> str:
-    """A resource attribute that tells the dialects' runs apart in Prometheus."""
+    """Return a resource attribute that tells the runs of the dialects apart in Prometheus."""
     return f"demo-{dialect}"
 
 
 def run_demo(stack: NativeStack, folder: Path, dialect: str = "py-1.3") -> Demo:
-    """Runs the demo with chunk metrics, sending to the collector and to files.
+    """Run the demo with chunk metrics, sending to the collector and to files.
 
     Raises:
-        subprocess.CalledProcessError: it failed, or something it sent was refused.
+        subprocess.CalledProcessError: It failed, or something it sent was refused.
     """
     environment = {
         **os.environ,
@@ -68,7 +68,7 @@ def run_demo(stack: NativeStack, folder: Path, dialect: str = "py-1.3") -> Demo:
 
 
 def run_long_lived(stack: NativeStack, service: str) -> None:
-    """The demo's programs twice in this process, exporting after each round, as a server would go on doing."""
+    """Run the demo's programs twice in this process, exporting after each round, as a server would."""
     from otel_callbacks.cli._demo.models import Models
     from otel_callbacks.cli._demo.programs import PROGRAMS
     from otel_callbacks.cli._demo.server import serve

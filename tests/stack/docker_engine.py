@@ -1,4 +1,4 @@
-"""A Docker engine to test on, the one that is there or a private one."""
+"""A Docker engine to test on: the one that is there, or a private one."""
 
 import os
 import shutil
@@ -15,16 +15,16 @@ _START_S = 60.0
 
 
 def run(*command: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end and keeps its output."""
+    """Run a command to its end, and keep its output."""
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager
 def engine(folder: Path) -> Iterator[dict[str, str]]:
-    """Environment variables for a Docker client whose engine answers and which has Compose.
+    """Provide environment variables for a Docker client that has Compose and whose engine answers.
 
     Raises:
-        RuntimeError: there is no engine and none may be started.
+        RuntimeError: There is no engine, and none may be started.
     """
     environment = {**os.environ, **_with_compose(folder)}
     if run("docker", "info", environment=environment).returncode == 0:
@@ -37,7 +37,7 @@ def engine(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _with_compose(folder: Path) -> dict[str, str]:
-    """Nothing if the client has Compose; else the variable for a client configuration with one built natively."""
+    """Return nothing if the client has Compose, else the variable for a configuration with a natively built one."""
     if run("docker", "compose", "version").returncode == 0:
         return {}
     plugins = folder / "docker-config" / "cli-plugins"
@@ -48,7 +48,7 @@ def _with_compose(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _private_engine(folder: Path) -> Iterator[str]:
-    """An engine with its own data, socket and no hand on the machine's firewall."""
+    """Start an engine with its own data and socket that leaves the machine's firewall alone."""
     # A socket's path has at most 107 bytes; test folders are longer.
     with tempfile.TemporaryDirectory(prefix="engine-") as short, (folder / "dockerd.log").open("wb") as log:
         address = f"unix://{short}/docker.sock"

@@ -17,7 +17,7 @@ AGENT = {"gen_ai_agent_name"}
 
 
 class Metric(NamedTuple):
-    """Labels of its own, whether it is a histogram, and the dialects that have it."""
+    """A metric: its own labels, whether it is a histogram, and the dialects that have it."""
 
     labels: set[str]
     is_histogram: bool
@@ -74,11 +74,11 @@ STACK_METRICS = {
         )
     },
 }
-"""Of the stack's own programs, as far as boards and rules read them by name."""
+"""Metrics of the stack's own programs, as far as boards and rules read them by name."""
 
 
 def base(series: str) -> str:
-    """The metric that a series belongs to."""
+    """Return the metric that a series belongs to."""
     for part in HISTOGRAM_PARTS:
         stem = series.removesuffix(part)
         if stem != series and stem in METRICS and METRICS[stem].is_histogram:

@@ -1,4 +1,4 @@
-"""OTLP JSON as plain values: what a program wrote to files, and what Jaeger gives back, in one form to compare."""
+"""OTLP JSON as plain values: what a program wrote to files, and what Jaeger returns, in one form to compare."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
 
 def value_of(value: dict[str, Any]) -> Any:
-    """The Python value of an OTLP value; arrays as JSON text, which is what Jaeger's disk store keeps of them."""
+    """Return the Python value of an OTLP value; arrays as JSON text, as Jaeger's disk store keeps them."""
     if "arrayValue" in value:
         return json.dumps([value_of(one) for one in value["arrayValue"].get("values", [])], separators=(",", ":"))
     kind, given = next(iter(value.items()))
@@ -31,12 +31,12 @@ def value_of(value: dict[str, Any]) -> Any:
 
 
 def attributes_of(holder: dict[str, Any]) -> dict[str, Any]:
-    """Attributes by key."""
+    """Return attributes by key."""
     return {pair["key"]: value_of(pair["value"]) for pair in holder.get("attributes", [])}
 
 
 def spans_of(document: dict[str, Any]) -> dict[str, Span]:
-    """Spans by id."""
+    """Return spans by id."""
     return {
         span["spanId"]: _span(span, attributes_of(of_resource["resource"]))
         for of_resource in document.get("resourceSpans", [])
@@ -65,7 +65,7 @@ def _span(span: dict[str, Any], resource: dict[str, Any]) -> Span:
 
 
 def spans_in(path: Path) -> dict[str, Span]:
-    """All spans of a file of OTLP JSON lines."""
+    """Return all spans of a file of OTLP JSON lines."""
     return {
         span_id: span for line in path.read_text().splitlines() for span_id, span in spans_of(json.loads(line)).items()
     }
@@ -77,11 +77,11 @@ class Points(NamedTuple):
     count: int
     total: float
     buckets: Counter[float]
-    """Number of values up to each boundary."""
+    """Return the number of values up to each boundary."""
 
 
 def histograms_in(path: Path) -> dict[str, Points]:
-    """Histograms of the last export in a file of OTLP JSON lines, by metric name."""
+    """Return the histograms of the last export in a file of OTLP JSON lines, by metric name."""
     last = json.loads(path.read_text().splitlines()[-1])
     return {
         metric["name"]: _points(metric["histogram"]["dataPoints"])

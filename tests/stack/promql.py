@@ -1,4 +1,4 @@
-"""Takes PromQL apart as far as tests need: which series and labels an expression reads."""
+"""PromQL taken apart as far as tests need: the series and labels that an expression reads."""
 
 import re
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Reading(NamedTuple):
 
 
 def read(expression: str) -> Reading:
-    """What an expression reads."""
+    """Return what an expression reads."""
     patterns = set(re.findall(r'__name__=~"([^"]*)"', expression))
     bare = re.sub(r'"[^"]*"', '""', expression)
     grouped = {label for clause in re.findall(r"\bby \(([^)]*)\)", bare) for label in re.split(r",\s*", clause)}

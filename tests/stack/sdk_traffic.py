@@ -18,14 +18,14 @@ from opentelemetry.trace import Tracer
 
 
 def one_span(service: str, name: str = "chat m", **attributes: Any) -> ReadableSpan:
-    """A finished span with these attributes (``__`` stands for a dot)."""
+    """Make a finished span with these attributes (``__`` stands for a dot)."""
     return many_spans(service, [name], **attributes)[0]
 
 
 def many_spans(
     service: str, names: list[str], event: str = "", seconds: float = 0.0, **attributes: Any
 ) -> tuple[ReadableSpan, ...]:
-    """Finished spans of one service and length, each in a trace of its own; with `event`, with one of that text."""
+    """Make finished spans of one service and length, each in its own trace; `event`: the text of an event in each."""
     dotted = {key.replace("__", "."): value for key, value in attributes.items()}
     with finished_spans(service) as (tracer, spans):
         for name in names:
@@ -39,7 +39,7 @@ def many_spans(
 
 @contextmanager
 def finished_spans(service: str) -> Iterator[tuple[Tracer, Callable[[], tuple[ReadableSpan, ...]]]]:
-    """A tracer, and what gives the spans it has finished."""
+    """Provide a tracer, and a function that returns the spans it has finished."""
     kept = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": service}))
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -48,7 +48,7 @@ def finished_spans(service: str) -> Iterator[tuple[Tracer, Callable[[], tuple[Re
 
 
 def sent(exporter: SpanExporter, *spans: ReadableSpan) -> bool:
-    """Whether the collector accepted these spans."""
+    """Tell whether the collector accepted these spans."""
     try:
         return exporter.export(spans) is SpanExportResult.SUCCESS
     finally:
@@ -56,23 +56,23 @@ def sent(exporter: SpanExporter, *spans: ReadableSpan) -> bool:
 
 
 def over_http(stack: NativeStack, timeout_s: float = 10) -> SpanExporter:
-    """An exporter that gives up after this time."""
+    """Make an exporter that gives up after this time."""
     return OTLPSpanExporter(f"{stack.url(stack.ports.otlp_http)}/v1/traces", timeout=timeout_s)
 
 
 def trace_id(span: ReadableSpan) -> str:
-    """As Jaeger writes it."""
+    """Return the trace id as Jaeger writes it."""
     return f"{span.context.trace_id:032x}"
 
 
 def span_id(span: ReadableSpan) -> str:
-    """As Jaeger writes it."""
+    """Return the span id as Jaeger writes it."""
     return f"{span.context.span_id:016x}"
 
 
 @contextmanager
 def meters(stack: NativeStack, service: str) -> Iterator[MeterProvider]:
-    """A meter provider whose points have arrived at the collector when the block ends."""
+    """Provide a meter provider whose points have arrived at the collector when the block ends."""
     exporter = OTLPMetricExporter(f"{stack.url(stack.ports.otlp_http)}/v1/metrics")
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=1000)
     provider = MeterProvider([reader], resource=Resource({"service.name": service}))

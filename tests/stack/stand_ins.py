@@ -1,4 +1,4 @@
-"""Images for the compose files: the published ones, or stand-ins made of the programs that can be built here."""
+"""Images for the compose files: the published ones, or stand-ins made from the programs that can be built here."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ class StandIn(NamedTuple):
 
 
 def published(*files: Path) -> dict[str, str]:
-    """Images by variable, as compose files name them."""
+    """Return the images of compose files by variable."""
     return {
         name: image for file in files for name, image in re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", file.read_text())
     }
@@ -39,25 +39,25 @@ def published(*files: Path) -> dict[str, str]:
 def images(
     environment: Mapping[str, str], published: Mapping[str, str], stand_ins: Callable[[], list[StandIn]]
 ) -> dict[str, str]:
-    """Nothing if the published images can be had; else variables that name stand-ins, which are made.
+    """Return nothing if the published images are available; else make stand-ins, and return variables that name them.
 
     Args:
         environment: Of the Docker client.
         published: Image by variable.
-        stand_ins: Gives those for the same variables, building what they are made of.
+        stand_ins: Returns those for the same variables, after building their programs.
     """
-    if all(_can_be_had(image, environment) for image in published.values()):
+    if all(_is_available(image, environment) for image in published.values()):
         return {}
     return {one.variable: _make(one, environment) for one in stand_ins()}
 
 
-def _can_be_had(image: str, environment: Mapping[str, str]) -> bool:
+def _is_available(image: str, environment: Mapping[str, str]) -> bool:
     here = run("docker", "image", "inspect", image, environment=environment)
     return here.returncode == 0 or run("docker", "pull", image, environment=environment).returncode == 0
 
 
 def one_machine(collector: str = "collector") -> list[StandIn]:
-    """Those for docker-compose.yml; `collector` names the one to take."""
+    """Return the stand-ins for docker-compose.yml. `collector`: which of the native ones to take."""
     prometheus, jaeger = native_build.build("prometheus"), native_build.build("jaeger")
     return [
         StandIn(
@@ -76,7 +76,7 @@ def one_machine(collector: str = "collector") -> list[StandIn]:
             ('ENTRYPOINT ["/otelcol-contrib"]', "USER 10001"),
             has_shell=False,
         ),
-        # Grafana cannot be built here: something that answers its health check, so that the rest can be tried.
+        # Grafana cannot be built here. This answers its health check, so that the rest can be tried.
         StandIn(
             "GRAFANA_IMAGE",
             {},
@@ -102,7 +102,7 @@ def _make(one: StandIn, environment: Mapping[str, str]) -> str:
 def _fill(root: Path, one: StandIn) -> None:
     for folder in ("bin", "etc", "tmp"):
         (root / folder).mkdir(parents=True)
-    # A file system in memory that is mounted there takes over the folder's mode.
+    # A tmpfs that is mounted there takes over the mode of the folder.
     (root / "tmp").chmod(0o1777)
     passwd = (f"{name}:x:{number}:{number}::/:/bin/sh\n" for name, number in _USERS.items())
     (root / "etc/passwd").write_text("".join(passwd))

@@ -1,4 +1,4 @@
-"""The boards as files: generated, complete, and about nothing that the package does not send."""
+"""The boards as files: generated, complete, and only about what the package sends."""
 
 import importlib
 import importlib.util
@@ -18,17 +18,17 @@ ONE_DIALECT = {"of input, from cache"}
 
 
 def load(path: Path) -> dict:
-    """A board."""
+    """Load a board."""
     return json.loads(path.read_text())
 
 
 def panels(board: dict) -> list[dict]:
-    """Its panels without the rows' headings."""
+    """Return its panels without the headings of rows."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
 def targets(*boards: Path) -> list:
-    """Every query of every panel, as test parameters."""
+    """Return every query of every panel, as test parameters."""
     return [
         pytest.param(target, id=f"{path.stem}: {panel['title']} {target['refId']}")
         for path in boards
@@ -38,7 +38,7 @@ def targets(*boards: Path) -> list:
 
 
 def label_queries() -> list:
-    """Every variable's query, as test parameters."""
+    """Return the query of every variable, as test parameters."""
     return [
         pytest.param(variable["query"]["query"], id=f"{path.stem}: {variable['name']}")
         for path in BOARDS
@@ -48,7 +48,7 @@ def label_queries() -> list:
 
 
 def unknown(expression: str) -> set[str]:
-    """Series and labels of an expression that nothing sends."""
+    """Return the series and labels of an expression that nothing sends."""
     reading = read(expression)
     names = {one for pattern in reading.patterns for one in pattern.split("|") if not one.startswith("otelcol_")}
     series = {one for one in reading.series | names if not RECORDED.match(one)}
@@ -59,7 +59,7 @@ def unknown(expression: str) -> set[str]:
 
 
 def test_committed_boards_and_rules_are_what_build_writes():
-    """The committed JSON and YAML equal what dashboards/build.py generates: nobody edited one without the other."""
+    """The committed JSON and YAML equal what dashboards/build.py generates."""
     spec = importlib.util.spec_from_file_location("dashboards_build", ROOT / "dashboards" / "build.py")
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
@@ -69,7 +69,7 @@ def test_committed_boards_and_rules_are_what_build_writes():
 
 
 def test_there_are_four_boards_with_fixed_uids():
-    """File name and uid of each board are the same and stay the same: links and alerts name them."""
+    """Each board has a fixed uid, which is its file name: links and alerts refer to it."""
     assert [(path.stem, load(path)["uid"]) for path in BOARDS] == [
         (f"otel-callbacks-{name}", f"otel-callbacks-{name}") for name in ("agents", "cost", "health", "overview")
     ]
@@ -97,7 +97,7 @@ def test_queries_read_every_dialect(target):
 
 
 def test_an_unknown_name_is_found():
-    """The check above would find a misspelt metric, a label of another metric and a wrong grouping."""
+    """The check above finds a misspelt metric, a label of another metric and a wrong grouping."""
     assert unknown("rate(gen_ai_client_operation_duration_count[5m])")
     assert unknown('rate(otel_callbacks_step_duration_seconds_count{gen_ai_request_model="m"}[5m])')
     assert unknown("sum by (gen_ai_tool) (gen_ai_execute_tool_duration_seconds_count)")
@@ -105,7 +105,7 @@ def test_an_unknown_name_is_found():
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_panels_explain_themselves(path):
-    """Each panel has a title of its own, a description, units, and says something when it is empty."""
+    """Each panel has its own title, a description, units, and a text for when it is empty."""
     board = load(path)
     assert len({panel["title"] for panel in panels(board)}) == len(panels(board))
     for panel in panels(board):
@@ -118,7 +118,7 @@ def test_panels_explain_themselves(path):
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_panels_do_not_overlap(path):
-    """Panels fill the grid of 24 columns without lying on one another, and have ids of their own."""
+    """Panels do not overlap or leave the grid of 24 columns, and their ids differ."""
     board = load(path)
     cells = [
         (x, y)
@@ -141,7 +141,7 @@ def test_latency_graphs_show_exemplars(path):
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_all_means_all(path):
-    """Choosing "All" keeps series that lack the label, and data source and job can be chosen on every board."""
+    """Selecting "All" keeps series that lack the label, and every board offers data source and job."""
     variables = load(path)["templating"]["list"]
     assert [variable["name"] for variable in variables[:2]] == ["datasource", "job"]
     for variable in variables:
@@ -151,7 +151,7 @@ def test_all_means_all(path):
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_every_variable_is_used_and_defined(path):
-    """Each `$variable` of a board is defined on it, and each one defined is read by something."""
+    """Each `$variable` of a board is defined on it, and each one defined is used."""
     board = load(path)
     defined = {variable["name"] for variable in board["templating"]["list"]}
     text = json.dumps({key: value for key, value in board.items() if key != "templating"})
@@ -174,13 +174,13 @@ def test_rows_of_tables_lead_to_jaeger(path):
 
 
 def test_no_query_names_an_sdk():
-    """Boards also light up with other instrumentations of the same conventions: nothing filters on who measured."""
+    """Boards also work with other instrumentations of the same conventions: nothing filters on who measured."""
     assert not [path for path in BOARDS if re.search(r"telemetry_sdk|otel_scope_name", path.read_text())]
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_boards_follow_grafanas_schema(path):
-    """Grafana's own models of the dashboard schema know every field of a board, and keep its value."""
+    """Grafana's own models of the dashboard schema have every field of a board, and keep its value."""
     dashboards = pytest.importorskip(
         "grafana_foundation_sdk.models.dashboard",
         reason="grafana-foundation-sdk is not installed (it needs Python 3.11)",
@@ -193,7 +193,7 @@ def test_boards_follow_grafanas_schema(path):
 
 
 def leaves(value: object, place: str = "") -> list[tuple[str, str]]:
-    """Every single value in a JSON document, with the keys that lead to it."""
+    """Return every value in a JSON document, with the keys that lead to it."""
     if isinstance(value, dict):
         return [leaf for key, one in value.items() for leaf in leaves(one, f"{place}.{key}")]
     if isinstance(value, list):

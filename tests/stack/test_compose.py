@@ -32,17 +32,17 @@ class Composed(NamedTuple):
     environment: dict[str, str]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `otel-callbacks stack`."""
+        """Run `otel-callbacks stack`."""
         return run(sys.executable, "-m", "otel_callbacks", "stack", *arguments, environment=self.environment)
 
     def url(self, port: int) -> str:
-        """Base address of a port."""
+        """Return the base address of a port."""
         return f"http://{HOST}:{port}"
 
 
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """The stack of the compose file, in a project, folder and ports of its own."""
+    """Run the stack of the compose file, with its own project, folder and ports."""
     folder = tmp_path_factory.mktemp("compose")
     ports, grafana = Ports.free(), Ports.free().prometheus
     with engine(folder) as client:
@@ -73,14 +73,14 @@ def test_up_makes_everything_healthy_and_status_says_so(composed):
     """After `stack up`, `stack status` lists every service as healthy, with the addresses, and exits with 0."""
     status = composed.command("status", "--json")
     assert status.returncode == 0, status.stdout
-    told = json.loads(status.stdout)
+    report = json.loads(status.stdout)
     healthy = dict.fromkeys(("jaeger", "prometheus", "grafana"), "healthy")
-    assert told["services"] == {**healthy, "otel-collector": "running", "volumes": "exited"}
-    assert told["addresses"]["Grafana"] == f"http://localhost:{composed.grafana}"
+    assert report["services"] == {**healthy, "otel-collector": "running", "volumes": "exited"}
+    assert report["addresses"]["Grafana"] == f"http://localhost:{composed.grafana}"
 
 
 def test_up_again_changes_nothing(composed):
-    """`stack up` on a running stack succeeds, its own ports are no obstacle."""
+    """`stack up` on a running stack succeeds: its own ports are not in the way."""
     assert composed.command("up").returncode == 0
 
 
@@ -110,7 +110,7 @@ def test_services_cannot_write_or_leave(composed):
 
 
 def test_traffic_arrives_and_survives_down_and_up(composed, tmp_path):
-    """The demo's spans and counts are in Jaeger and Prometheus, also after `stack down` and `stack up`."""
+    """The demo's spans and counts are in Jaeger and Prometheus, and still there after `stack down` and `stack up`."""
     demo = run_demo(composed, tmp_path / "demo")
     jaeger = Jaeger(composed.url(composed.ports.jaeger_ui))
     prometheus = Prometheus(composed.url(composed.ports.prometheus))
@@ -169,7 +169,7 @@ def test_without_an_env_file_the_defaults_hold(composed):
 
 
 def test_grafana_has_its_data_sources_and_boards(composed):
-    """The published image: healthy, both sources provisioned, every board there for a reader without an account."""
+    """The published image is healthy, has both sources, and shows every board to a reader without an account."""
     url = composed.url(composed.grafana)
     with urllib.request.urlopen(f"{url}/api/health") as answer:  # noqa: S310 - loopback
         health = answer.read().decode()

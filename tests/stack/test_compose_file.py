@@ -44,7 +44,7 @@ def test_services_listen_on_loopback_only(name):
 
 @pytest.mark.parametrize("name", OWN_NETWORK)
 def test_tiers_are_reached_by_the_other_services_only(name):
-    """What is behind the gateways publishes no port, has no way out of the machine, and runs as an ordinary user."""
+    """Services behind the gateways publish no port, cannot leave the machine, and run as an ordinary user."""
     assert "ports" not in ADDED[name]
     assert ADDED[name]["networks"] == ["backend"]
     assert not ADDED[name]["user"].startswith("0")
@@ -85,7 +85,7 @@ def test_every_collector_and_jaeger_is_watched():
 
 @pytest.mark.parametrize("name", ["otel-collector", "otel-collector-2", "otel-sampler-1", "otel-sampler-2"])
 def test_every_collector_has_a_volume_for_its_queue(name):
-    """Where a collector queues there is a volume that outlives it, and no other service has the same."""
+    """Each collector queues on a volume that outlives it, and that no other service uses."""
     everything = {**SERVICES, **ADDED}
     (queue,) = (one.split(":")[0] for one in everything[name]["volumes"] if one.endswith(f":{QUEUE}"))
     assert queue in {**COMPOSE["volumes"], **SCALE["volumes"]}
@@ -112,7 +112,7 @@ def test_every_mounted_file_is_there():
 
 
 def test_every_setting_is_explained():
-    """Each variable that the compose files read is in .env.example, with the same default, and no other is."""
+    """.env.example has exactly the variables that the compose files read, with the same defaults."""
     files = [(ROOT / f"docker-compose{name}.yml").read_text() for name in ("", ".scale")]
     used = {setting for text in files for setting in re.findall(r"\$\{([A-Z_0-9]+):-([^}]*)\}", text)}
     example = re.findall(r"^#([A-Z_0-9]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -130,7 +130,7 @@ def test_grafana_phones_nobody():
 
 
 def test_grafana_has_no_account_without_a_password():
-    """Without a password the first account is not made and there is no login form; with one, both are there."""
+    """Without a password there is neither a first account nor a login form; with one, there are both."""
     without, having = (
         dict(re.findall(r"^(GF_\w+)=(\w+)$", (ROOT / f"deploy/grafana/{name}.env").read_text(), re.MULTILINE))
         for name in ("viewer", "viewer-and-admin")

@@ -1,4 +1,4 @@
-"""Exponential histograms, which Prometheus stores as native ones: which panels go on working."""
+"""Exponential histograms, which Prometheus stores as native ones, and the panels that keep working."""
 
 import pytest
 from backends import Prometheus
@@ -30,7 +30,7 @@ WORKING = {
 
 
 def shows_job(panel: dict) -> bool:
-    """Whether a panel can be filtered by job: the others are about the stack."""
+    """Tell whether a panel can be filtered by job: the others are about the stack."""
     return "$job" in str(panel["targets"])
 
 
@@ -51,6 +51,6 @@ def test_panels_that_need_no_buckets_go_on_working(stack: NativeStack, prometheu
 
 
 def test_docs_name_the_panels_that_work(request):
-    """The stack's page lists the panels that go on working."""
+    """The stack's page lists the panels that keep working."""
     page = (request.config.rootpath / "docs/stack.md").read_text()
     assert all(f"*{title}*" in page for title in WORKING)

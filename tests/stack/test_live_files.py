@@ -28,18 +28,18 @@ pytestmark = pytest.mark.stack
 
 ARRIVAL_S = 60.0
 LARGE = 3 * 1024 * 1024
-"""Bytes of one attribute: far above what the receiver takes as a line unless told otherwise."""
+"""Bytes of one attribute: far above the length of a line that the receiver accepts by default."""
 
 
 def receivers() -> str:
-    """The receivers as docs/setup.md shows them."""
+    """Return the receivers as docs/setup.md shows them."""
     page = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
     return page.partition("```yaml\n")[2].partition("```")[0]
 
 
 @contextmanager
 def collector(tmp_path: Path, folder: Path, received: Received) -> Iterator[Program]:
-    """A collector that reads the folder and sends what it finds to the receiver."""
+    """Run a collector that reads the folder, and sends what it finds to the receiver."""
     health = Ports.free().collector_health
     pipelines = "\n".join(
         f"    {signal}: {{receivers: [otlp_json_file/{signal}], exporters: [otlp_http]}}"
@@ -72,7 +72,7 @@ service:
 
 
 class Writer:
-    """Providers that write every span, record and collection as a line of its own, a few lines to a file."""
+    """Provide providers that write every span, record and collection as its own line, a few lines per file."""
 
     def __init__(self, folder: Path) -> None:
         rotation = Rotation(max_bytes=8_000, keep=1_000)
@@ -86,7 +86,7 @@ class Writer:
         self.meters = MeterProvider([reader], shutdown_on_exit=False)
 
     def write(self, name: str, number: int = 40, **attributes: str) -> None:
-        """That many spans and log records, and one counter."""
+        """Write that many spans and log records, and one counter."""
         for index in range(number):
             self.tracers.get_tracer("test").start_span(f"{name} {index}", attributes=attributes).end()
             self.loggers.get_logger("test").emit(LogRecord(body=f"{name} {index}"))
@@ -109,7 +109,7 @@ def _arrived(received: Received) -> set[tuple[str, str, int, int]]:
 
 
 def test_collector_reads_all_signals_over_rotations(tmp_path: Path) -> None:
-    """Old and new lines, small and large ones, of files that are written to, moved and begun anew: each arrives."""
+    """Every line arrives, old or new, small or large, from files that are written to, moved and started again."""
     folder = tmp_path / "traces"
     writer = Writer(folder)
     writer.write("before")

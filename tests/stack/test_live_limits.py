@@ -1,4 +1,4 @@
-"""What the stack does with secrets, with too much, and with odd names."""
+"""What the stack does with secrets, with excess, and with odd names."""
 
 import re
 import time
@@ -19,7 +19,7 @@ SECRET = "sk-abcdefghijklmnop1234"
 
 
 def attributes_in(jaeger, span) -> dict:
-    """Attributes of a span as Jaeger has them, as soon as it has the span."""
+    """Return the attributes of a span from Jaeger, as soon as it has the span."""
     assert wait_until(lambda: jaeger.spans(trace_id(span)), ARRIVAL_S)
     return jaeger.spans(trace_id(span))[span_id(span)].attributes
 
@@ -56,7 +56,7 @@ def test_long_values_are_cut_not_lost(stack, jaeger):
 
 
 def test_a_long_array_loses_only_its_span(stack, jaeger):
-    """The limit does not reach into arrays: a span with 70 000 bytes in one is lost, others of its message are not."""
+    """The limit does not apply inside arrays: a span with 70 000 bytes in one is lost, others of its message stay."""
     lost, kept = one_span("array", texts=["x" * 35_000, "y" * 35_000]), one_span("array", texts=["short"])
     assert sent(over_http(stack), lost, kept)
     assert attributes_in(jaeger, kept)["texts"] == '["short"]'
@@ -64,7 +64,7 @@ def test_a_long_array_loses_only_its_span(stack, jaeger):
 
 
 def test_spans_that_cannot_be_stored_do_not_block(stack, jaeger):
-    """Many messages with a span that Jaeger drops leave the way free for the next ones."""
+    """Many messages with a span that Jaeger drops do not block the next ones."""
     for _ in range(12):
         assert sent(over_http(stack), one_span("array", texts=["x" * 70_000]))
     kept = one_span("array", text="x")
@@ -74,7 +74,7 @@ def test_spans_that_cannot_be_stored_do_not_block(stack, jaeger):
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_a_message_of_17_mb_is_refused(stack, jaeger, protocol):
-    """One message above 16 MiB is refused on both protocols; the next one is taken."""
+    """A message above 16 MiB is refused on both protocols; the next one is accepted."""
     exporter = {
         "http": lambda: over_http(stack),
         "grpc": lambda: OTLPSpanExporter(f"{HOST}:{stack.ports.otlp_grpc}", insecure=True, timeout=2),
@@ -87,7 +87,7 @@ def test_a_message_of_17_mb_is_refused(stack, jaeger, protocol):
 
 
 def test_made_up_names_do_not_fill_the_store(stack, prometheus):
-    """10 000 different tool names make at most 2000 series of span metrics; the count of spans stays right."""
+    """10 000 different tool names yield at most 2000 series of span metrics; the count of spans stays right."""
     spans = many_spans("many-names", [f"execute_tool t{number}" for number in range(10_000)])
     assert sent(over_http(stack), *spans)
     calls = 'traces_span_metrics_calls_total{service_name="many-names"}'
@@ -97,7 +97,7 @@ def test_made_up_names_do_not_fill_the_store(stack, prometheus):
 
 @pytest.mark.parametrize("name", ['quo"ted', "back\\slash", "spa ce/β", "a{b}=~|.*", "x" * 500])
 def test_odd_model_names_are_kept(stack, prometheus, name):
-    """Whatever characters a model's name has, it is a label value that a board can list and choose."""
+    """A model's name is a label value that a board can list and select, whatever its characters."""
     duration = "gen_ai_client_operation_duration_seconds_count"
     with meters(stack, "odd-names") as provider:
         histogram = provider.get_meter("test").create_histogram("gen_ai.client.operation.duration", unit="s")
@@ -128,7 +128,7 @@ def test_a_skewed_clock_is_shown_as_it_is(stack, jaeger):
 
 
 def test_log_records_are_accepted(stack):
-    """An application that also exports logs sees no failure, though this stack stores none."""
+    """An application that also exports logs sees no failure, although this stack stores none."""
     exporter = OTLPLogExporter(f"{stack.url(stack.ports.otlp_http)}/v1/logs")
     provider = LoggerProvider()
     processor = BatchLogRecordProcessor(exporter)

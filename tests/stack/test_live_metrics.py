@@ -30,7 +30,7 @@ LONG_LIVED = "long-lived"
 
 @pytest.fixture(scope="module")
 def arrived(stack: NativeStack, prometheus: Prometheus, demos: list[Demo]) -> list[Demo]:
-    """The demos, once their metrics, those of a long-lived program and the rules on them can be queried."""
+    """Provide the demos once their metrics, those of a long-lived program and the rules on them can be queried."""
     run_long_lived(stack, LONG_LIVED)
 
     def complete() -> bool:
@@ -43,7 +43,7 @@ def arrived(stack: NativeStack, prometheus: Prometheus, demos: list[Demo]) -> li
 
 
 def prometheus_name(metric: str) -> str:
-    """The histogram that a metric's name and unit become."""
+    """Return the name of the histogram that a metric becomes with its unit."""
     plain = metric.replace(".", "_")
     return next(name for name in (f"{plain}_seconds", plain) if name in METRICS)
 
@@ -81,7 +81,7 @@ def test_counts_equal_the_ground_truth(prometheus, arrived):
 
 
 def test_series_are_those_that_boards_are_checked_against(prometheus, arrived):
-    """Each series of the tracer is in the specification of the offline tests, with no label that it does not list."""
+    """Each series of the tracer is in the specification of the offline tests, with no label beyond those it lists."""
     for series in prometheus.series('{__name__=~"(gen_ai|otel_callbacks)_.*"}'):
         metric = METRICS[base(series.pop("__name__"))]
         assert series.keys() - {"le"} <= metric.labels | RESOURCE | SCOPE
@@ -96,7 +96,7 @@ def test_program_that_exports_once_has_a_rate(prometheus, arrived):
 
 @pytest.mark.parametrize(("board", "panel"), ALL_PANELS)
 def test_every_panel_shows_data(prometheus, arrived, board, panel):
-    """Each query of each panel gives points on the demo's traffic, with "All" chosen everywhere."""
+    """Each query of each panel gives points on the demo's traffic, with "All" selected everywhere."""
     assert silent(prometheus, board, panel) == []
 
 
@@ -118,7 +118,7 @@ def test_every_variable_lists_values(prometheus, arrived, path):
 
 
 def test_choosing_one_model_leaves_out_the_others(prometheus, arrived):
-    """A chosen value filters: an unknown model empties the panel that All fills."""
+    """A selected value filters: an unknown model empties the panel that "All" fills."""
     board = load(next(path for path in BOARDS if path.stem.endswith("overview")))
     panel = next(panel for panel in panels(board) if panel["title"] == "Calls per second")
     values = chosen(board)

@@ -1,4 +1,4 @@
-"""Crashes and outages: what an application was told is accepted is there in the end."""
+"""Crashes and outages: what was accepted from an application is there in the end."""
 
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ DISK = "4m"
 
 
 def missing(stack: NativeStack, demos: list[Demo]) -> list[str]:
-    """Span ids that Jaeger does not have, and metrics that Prometheus does not have right."""
+    """Return span ids that Jaeger does not have, and metrics that are wrong in Prometheus."""
     jaeger = Jaeger(stack.url(stack.ports.jaeger_ui))
     prometheus = Prometheus(stack.url(stack.ports.prometheus))
     stored = {span_id for demo in demos for trace_id in demo.trace_ids for span_id in jaeger.spans(trace_id)}
@@ -31,13 +31,13 @@ def missing(stack: NativeStack, demos: list[Demo]) -> list[str]:
 
 
 def assert_complete(stack: NativeStack, demos: list[Demo]) -> None:
-    """Waits until everything is there, and says what is not."""
+    """Wait until everything is there, and name what is not."""
     wait_until(lambda: not missing(stack, demos), ARRIVAL_S)
     assert missing(stack, demos) == []
 
 
 def test_killed_collector_loses_nothing_it_accepted(own_stack, tmp_path):
-    """Both back ends down, traffic, collector killed with SIGKILL, started again before the back ends: all is there."""
+    """With both back ends down, a collector killed by SIGKILL and started again delivers everything it accepted."""
     own_stack.jaeger.stop()
     own_stack.prometheus.stop()
     demos = [run_demo(own_stack, tmp_path / name) for name in ("first", "second")]
@@ -60,7 +60,7 @@ def test_killed_back_end_loses_nothing(own_stack, tmp_path, program):
 
 
 def test_restart_keeps_the_data(tmp_path):
-    """Everything stopped and started again on the same folders: traces and metrics are there."""
+    """After everything is stopped and started again on the same folders, traces and metrics are there."""
     folder = tmp_path / "stack"
     with NativeStack(folder, Ports.free(), interval="1s") as first:
         demo = run_demo(first, tmp_path / "demo")
@@ -86,7 +86,7 @@ def small_disk(tmp_path: Path) -> Iterator[NativeStack]:
 
 
 def test_full_disk_refuses_and_recovers(small_disk):
-    """With no room for the queue spans are refused and the log says why; what was accepted arrives, then all does."""
+    """Without room for the queue, spans are refused and the log says why; accepted ones arrive, and later all do."""
     small_disk.jaeger.stop()
     batches = [many_spans("full-disk", ["chat m"] * 20, text="x" * 30_000) for _ in range(20)]
     taken = [batch for batch in batches if sent(over_http(small_disk, timeout_s=1), *batch)]

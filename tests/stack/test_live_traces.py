@@ -1,4 +1,4 @@
-"""The demo's traces, as Jaeger gives them back."""
+"""The demo's traces, as Jaeger returns them."""
 
 import pytest
 from backends import Jaeger, Prometheus
@@ -13,7 +13,7 @@ CLIENT_OPERATION = "chat gpt-4o-mini"
 
 
 def stored(jaeger: Jaeger, demo: Demo) -> dict[str, Span]:
-    """All spans of a demo as Jaeger has them, as soon as it has all."""
+    """Return all spans of a demo from Jaeger, as soon as it has them all."""
     found: dict[str, Span] = {}
 
     def complete() -> bool:
@@ -25,14 +25,14 @@ def stored(jaeger: Jaeger, demo: Demo) -> dict[str, Span]:
 
 
 def without_link_attributes(span: Span) -> Span:
-    """The same span; its links as pairs of ids."""
+    """Return the same span with its links as pairs of ids."""
     return span._replace(links=[link[:2] for link in span.links])
 
 
 def test_every_span_arrives_as_it_was_sent(jaeger, demos):
     """Ids, parents, names, kinds, times, typed attributes, events, links, status and resource are all unchanged.
 
-    Only the attributes of links are not: Jaeger's disk store has no place for them.
+    The attributes of links are an exception: Jaeger's disk store has no place for them.
     """
     for demo in demos:
         assert {span_id: without_link_attributes(span) for span_id, span in stored(jaeger, demo).items()} == {

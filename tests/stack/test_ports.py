@@ -7,13 +7,13 @@ from native_stack import HOST, free_ports
 
 
 def test_no_port_is_given_twice():
-    """Programs that get their ports one after the other, before any of them starts, do not share one."""
+    """Programs that get their ports in turn, before any of them starts, do not share one."""
     ports = [port for _ in range(100) for port in free_ports(3)]
     assert len(set(ports)) == 300
 
 
 def test_a_port_in_use_is_passed_over(monkeypatch):
-    """A port that something listens on is not given."""
+    """A port that something listens on is skipped."""
     taken, free = free_ports(2)
     monkeypatch.setattr(native_stack, "_untried_ports", iter([taken, free]))
     with socket.create_server((HOST, taken)):

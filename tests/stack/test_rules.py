@@ -1,4 +1,4 @@
-"""The rules as files: only what is sent, tested one by one, explained in the runbooks."""
+"""The rules as files: about what is sent only, tested one by one, explained in the runbooks."""
 
 import re
 from pathlib import Path
@@ -15,12 +15,12 @@ RULES = ROOT / "dashboards" / "rules"
 
 
 def rules(name: str) -> list[dict]:
-    """The rules of a file."""
+    """Load the rules of a file."""
     return [rule for group in yaml.safe_load((RULES / name).read_text())["groups"] for rule in group["rules"]]
 
 
 def named(rule: dict) -> str:
-    """What a test on this rule is called."""
+    """Return the id of a test of this rule."""
     return rule.get("alert") or f"{rule['record']} {rule.get('labels', '')}"
 
 
@@ -72,7 +72,7 @@ def test_alerts_are_tested_both_ways(rule):
 
 @pytest.mark.parametrize("reason", [*CUT_OFF, "MAX_TOKENS"])
 def test_truncation_counts_every_word_for_it(reason):
-    """The metric keeps a provider's word for a cut answer; the alert knows all that the messages call "length"."""
+    """The metric keeps a provider's word for a cut answer; the alert has every word that messages call "length"."""
     (alert,) = (rule["expr"] for rule in ALERTS if rule["alert"] == "GenAITruncatedOutputs")
     (pattern,) = set(re.findall(r'finish_reason=~"([^"]+)"', alert))
     assert re.fullmatch(pattern, reason)
