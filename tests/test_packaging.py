@@ -1,4 +1,4 @@
-"""The wheel holds what users need, works in an empty environment, and no file names a place of ours."""
+"""The wheel holds what users need and works in an empty environment; no file names a place on one machine."""
 
 import os
 import re
@@ -24,7 +24,7 @@ print(sorted(name for name in sys.modules if f"{name}.".startswith(tuple(f"{pack
 
 
 def run(*command, cwd=ROOT):
-    """Run a command as a user would: without this process's provider keys and Python path. Its output."""
+    """Run a command as a user would, without this process's provider keys and Python path, and return its output."""
     hidden = re.compile("(OTEL|LANGCHAIN|LANGSMITH|LANGGRAPH|OPENAI|ANTHROPIC|PYTHON|COV).*")
     variables = {name: value for name, value in os.environ.items() if not hidden.fullmatch(name)}
     done = subprocess.run(
@@ -36,7 +36,7 @@ def run(*command, cwd=ROOT):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder with the source distribution and the wheel that was built from it."""
+    """Build the source distribution and the wheel from it; return their folder."""
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
@@ -46,14 +46,14 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(built):
-    """The built wheel."""
+    """Return the built wheel."""
     (found,) = built.glob("*.whl")
     return found
 
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory, wheel):
-    """An empty environment: a function that installs the wheel with extras there and gives its folder of commands."""
+    """Return a function that installs the wheel with extras in an empty environment, and returns its `bin` folder."""
     folder = tmp_path_factory.mktemp("environment")
     create = [sys.executable, ROOT / "scripts" / "environment.py", folder, ROOT / "constraints" / "newest.txt"]
     run(*create, wheel)
@@ -81,7 +81,7 @@ def test_wheel_holds_the_package_only(wheel):
 
 
 def test_source_distribution_holds_the_repository(built):
-    """Everything that is in the repository is in the source distribution, and nothing else than its metadata."""
+    """The source distribution has everything in the repository, and only its metadata besides."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     (archive,) = built.glob("*.tar.gz")
@@ -92,7 +92,7 @@ def test_source_distribution_holds_the_repository(built):
 
 
 def test_wheel_holds_the_whole_stack(wheel):
-    """The compose file, every configuration, board and rule of the stack travel in the wheel, at their places."""
+    """The wheel has the compose file and every configuration, board and rule of the stack, at the same places."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     patterns = (".env.example", "docker-compose*.yml", "deploy/**/*", "dashboards/*.json", "dashboards/rules/*.yml")
@@ -103,7 +103,7 @@ def test_wheel_holds_the_whole_stack(wheel):
 
 
 def test_wheel_needs_the_core_dependencies_only(wheel):
-    """Without extras the wheel asks for the OpenTelemetry API, SDK and OTLP exporters and for langchain-core."""
+    """Without extras the wheel requires the OpenTelemetry API, SDK and OTLP exporters and langchain-core."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = BytesParser().parsebytes(archive.read(f"otel_callbacks-{__version__}.dist-info/METADATA"))
     core = {need for need in metadata.get_all("Requires-Dist") if "extra ==" not in need}
@@ -124,7 +124,7 @@ def test_import_is_light():
 
 @pytest.mark.slow
 def test_wheel_alone_can_be_imported_in_an_empty_environment(install, tmp_path):
-    """The wheel without extras imports lightly and every public name of it can be had."""
+    """The wheel without extras imports lightly, and each of its public names can be imported."""
     python = install() / "python"
 
     assert run(python, "-c", LIGHT_IMPORT, cwd=tmp_path) == "[]\n"
@@ -159,7 +159,7 @@ FakeListChatModel(responses=["hi"]).invoke("x")
 
 @pytest.mark.slow
 def test_zero_code_works_in_an_empty_environment(install, tmp_path):
-    """``opentelemetry-instrument`` with the wheel and its auto extra traces a program that knows nothing of it."""
+    """``opentelemetry-instrument`` with the wheel and its auto extra traces a program without any change."""
     (tmp_path / "app.py").write_text(ZERO_CODE)
     commands = install("[auto]")
     exporters = ["--traces_exporter", "console", "--metrics_exporter", "none", "--logs_exporter", "none"]
@@ -183,11 +183,11 @@ REGISTRIES = [("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("crat
 REGISTRIES += [("repo.maven", "apache"), ("maven", "org"), ("deb.debian", "org"), ("archive.ubuntu", "com")]
 FOLDERS = ["home", "root", "Users", "work"]
 PLACE = re.compile("|".join([*map(r"{0[0]}\.{0[1]}".format, REGISTRIES), *map(r"(?<![\w.}}])/{}/".format, FOLDERS)]))
-"""A package registry or a folder of one machine, made of pieces so that this file does not name them."""
+"""A package registry or a folder of one machine, assembled so that this file does not name them."""
 
 
 def repository_files():
-    """Every file that is in the repository or would be added to it."""
+    """Return every file that is in the repository or would be added to it."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return [path for path in map(ROOT.joinpath, filter(None, listed)) if path.is_file()]
 

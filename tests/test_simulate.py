@@ -1,4 +1,4 @@
-"""`python -m benchmarks simulate` says of every span what became of it."""
+"""`python -m benchmarks simulate` reports the fate of every span."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.support.otlp_server import http_server
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    """No variables of this machine, and no long waits."""
+    """Hide the variables of this machine, and avoid long waits."""
     import os
 
     for variable in list(os.environ):
@@ -22,19 +22,19 @@ def bare_environment(monkeypatch):
 
 
 def run(capsys, url: str, *arguments: str) -> dict:
-    """What the command reports."""
+    """Run the command, and return its report."""
     assert main(["simulate", "--endpoint", url, "--rate", "20", "--for", "1s", "--json", *arguments]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def adds_up(fate: dict) -> bool:
-    """Whether no span is counted twice or not at all."""
+    """Tell whether every span is counted exactly once."""
     left = fate["made"] - fate["sampled_out"] - fate["queue_full"]
     return fate["made"] % fate["runs"] == 0 and left == fate["sent"] == fate["accepted"] + fate["export_failed"]
 
 
 def test_every_accepted_span_has_arrived(capsys):
-    """Two processes send side by side, not faster than asked; what they call accepted is what the receiver has."""
+    """Two processes send at no more than the given rate; the receiver has all spans reported as accepted."""
     with http_server() as received:
         found = run(capsys, received.url, "--processes", "2")
     whole = found["total"]
@@ -46,7 +46,7 @@ def test_every_accepted_span_has_arrived(capsys):
 
 
 def test_spans_that_are_refused(capsys):
-    """A receiver that answers with an error: everything was sent, nothing was accepted."""
+    """With a receiver that answers with an error, everything was sent and nothing was accepted."""
     with http_server(status=400) as received:
         whole = run(capsys, received.url, "--processes", "1")["total"]
     assert adds_up(whole)
@@ -54,7 +54,7 @@ def test_spans_that_are_refused(capsys):
 
 
 def test_tiny_queue_in_front_of_a_busy_receiver(capsys, monkeypatch):
-    """While an export is tried again the queue overflows, and what falls out of it is told apart from what failed."""
+    """While an export is retried the queue overflows; its losses count separately from failed exports."""
     for variable, value in (
         ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10"),
@@ -69,7 +69,7 @@ def test_tiny_queue_in_front_of_a_busy_receiver(capsys, monkeypatch):
 
 
 def test_spans_that_are_sampled_out(capsys, monkeypatch):
-    """The sampler of the environment holds, and what it leaves out is counted, not sent."""
+    """The sampler of the environment applies; spans it leaves out are counted, not sent."""
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with http_server() as received:
         whole = run(capsys, received.url, "--processes", "1")["total"]
@@ -80,7 +80,7 @@ def test_spans_that_are_sampled_out(capsys, monkeypatch):
 
 @pytest.mark.parametrize("url", ["http://collector.example:4318", "http://192.0.2.1:4318", "http://0.0.0.0:1", "4318"])
 def test_only_this_machine_is_loaded(capsys, url):
-    """An address elsewhere is refused with the form of a good one, before anything starts."""
+    """An address of another machine is refused before anything starts, with an example of a good one."""
     with pytest.raises(SystemExit):
         main(["simulate", "--endpoint", url])
     assert "must be on this machine, such as http://127.0.0.1:4318" in capsys.readouterr().err
@@ -90,14 +90,14 @@ def test_only_this_machine_is_loaded(capsys, url):
 
 @pytest.mark.parametrize(("option", "value"), [("--processes", "0"), ("--rate", "0"), ("--rate", "x"), ("--for", "1h")])
 def test_wrong_numbers_are_refused(capsys, option, value):
-    """Each is named, with what it should be."""
+    """The message names the wrong value and what it should be."""
     with pytest.raises(SystemExit):
         main(["simulate", option, value])
-    assert f"{value!r} is no" in capsys.readouterr().err
+    assert f"{value!r} is not a" in capsys.readouterr().err
 
 
 def test_text_for_people():
-    """The sum of all processes, one line for each fate."""
+    """The text has the sum of all processes, one line per fate."""
     one = simulate.Fate(10, 2.0, 50, 5, 15, 30, 20, 10)
     text = simulate.as_text([one, one._replace(seconds=4.0)])
     assert text.startswith("20 runs of 2 processes in 4.0 s: 5.0 per second\n")
@@ -106,7 +106,7 @@ def test_text_for_people():
 
 
 def test_a_process_that_fails_is_told(monkeypatch):
-    """No figures are made of the processes that are left."""
+    """If a process fails, there are no figures of the others."""
     monkeypatch.setenv("PYTHONMALLOC", "unknown")  # no interpreter starts with it
     with http_server() as received, pytest.raises(RuntimeError, match="1 of 1 processes failed"):
         simulate.fleet(received.url, 1, 1, 1)

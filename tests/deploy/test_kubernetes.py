@@ -1,4 +1,4 @@
-"""The Kubernetes manifests as files: valid, nothing secret in them, everything they name is there."""
+"""The Kubernetes manifests as files: valid, without secrets, and everything they name is there."""
 
 import re
 import shutil
@@ -17,30 +17,30 @@ KUSTOMIZE = [["kustomize", "build"]] * bool(shutil.which("kustomize")) + [["kube
 """Commands of this machine that build a kustomization, without any cluster."""
 WORKLOADS = {"Deployment", "StatefulSet"}
 SECRETS = {"otel-gateway-tls", "otel-sampler-tls", "kafka-client", "cassandra-client", "prometheus-client"}
-"""Made by whoever deploys."""
+"""Secrets that users make before they deploy."""
 
 
 def documents(folder: Path) -> list[dict]:
-    """Every object that a kustomization reads from files of its own, its overlays' patches left out."""
+    """Return every object that a kustomization reads from its own files, without the patches of overlays."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     files = [folder / name for name in kustomization["resources"] if name.endswith(".yaml")]
     return [document for file in files for document in yaml.safe_load_all(file.read_text())]
 
 
 def generated(folder: Path) -> dict[str, set[str]]:
-    """Keys of each config map that a kustomization generates, those of the folders it reads included."""
+    """Return the keys of each config map that a kustomization generates, including the folders it reads."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    found: dict[str, set[str]] = {}
+    keys_by_map: dict[str, set[str]] = {}
     for name in kustomization.get("resources", ()):
         if not name.endswith(".yaml"):
-            found |= generated(folder / name)
+            keys_by_map |= generated(folder / name)
     for entry in kustomization.get("configMapGenerator", ()):
         for file in entry.get("files", ()):
             assert (folder / file).is_file(), file
         keys = {Path(file).name for file in entry.get("files", ())}
         keys |= {literal.partition("=")[0] for literal in entry.get("literals", ())}
-        found[entry["name"]] = found.get(entry["name"], set()) | keys
-    return found
+        keys_by_map[entry["name"]] = keys_by_map.get(entry["name"], set()) | keys
+    return keys_by_map
 
 
 OBJECTS = documents(BASE)
@@ -50,27 +50,27 @@ each_tier = pytest.mark.parametrize("name", TIERS)
 
 
 def objects(kind: str) -> dict[str, dict]:
-    """The objects of one kind by name."""
+    """Return the objects of one kind by name."""
     return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == kind}
 
 
 def pod(name: str) -> dict:
-    """The pods of a tier."""
+    """Return the pod template of a tier."""
     return TIERS[name]["spec"]["template"]["spec"]
 
 
 def labels(name: str) -> dict[str, str]:
-    """What tells a tier's pods from others."""
+    """Return the labels of a tier's pods."""
     return TIERS[name]["spec"]["template"]["metadata"]["labels"]
 
 
 def selects(selector: dict[str, str], name: str) -> bool:
-    """Whether a selector means the pods of a tier."""
+    """Tell whether a selector matches the pods of a tier."""
     return selector.items() <= labels(name).items()
 
 
 def config_files(name: str) -> dict[str, str]:
-    """The config map that each file of a tier's folder of configuration comes from."""
+    """Return the config map of each file in a tier's folder of configuration."""
     [projected] = [volume["projected"] for volume in pod(name)["volumes"] if "projected" in volume]
     maps = [source["configMap"] for source in projected["sources"]]
     for one in maps:
@@ -82,13 +82,13 @@ def config_files(name: str) -> dict[str, str]:
     "one", [*OBJECTS, *documents(EXAMPLE)], ids=lambda one: f"{one['kind']}-{one['metadata']['name']}"
 )
 def test_objects_follow_their_schemas(one):
-    """Every object is what the newest Kubernetes takes, without a field that it does not know."""
+    """The newest Kubernetes accepts every object, and knows each of its fields."""
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_a_wrong_field_is_found():
-    """The validation does not accept everything."""
+    """The validation rejects an unknown field."""
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     wrong = {**TIERS["otel-sampler"], "spec": {**TIERS["otel-sampler"]["spec"], "replica": 3}}
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -105,7 +105,7 @@ def test_kustomize_builds_the_example():
 
 
 def test_the_tiers():
-    """Gateways, samplers, ingesters and query servers; what waits on a disk has a name and a volume that stay."""
+    """There are gateways, samplers, ingesters and query servers; those with a queue keep their names and volumes."""
     assert {name: tier["kind"] for name, tier in TIERS.items()} == {
         "otel-gateway": "StatefulSet", "otel-sampler": "StatefulSet",
         "jaeger-ingester": "Deployment", "jaeger-query": "Deployment",
@@ -120,7 +120,7 @@ def test_the_tiers():
 
 @each_tier
 def test_containers_are_probed_and_bounded(name):
-    """Every container says when it is ready and alive, on a port that it has, and its memory has a limit."""
+    """Every container has its probes on one of its own ports, and a memory limit."""
     for container in pod(name)["containers"]:
         ports = {port["name"] for port in container["ports"]}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -143,7 +143,7 @@ def test_containers_have_no_more_rights_than_needed(name):
 
 @each_tier
 def test_images_are_those_of_the_compose_stack(name):
-    """One release of each program in both, by a tag that does not move."""
+    """Both use the same release of each program, by a tag that does not move."""
     compose = (ROOT / "docker-compose.yml").read_text()
     for container in pod(name)["containers"]:
         assert f":-{container['image']}}}" in compose
@@ -161,7 +161,7 @@ def test_disruptions_take_one_pod_at_a_time(name):
 
 
 def test_only_gateways_are_autoscaled():
-    """A sampler more or less splits traces that are under way, so that only gateways come and go by themselves."""
+    """Only gateways are scaled automatically: a sampler more or less would split traces under way."""
     [autoscaler] = objects("HorizontalPodAutoscaler").values()
     target = autoscaler["spec"]["scaleTargetRef"]
     assert TIERS[target["name"]]["kind"] == target["kind"]
@@ -171,7 +171,7 @@ def test_only_gateways_are_autoscaled():
 
 @each_tier
 def test_pods_leave_in_time(name):
-    """What is done before a pod ends is over before Kubernetes kills it."""
+    """The work before the end of a pod finishes before Kubernetes kills it."""
     for container in pod(name)["containers"]:
         sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         assert sleep < pod(name).get("terminationGracePeriodSeconds", 30)
@@ -179,7 +179,7 @@ def test_pods_leave_in_time(name):
 
 @each_tier
 def test_configuration_is_there(name):
-    """Every file that a program is told to read comes from a config map that has it, and every mount has its volume."""
+    """Every file in a program's arguments comes from a config map that has it, and every mount has its volume."""
     [container] = pod(name)["containers"]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     claims = TIERS[name]["spec"].get("volumeClaimTemplates", ())
@@ -192,7 +192,7 @@ def test_configuration_is_there(name):
 
 @each_tier
 def test_secrets_are_named_never_written(name):
-    """Accounts come by `secretKeyRef` and certificates by volume, from secrets that whoever deploys makes."""
+    """Accounts come by `secretKeyRef` and certificates by volume, from secrets that users make."""
     [container] = pod(name)["containers"]
     for variable in container["env"]:
         if re.search(r"(?i)password|secret|token|user", variable["name"]):
@@ -203,7 +203,7 @@ def test_secrets_are_named_never_written(name):
 
 
 def test_nothing_secret_is_in_a_file():
-    """No manifest holds a secret or a key, and every password in a file of ours is read from the environment."""
+    """No manifest holds a secret or a key, and every password in our files is read from the environment."""
     assert not objects("Secret")
     for file in (ROOT / "deploy/kubernetes").rglob("*.yaml"):
         text = file.read_text()
@@ -212,13 +212,13 @@ def test_nothing_secret_is_in_a_file():
 
 
 def test_documentation_lists_the_secrets():
-    """Whoever deploys is told every secret to make."""
+    """The documentation names every secret that users must make."""
     text = (ROOT / "docs/scale.md").read_text()
     assert all(f"`{name}`" in text for name in SECRETS)
 
 
 def test_tiers_talk_by_tls():
-    """Between applications, gateways, samplers, Kafka, Cassandra and Prometheus nothing is sent in the clear."""
+    """Between applications, gateways, samplers, Kafka, Cassandra and Prometheus everything is encrypted."""
     merged = {}
     for file in (BASE / "tls").glob("*.yaml"):
         merged[file.stem] = yaml.safe_load(file.read_text())
@@ -242,7 +242,7 @@ def test_tiers_talk_by_tls():
 
 @pytest.mark.parametrize("name", ["otel-gateway", "otel-sampler", "jaeger-ingester", "jaeger-query"])
 def test_certificates_are_where_the_configuration_looks(name):
-    """Every path to a certificate lies in a volume of the same pod."""
+    """Every path to a certificate is in a volume of the same pod."""
     [container] = pod(name)["containers"]
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     for file, source in config_files(name).items():
@@ -261,17 +261,17 @@ def test_services_lead_to_ports_that_are_open(name):
 
 
 def test_every_service_has_its_pods():
-    """No service selects nothing, and the gateways look for samplers under the name of one."""
+    """Every service selects one tier, and the gateways look up samplers under the name of a service."""
     for service in objects("Service").values():
         assert sum(selects(service["spec"]["selector"], name) for name in TIERS) == 1
     [container] = pod("otel-gateway")["containers"]
-    given = {variable["name"]: variable.get("value") for variable in container["env"]}
-    assert given["OTELCOL_SAMPLER_DNS"] in objects("Service")
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert variables["OTELCOL_SAMPLER_DNS"] in objects("Service")
 
 
 @each_tier
 def test_network_policies_cover_each_tier(name):
-    """What no policy allows is closed, in both directions, and each tier has a policy of its own."""
+    """Whatever no policy allows is closed in both directions, and each tier has its own policy."""
     policies = objects("NetworkPolicy")
     assert policies["nothing-else"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     own = policies[name]["spec"]
@@ -293,7 +293,7 @@ def test_gateways_and_samplers_may_talk():
 
 
 def test_the_example_changes_what_there_is():
-    """Its addresses, numbers of pods and patches are of names in the base."""
+    """Its addresses, replica counts and patches refer to names in the base."""
     kustomization = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())
     [addresses] = kustomization["configMapGenerator"]
     changed = {literal.partition("=")[0] for literal in addresses["literals"]}

@@ -24,7 +24,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="session")
 def demos(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> list[Demo]:
-    """The demo in both dialects, each in a process of its own and through a gateway of its own."""
+    """The demo in both dialects, each in its own process and through its own gateway."""
     return [
         run_demo(fleet.collector(number), tmp_path_factory.mktemp(dialect), dialect)
         for number, dialect in enumerate(("py-1.3", "0.1.0"))
@@ -33,6 +33,6 @@ def demos(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> list[Demo]:
 
 @pytest.fixture(scope="session")
 def long_lived(fleet: Fleet) -> str:
-    """The job of a program that exported more than once, so that rates are known of it."""
+    """The job of a program that exported more than once, so that it has rates."""
     run_long_lived(fleet.collector(0), "long-lived")
     return "long-lived"

@@ -1,4 +1,4 @@
-"""Two processes that send their halves of the same traces through different gateways, and what became of the traces."""
+"""Two processes that send halves of the same traces through different gateways, and the fate of the traces."""
 
 import itertools
 import json
@@ -30,13 +30,13 @@ SAMPLING = {
     "OTELCOL_TAIL_WAIT_AFTER_ROOT": "6s",
     "OTELCOL_TAIL_PERCENT": "10",
 }
-"""Decisions sooner than shipped, so that a test sees them."""
+"""Earlier decisions than shipped, so that a test sees them."""
 
 _tags = (f"t{number}" for number in itertools.count())
 
 
 class Load(NamedTuple):
-    """What was sent: the traces' tag and number, and when the first and the last half of each was accepted."""
+    """What was sent: tag and number of the traces, and when the first and the last half of each was accepted."""
 
     tag: str
     count: int
@@ -61,11 +61,11 @@ class Fleet:
         self.stores = (self.prometheus, self.long_term_store)
 
     def collector(self, number: int) -> SimpleNamespace:
-        """A gateway, to those who send to the one collector of a stack."""
+        """Return a gateway in the form of the one collector of a stack."""
         return collector_at(self.stack.gateways[number].http)
 
     def load(self, count: int, rate: float = 100.0, meanwhile: Callable[[], object] | None = None) -> Load:
-        """Sends `count` traces from two processes at once; `meanwhile` runs while they do."""
+        """Send `count` traces from two processes at once, and call `meanwhile` while they run."""
         tag = next(_tags)
         processes = [
             subprocess.Popen(
@@ -95,29 +95,29 @@ class Fleet:
         )
 
     def accepted(self) -> int:
-        """Spans that the gateways that run have accepted."""
+        """Count the spans that the running gateways have accepted."""
         return _total("receiver_accepted_spans", self.stack.gateways)
 
     def kept(self) -> int:
-        """Spans that the samplers that run have written to Kafka."""
+        """Count the spans that the running samplers have written to Kafka."""
         return _total("exporter_sent_spans", self.stack.samplers)
 
     def stored(self, load: Load, numbers: Iterable[int] | None = None) -> dict[int, int]:
-        """Spans in Jaeger by trace."""
-        chosen = range(load.count) if numbers is None else numbers
-        return {number: self.spans(trace_id(load.tag, number)) for number in chosen}
+        """Count the spans in Jaeger by number of the trace."""
+        selection = range(load.count) if numbers is None else numbers
+        return {number: self.spans(trace_id(load.tag, number)) for number in selection}
 
     def spans(self, trace: str) -> int:
-        """Number of a trace's different spans in the store, once the store can be read."""
+        """Count a trace's different spans in the store, once the store can be read."""
         return len(span_ids(self.jaeger, trace))
 
     def search(self, service: str, **attributes: str) -> set[str]:
-        """Ids of the traces that have a span of this service with these attributes."""
+        """Return the ids of the traces that have a span of this service with these attributes."""
         query = {"service": service, "tags": json.dumps(attributes), "limit": 100}
         return {trace["traceID"] for trace in get(f"{self.jaeger}/api/traces", **query)["data"] or []}
 
     def not_whole(self, load: Load, numbers: Iterable[int]) -> list[int]:
-        """Those of these traces that have not arrived with every span; waits for them."""
+        """Wait for these traces, and return those that have not arrived with every span."""
         missing = list(numbers)
 
         def arrived() -> bool:
@@ -128,7 +128,7 @@ class Fleet:
         return missing
 
     def assert_failed_traces_are_whole(self, load: Load) -> None:
-        """Every failed trace is there with every span, and no trace is there in part."""
+        """Assert that every failed trace is there with every span, and that no trace is there in part."""
         assert self.not_whole(load, load.failed) == []
         partial: dict[int, int] = {}
 
@@ -142,7 +142,7 @@ class Fleet:
 
     @contextmanager
     def without(self, *programs: Any) -> Any:
-        """These programs killed with SIGKILL at the start of the block, and started again at its end."""
+        """Kill these programs with SIGKILL at the start of the block, and start them again at its end."""
         for program in programs:
             program.kill()
         try:
@@ -153,7 +153,7 @@ class Fleet:
 
 
 def collector_at(port: int) -> SimpleNamespace:
-    """What takes OTLP over HTTP at this port, to those who send to the one collector of a stack."""
+    """Return whatever accepts OTLP/HTTP at this port in the form of the one collector of a stack."""
     return SimpleNamespace(ports=SimpleNamespace(otlp_http=port), url=lambda port: f"http://{HOST}:{port}")
 
 
@@ -162,12 +162,12 @@ def _total(counter: str, collectors: Iterable[Collector]) -> int:
 
 
 def summed(counter: str, pages: Iterable[str]) -> float:
-    """Sum of a counter over what programs say of themselves."""
+    """Return the sum of a counter over the metrics pages of programs."""
     return sum(float(value) for page in pages for value in re.findall(rf"^{counter}\S* (\S+)$", page, re.MULTILINE))
 
 
 def last_values(store: Prometheus, job: str) -> dict[tuple[tuple[str, str], ...], float]:
-    """The last value of each series of the tracer for a job, whoever wrote it to the store."""
+    """Return the last value of each series of the tracer for a job, from any writer."""
     series = store.now(f'last_over_time({{job="{job}",__name__=~"otel_callbacks.*|gen_ai.*"}}[1h])')
     writers = {"cluster", "replica"}
     return {
@@ -177,7 +177,7 @@ def last_values(store: Prometheus, job: str) -> dict[tuple[tuple[str, str], ...]
 
 
 def send_exponential(collector: SimpleNamespace, job: str) -> None:
-    """Sends one histogram, ``lasting_seconds``, of a hundred values up to 1, as an exponential one."""
+    """Send one exponential histogram, ``lasting_seconds``, of a hundred values up to 1."""
     exporter = OTLPMetricExporter(
         f"{collector.url(collector.ports.otlp_http)}/v1/metrics",
         preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()},
@@ -190,18 +190,18 @@ def send_exponential(collector: SimpleNamespace, job: str) -> None:
 
 
 def metrics_page(port: int) -> str:
-    """What a program says of itself."""
+    """Fetch the metrics page of a program."""
     with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
         return answer.read().decode()
 
 
 def span_ids(jaeger: str, trace: str) -> set[str]:
-    """A trace's spans in the store, once the store can be read."""
+    """Return the ids of a trace's spans in the store, once the store can be read."""
     answer: dict[str, Any] = {}
 
     def read() -> bool:
         try:
-            # Version 3 of the API takes a missing trace for a fault.
+            # Version 3 of the API treats a missing trace as an error.
             answer.update(get(f"{jaeger}/api/traces/{trace}"))
         except HTTPError as error:
             return error.code == HTTP_NOT_FOUND

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.scale
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (ROOT / "docker-compose.yml", ROOT / "docker-compose.scale.yml")
 PROJECT = "otel-callbacks-scale-test"
-# A trace is decided on, counted and scraped at the intervals that are shipped.
+# Decisions, counts and scrapes happen at the shipped intervals.
 ARRIVAL_S = 120.0
 CHECKED = ("cassandra", "grafana", "jaeger", "jaeger-ingester", "kafka", "long-term-store", "prometheus")
 COLLECTORS = ("otel-collector", "otel-collector-2", "otel-sampler-1", "otel-sampler-2")
@@ -46,28 +46,28 @@ class Composed(NamedTuple):
     environment: dict[str, str]
 
     def compose(self, *arguments: str) -> CompletedProcess[str]:
-        """Runs `docker compose`, which must succeed."""
+        """Run `docker compose`, which must succeed."""
         files = [part for file in self.files for part in ("--file", str(file))]
         done = run("docker", "compose", *files, *arguments, environment=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
     def up(self, *options: str) -> None:
-        """Starts all, as documented."""
+        """Start everything, as documented."""
         self.compose("up", "-d", "--wait", *options)
 
     def containers(self) -> dict[str, Any]:
-        """What the engine knows about each service's container."""
+        """Return what the engine knows about each service's container."""
         ids = self.compose("ps", "--all", "--quiet").stdout.split()
         inspected = json.loads(run("docker", "inspect", *ids, environment=self.environment).stdout)
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in inspected}
 
     def in_container(self, service: str, *command: str) -> CompletedProcess[str]:
-        """Runs a command in a service's container."""
+        """Run a command in a service's container."""
         return run("docker", "exec", f"{PROJECT}-{service}-1", *command, environment=self.environment)
 
     def gateway(self, number: int) -> OTLPSpanExporter:
-        """An exporter to the first or second gateway."""
+        """Make an exporter to the first or second gateway."""
         port = self.ports[("OTLP_GRPC_PORT", "OTLP_GRPC_PORT_2")[number]]
         return OTLPSpanExporter(endpoint=f"{HOST}:{port}", insecure=True)
 
@@ -77,7 +77,7 @@ class Composed(NamedTuple):
         return Prometheus(f"http://{HOST}:{self.ports['PROMETHEUS_PORT']}")
 
     def samplers(self, counter: str) -> float:
-        """Sum of a counter over both samplers, right now."""
+        """Return the current sum of a counter over both samplers."""
         addresses = (f"http://otel-sampler-{number}:8888/metrics" for number in (1, 2))
         return summed(
             counter,
@@ -85,27 +85,27 @@ class Composed(NamedTuple):
         )
 
     def long_term_total(self, expression: str) -> float:
-        """The one number that an expression gives in the long-term store, which publishes no port."""
+        """Return the one number that an expression gives in the long-term store, which publishes no port."""
         query = ("/bin/promtool", "query", "instant", "-o", "json", "http://127.0.0.1:9090", expression)
         series = json.loads(self.in_container("long-term-store", *query).stdout)
         return sum(float(one["value"][1]) for one in series)
 
     def send_failed(self, *gateways: int) -> tuple[ReadableSpan, ...]:
-        """Sends a failed trace, each span to the next of these gateways, and gives its spans."""
+        """Send a failed trace, each span to the next of these gateways, and return its spans."""
         spans = failed_trace()
         for number, span in enumerate(spans):
             assert sent(self.gateway(gateways[number % len(gateways)]), span)
         return spans
 
     def has_whole(self, spans: tuple[ReadableSpan, ...]) -> bool:
-        """Whether Jaeger comes to have exactly these spans of their trace."""
+        """Tell whether Jaeger comes to have exactly these spans of their trace."""
         jaeger = f"http://{HOST}:{self.ports['JAEGER_UI_PORT']}"
         expected = {span_id(span) for span in spans}
         return wait_until(lambda: span_ids(jaeger, trace_id(spans[0])) == expected, ARRIVAL_S)
 
 
 def failed_trace() -> tuple[ReadableSpan, ...]:
-    """Four spans, of which an inner one failed."""
+    """Make four spans, of which an inner one failed."""
     with finished_spans("composed") as (tracer, finished):
         with tracer.start_as_current_span("root"):
             with tracer.start_as_current_span("step") as step:
@@ -117,7 +117,7 @@ def failed_trace() -> tuple[ReadableSpan, ...]:
 
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """The tiers of both compose files, in a project and with ports of their own."""
+    """Run the tiers of both compose files, with their own project and ports."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with engine(tmp_path_factory.mktemp("compose")) as client:
         environment = {
@@ -136,12 +136,12 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 
 @pytest.fixture(scope="module")
 def demo(composed, tmp_path_factory):
-    """The demo through the second gateway."""
+    """Run the demo through the second gateway."""
     return run_demo(collector_at(composed.ports["OTLP_HTTP_PORT_2"]), tmp_path_factory.mktemp("demo"))
 
 
 def test_up_makes_everything_healthy(composed):
-    """After `up --wait` each service with a health check is healthy, collectors run, what hands over volumes ended."""
+    """After `up --wait` services with a health check are healthy, collectors run, and the volumes are prepared."""
     states = {name: one["State"] for name, one in composed.containers().items()}
     assert states.keys() == {*CHECKED, *COLLECTORS, *ONE_SHOT}
     assert {states[name]["Health"]["Status"] for name in CHECKED} == {"healthy"}
@@ -172,7 +172,7 @@ def test_every_tier_is_scraped(composed):
 
 
 def test_no_program_is_root_or_can_write_to_its_image(composed):
-    """Every program that stays runs as a user of its own, and the root of those with a shell is read-only."""
+    """Every lasting program runs as its own user, and the root of those with a shell is read-only."""
     for name in (*CHECKED, *COLLECTORS):
         top = run("docker", "top", f"{PROJECT}-{name}-1", "-eo", "pid,uid", environment=composed.environment)
         users = {line.split()[1] for line in top.stdout.splitlines()[1:]}
@@ -185,7 +185,7 @@ def test_no_program_is_root_or_can_write_to_its_image(composed):
 
 
 def test_only_loopback_is_published(composed):
-    """Gateways, Jaeger's and Grafana's pages and Prometheus are on 127.0.0.1; samplers and stores are nowhere."""
+    """Gateways, Jaeger's and Grafana's pages and Prometheus are on 127.0.0.1; samplers and stores publish no port."""
     listening = {
         (binding["HostIp"], int(binding["HostPort"]))
         for one in composed.containers().values()
@@ -196,19 +196,19 @@ def test_only_loopback_is_published(composed):
 
 
 def assert_nothing_was_restarted_or_refused(composed: Composed) -> None:
-    """No container ended and was started again, and no log speaks of something that was not permitted."""
+    """No container was restarted, and no log mentions a denied permission."""
     assert {name for name, one in composed.containers().items() if one["RestartCount"]} == set()
     logs = composed.compose("logs", "--no-color").stdout
     assert re.findall("^.*(?:permission denied|not permitted|read-only).*$", logs, re.IGNORECASE | re.MULTILINE) == []
 
 
 def test_first_start_needs_no_second(composed):
-    """On empty volumes every program starts at once, in this order, and may write where it does."""
+    """On empty volumes every program starts in this order at the first attempt, and can write where it needs to."""
     assert_nothing_was_restarted_or_refused(composed)
 
 
 def test_everything_survives_down_and_up(composed, demo):
-    """What lies in a queue of gateways or samplers, in Kafka, Cassandra or the long-term store outlives containers."""
+    """What is in the queues of gateways or samplers, in Kafka, Cassandra or the long-term store outlives containers."""
     in_cassandra = composed.send_failed(0, 1)
     assert composed.has_whole(in_cassandra)
     composed.compose("stop", "jaeger-ingester")
@@ -243,7 +243,7 @@ def test_ports_without_settings(composed):
 
 
 def test_moving_from_the_compose_stack_loses_nothing(composed):
-    """Moved as documented, all that is sent meanwhile is stored; on the way back, what was stored before is there."""
+    """After the documented move everything sent meanwhile is stored; after the way back, earlier traces are there."""
     composed.compose("down", "--volumes")
     one_machine = composed._replace(files=FILES[:1])
     one_machine.up()

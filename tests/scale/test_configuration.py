@@ -1,4 +1,4 @@
-"""The tiers' files as files: the settings without which spans are lost in silence, and what must be equal elsewhere."""
+"""The tiers' files as files: settings without which spans are lost silently, and what must match other files."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ SCALE = ROOT / "deploy/scale"
 
 
 def read(name: str) -> dict[str, Any]:
-    """A configuration file of the tiers."""
+    """Load a configuration file of the tiers."""
     return yaml.safe_load((SCALE / name).read_text())
 
 
@@ -25,7 +25,7 @@ CASSANDRA = read("storage-cassandra.yaml")["extensions"]["jaeger_storage"]["back
 
 
 def test_gateways_try_again_for_ever():
-    """Trap: retry is off and every value zero until it is written out; here each is, and none gives up."""
+    """Trap: retry is off and every value is zero unless written out; here all are, and no sender gives up."""
     retry = GATEWAY["retry_on_failure"]
     assert retry.pop("enabled") is True
     assert retry.pop("max_elapsed_time") == "0s"
@@ -34,14 +34,14 @@ def test_gateways_try_again_for_ever():
 
 
 def test_gateways_queue_is_outside():
-    """Trap: with a disk queue per sampler all share one file; it is the outer queue, and inside both are off."""
+    """Trap: disk queues per sampler would share one file; the outer queue is used, and both inner ones are off."""
     assert GATEWAY["sending_queue"]["storage"] == "file_storage/queue"
     inside = GATEWAY["protocol"]["otlp"]
     assert inside["sending_queue"] == inside["retry_on_failure"] == {"enabled": False}
 
 
 def test_gateways_count_and_redact_before_anything_is_sent_on():
-    """Trap: spans sent again count twice after this hop; gateways still limit, redact and count first."""
+    """Trap: spans that are sent again count twice after this hop; gateways still limit, redact and count first."""
     gateway, collector = read("gateway.yaml"), yaml.safe_load((ROOT / "deploy/collector/config.yaml").read_text())
     assert gateway.keys() == {"exporters", "service"}
     assert gateway["service"] == {
@@ -53,7 +53,7 @@ def test_gateways_count_and_redact_before_anything_is_sent_on():
 
 
 def test_samplers_keep_what_they_decided_and_drop_no_large_or_early_trace():
-    """Trap: last decisions lie on disk; no trace is dropped for its size or for the number of others."""
+    """Trap: last decisions are kept on disk; no trace is dropped for its size or for the number of others."""
     sampling = SAMPLER["processors"]["tail_sampling"]
     assert "maximum_trace_size_bytes" not in sampling
     assert sampling["block_on_overflow"] is True
@@ -75,7 +75,7 @@ def test_every_batch_fits_its_next_hop():
 
 
 def test_offsets_are_committed_after_the_write():
-    """Trap: with a batch or a queue offsets would be committed before spans are stored; there is neither."""
+    """Trap: a batch or a queue would commit offsets before spans are stored; there is neither."""
     kafka, store = INGESTER["receivers"]["kafka"], INGESTER["exporters"]["jaeger_storage_exporter"]
     assert kafka["autocommit"] == {"enable": False}
     assert kafka["message_marking"] == {"after": True, "on_error": False}
@@ -87,7 +87,7 @@ def test_offsets_are_committed_after_the_write():
 
 
 def test_few_attributes_are_indexed():
-    """Trap: each indexed attribute is one more row; there is a short list, of names that this package emits."""
+    """Trap: each indexed attribute costs one more row; the list is short, with names that this package emits."""
     index = CASSANDRA["index"]
     default = index["tag_whitelist"].removesuffix("}").partition(":-")[2].split(",")
     assert (index["process_tags"], index["logs"]) == (False, False)
@@ -122,7 +122,7 @@ def test_prometheus_differs_in_targets_and_the_way_on_only():
 
 
 def test_page_names_what_is_there():
-    """Each variable and file of the tiers that docs/scale.md names is read by their files, or is one of them."""
+    """The files of the tiers read each variable that docs/scale.md names, and include each file that it names."""
     page = (ROOT / "docs/scale.md").read_text()
     files = [path for path in (ROOT / "deploy").rglob("*.y*ml") if path.is_file()]
     texts = "".join(path.read_text() for path in [*files, *ROOT.glob("docker-compose*.yml")])
@@ -136,7 +136,7 @@ def test_page_names_what_is_there():
 
 @pytest.mark.parametrize("name", ["jaeger_query", "metric_backends"])
 def test_query_answers_as_the_one_machine_jaeger(name):
-    """UI, API and Monitor tab are set as in deploy/jaeger/config.yaml, but for the store's name."""
+    """UI, API and Monitor tab are set as in deploy/jaeger/config.yaml, except for the name of the store."""
     one_machine = yaml.safe_load((ROOT / "deploy/jaeger/config.yaml").read_text())["extensions"]
     here = read("jaeger-query.yaml")["extensions"]
     if name == "metric_backends":

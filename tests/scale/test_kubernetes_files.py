@@ -1,4 +1,4 @@
-"""What the Kubernetes manifests have read after the tiers' files, judged by the programs that read it."""
+"""What the Kubernetes manifests add to the tiers' files, judged by the programs that read it."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ QUERY = [SCALE / "jaeger-query.yaml", SCALE / "storage-cassandra.yaml"]
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """A folder with a certificate of its own authority."""
+    """Make a folder with a certificate from its own authority."""
     files = ["-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.crt"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=otel-sampler"]
     subprocess.run([*command, *files], capture_output=True, check=True)
@@ -27,21 +27,21 @@ def certificates(tmp_path: Path) -> Path:
 
 
 def validate(program: str, binary: str, *configs: Path) -> None:
-    """Has a program read configuration files, one after the other; fails with what it says."""
+    """Have a program read configuration files in turn; fail with its output."""
     command = [native_build.build(program)[binary], "validate", *(f"--config={config}" for config in configs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def on_this_machine(name: str, certificates: Path) -> Path:
-    """A file of the manifests that finds its certificates here instead of in a pod."""
+    """Copy a file of the manifests so that it finds its certificates here instead of in a pod."""
     here = certificates / name
     here.write_text(re.sub(r"/etc/(tls|kafka|cassandra|prometheus)/", f"{certificates}/", (TLS / name).read_text()))
     return here
 
 
 def test_programs_accept_the_settings_of_kubernetes(certificates, monkeypatch):
-    """TLS, certificates and accounts of the manifests go together with what they are read after."""
+    """TLS, certificates and accounts of the manifests fit the files that they are read after."""
     monkeypatch.setenv("OTELCOL_QUEUE_DIR", str(certificates))
     monkeypatch.setenv("JAEGER_UI_CONFIG", str(ROOT / "deploy/jaeger/ui.json"))
     monkeypatch.setenv("KAFKA_USER", "somebody")
@@ -57,7 +57,7 @@ def test_programs_accept_the_settings_of_kubernetes(certificates, monkeypatch):
 
 
 def test_a_setting_that_does_not_exist_is_found(certificates):
-    """The programs do not accept everything."""
+    """The programs reject a wrong file."""
     wrong = certificates / "wrong.yaml"
     wrong.write_text("exporters: {load_balancing: {protocol: {otlp: {tls: {insekure: true}}}}}\n")
     with pytest.raises(AssertionError, match="insekure"):

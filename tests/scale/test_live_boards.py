@@ -1,6 +1,6 @@
-"""Boards and rules as shipped, behind the tiers: each panel and rule, asked of Prometheus and of the long-term store.
+"""Boards and rules as shipped, behind the tiers: each panel and rule on Prometheus and on the long-term store.
 
-These are the first of the live tests, as long as nothing has been stopped: afterwards alerts may have cause to fire.
+These live tests run first, while nothing has been stopped: afterwards alerts may have cause to fire.
 """
 
 import pytest
@@ -46,12 +46,12 @@ QUIET = {
     "TelemetryRemoteWriteBehind": "the long-term store runs",
     "TelemetryTargetDown": "every program runs",
 }
-"""Alerts that the demo gives no cause for, and why; its failing tool and model call are cause for the two others."""
+"""Alerts that the demo gives no cause for, and why; its failing tool and model call fire the two others."""
 
 
 @pytest.fixture(scope="module")
 def arrived(fleet, demos, long_lived) -> list:
-    """The demos, once they, a long-lived program, the rules on them and the tiers' own counts are in both stores."""
+    """Provide the demos once they, a long-lived program, their rules and the tiers' own counts are in both stores."""
     jobs = [*(demo.job for demo in demos), long_lived]
 
     def complete() -> bool:
@@ -66,7 +66,7 @@ def arrived(fleet, demos, long_lived) -> list:
 
 @pytest.fixture(params=["prometheus", "long_term_store"])
 def store(fleet, arrived, request) -> Prometheus:
-    """Each of the places that boards can read."""
+    """Each of the stores that boards can read."""
     return getattr(fleet, request.param)
 
 
@@ -78,7 +78,7 @@ def test_every_panel_shows_data(store, board, panel):
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_panels_that_are_empty_on_one_machine_are_so_here(store, path):
-    """Panels for what the demo does not do show nothing, or zero."""
+    """Panels on what the demo does not do show nothing, or zero."""
     board = load(path)
     for panel in panels(board):
         if panel["title"] in EMPTY_PANELS:
@@ -96,7 +96,7 @@ def test_every_variable_lists_values(store, arrived, path, long_lived):
 
 @pytest.mark.parametrize("rule", RECORDINGS + ALERTS, ids=named)
 def test_every_rule_has_what_it_reads(store, rule):
-    """Every series that a rule reads is there, and its expression has an answer unless there is no cause for one."""
+    """Every series that a rule reads is there, and its expression gives a result unless it has no cause to."""
     reading = read(rule["expr"])
     selectors = reading.series | {f'{{__name__=~"{pattern}"}}' for pattern in ["|".join(reading.patterns)] if pattern}
     assert {one for one in selectors if not store.now(f"last_over_time({one}[10m])")} <= NEVER_SENT.keys()
@@ -106,7 +106,7 @@ def test_every_rule_has_what_it_reads(store, rule):
 
 
 def test_both_stores_answer_with_the_same_series(fleet, arrived):
-    """What boards and rules ask for gives series with the same labels here and there."""
+    """The queries of boards and rules give series with the same labels in both stores."""
     expressions = [rule["expr"] for rule in RECORDINGS + ALERTS] + [
         filled_in(target["expr"], chosen(board))
         for board in map(load, BOARDS)
@@ -122,7 +122,7 @@ def test_both_stores_answer_with_the_same_series(fleet, arrived):
 
 
 def labels(store: Prometheus, expression: str) -> set:
-    """The labels of each series that a query gives, without those that remote write adds."""
+    """Return the labels of each series that a query gives, without those that remote write adds."""
     return {frozenset((k, v) for k, v in one["metric"].items() if k not in ADDED) for one in store.now(expression)}
 
 
@@ -137,7 +137,7 @@ def test_exemplars_lead_to_traces(fleet, store, arrived, board, target):
 
 
 def query(title: str, legend: str) -> str:
-    """The expression of the one query of a panel with this legend."""
+    """Return the expression of the one query of a panel with this legend."""
     (found,) = (
         target["expr"]
         for path in BOARDS
@@ -156,6 +156,6 @@ def test_spans_are_shown_once(fleet, store, legend, truth):
 
 
 def test_every_scraped_program_is_watched(store):
-    """The health board, and with it the alert on what is down, covers all that is scraped: each tier by its job."""
+    """The health board, and so the alert on targets that are down, covers each scraped tier by its job."""
     scraped = {target["metric"]["job"] for target in store.now("up")}
     assert {program["metric"]["job"] for program in store.now(query("Programs up", "{{job}}"))} == scraped

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.scale
 
 @pytest.mark.usefixtures("long_lived")
 def test_rules_and_their_series_are_those_of_the_one_machine_stack(fleet, demos):
-    """The demo's counts are exact, every rule is healthy, and what it recorded is in both stores."""
+    """The demo's counts are exact, every rule is healthy, and its recordings are in both stores."""
     for demo in demos:
         runs = f'last_over_time(otel_callbacks_runs_total{{job="{demo.job}"}}[1h])'
         assert wait_until(lambda: fleet.prometheus.total(runs) == sum(demo.truth["runs"].values()), ARRIVAL_S)  # noqa: B023 (called at once)
@@ -50,9 +50,9 @@ def test_long_term_store_has_native_histograms(fleet):
 
 
 def test_long_term_store_that_was_away_is_noticed_and_gets_everything(fleet):
-    """What the alert watches grows while the store is down, and falls when it is back, with every sample of that time.
+    """The delay that the alert watches grows while the store is down, past the point where Prometheus' queue is full.
 
-    It grows past the point where Prometheus' queue is full.
+    It falls when the store is back, which then has every sample of that time.
     """
     (delay,) = (rule["expr"].partition(" > ")[0] for rule in ALERTS if rule["alert"] == "TelemetryRemoteWriteBehind")
     with fleet.without(fleet.stack.long_term_store):

@@ -18,7 +18,7 @@ DAY_S = 86_400.0
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A fleet of its own, with the other store."""
+    """A separate fleet, with the other store."""
     folder = tmp_path_factory.mktemp("opensearch")
     with ScaleStack(folder, environment=SAMPLING, interval="1s", traces_in="opensearch") as running:
         yield Fleet(running)
@@ -34,14 +34,14 @@ def test_failed_traces_are_whole_in_opensearch(searched):
 
 @pytest.mark.parametrize("name", ["trace_store", "ingester"])
 def test_outage_of_opensearch_loses_nothing(searched, name):
-    """OpenSearch or the ingester killed and away during the load: every failed trace is whole afterwards."""
+    """After OpenSearch or the ingester was down during the load, every failed trace is whole."""
     with searched.without(getattr(searched.stack, name)):
         load = searched.load(200)
     searched.assert_failed_traces_are_whole(load)
 
 
 def test_every_short_attribute_can_be_searched_for(searched):
-    """Traces are found by each attribute of up to 256 characters, listed nowhere, and not by a longer one."""
+    """Traces are found by any attribute of up to 256 characters without a list, and not by a longer one."""
     attributes = {"gen_ai.provider.name": "openai", "limit": "x" * 256, "longer": "x" * 257}
     span = many_spans("searched", ["chat m"], seconds=20.0, **attributes)[0]
     assert sent(to_gateway(searched), span)
@@ -51,19 +51,19 @@ def test_every_short_attribute_can_be_searched_for(searched):
 
 
 def test_a_trace_is_found_as_long_as_it_is_kept(searched):
-    """A trace that began six days ago is found by its id; Jaeger's tool deletes old indices, and with them it."""
+    """A trace that began six days ago is found by its id, until Jaeger's tool deletes the old indices."""
     span = many_spans("old", ["chat m"], seconds=6 * DAY_S)[0]
     assert sent(to_gateway(searched), span)
     assert wait_until(lambda: searched.spans(trace_id(span)) == 1, ARRIVAL_S)
     delete_older_than(7, searched)
     assert searched.spans(trace_id(span)) == 1
-    # By the day on which an index was made, which is today here: none is left of it.
+    # It goes by the day on which an index was made, here today: none is left.
     delete_older_than(0, searched)
     assert searched.spans(trace_id(span)) == 0
 
 
 def delete_older_than(days: int, fleet: Fleet) -> None:
-    """What is to be run each day."""
+    """Return the command to run each day."""
     cleaner = native_build.build("jaeger-index-cleaner")["jaeger-es-index-cleaner"]
     command = [str(cleaner), str(days), f"http://{HOST}:{fleet.stack.trace_store_port}"]
     subprocess.run(command, capture_output=True, check=True)

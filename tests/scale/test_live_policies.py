@@ -1,4 +1,4 @@
-"""What samplers keep beside failed traces, how large a trace may be, and what can be searched for."""
+"""What samplers keep besides failed traces, how large a trace may be, and what can be searched for."""
 
 import pytest
 from fleet import ARRIVAL_S
@@ -20,12 +20,12 @@ KEPT = {
 
 
 def to_gateway(fleet, number: int = 0) -> OTLPSpanExporter:
-    """An exporter to a gateway."""
+    """Make an exporter to a gateway."""
     return OTLPSpanExporter(endpoint=f"{HOST}:{fleet.stack.gateways[number].grpc}", insecure=True)
 
 
 def test_slow_and_expensive_traces_are_kept(fleet):
-    """Every trace that is slow, of many tokens or of a high cost is stored; of cheap ones only a share is."""
+    """Every slow trace, and every one with many tokens or a high cost, is stored; of cheap ones only a share is."""
     cheap = many_spans("policies", ["chat m"] * 60, otel_callbacks__cost__usd=0.25, gen_ai__usage__input_tokens=40_000)
     assert sent(to_gateway(fleet), *cheap)
     for number, attributes in enumerate(KEPT.values()):

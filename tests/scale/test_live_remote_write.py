@@ -1,4 +1,4 @@
-"""Stores that the tiers' Prometheus can write to, by protocol version: what arrives, and how it can be asked for."""
+"""Stores that the tiers' Prometheus can write to, by protocol version: what arrives, and how to query it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -29,7 +29,7 @@ ANYTHING = 'count(last_over_time({job!=""}[1h]))'
 
 @pytest.fixture(scope="module")
 def stores(fleet: Fleet) -> Iterator[Mapping[str, int]]:
-    """Ports of further stores, written to as the shipped one but for protocol version and address, and traffic."""
+    """Send traffic to further stores, set up like the shipped one but for version and address; provide their ports."""
     stack = fleet.stack
     start = {"prometheus": stack.remote_prometheus, "victoria-metrics": stack.victoria_metrics}
     ports = dict(zip(STORES, free_ports(len(STORES)), strict=True))
@@ -53,7 +53,7 @@ def stores(fleet: Fleet) -> Iterator[Mapping[str, int]]:
 
 
 def also_written_to(ports: Mapping[str, int], config: str) -> str:
-    """A configuration of Prometheus that writes to these stores, too."""
+    """Return a configuration of Prometheus that also writes to these stores."""
     read = yaml.safe_load(config)
     (shipped,) = read["remote_write"]
     for store, port in ports.items():
@@ -63,12 +63,12 @@ def also_written_to(ports: Mapping[str, int], config: str) -> str:
 
 
 def api(port: int) -> Prometheus:
-    """The query API, which both programs have."""
+    """Return the query API, which both programs have."""
     return Prometheus(f"http://{HOST}:{port}")
 
 
 def answered(store: Prometheus) -> set[tuple[str, str, str]]:
-    """Queries of the boards that show data of the job: board, panel, query."""
+    """Return the queries of the boards that show data of the job: board, panel, query."""
     return {
         (path.stem, panel["title"], target["refId"])
         for path in BOARDS
@@ -79,7 +79,7 @@ def answered(store: Prometheus) -> set[tuple[str, str, str]]:
 
 
 def counted(fleet: Fleet, what: str, store: str) -> float:
-    """What Prometheus counts of a store: ``exemplars``, ``exemplars_failed`` ..."""
+    """Return what Prometheus counts for a store: ``exemplars``, ``exemplars_failed`` ..."""
     return fleet.prometheus.total(f'prometheus_remote_storage_{what}_total{{remote_name="{store}"}}')
 
 
@@ -108,7 +108,7 @@ def test_second_version_carries_native_histograms_and_no_exemplars(fleet, stores
 
 
 def test_victoria_metrics_has_other_histograms_and_no_exemplars(fleet, stores):
-    """A native histogram is one of `vmrange` buckets there, with the same quantile; exemplars vanish unnoticed."""
+    """A native histogram becomes one of `vmrange` buckets, with the same quantile; exemplars vanish unnoticed."""
     store = "victoria-metrics 1.0"
     there = api(stores[store])
     assert wait_until(lambda: there.now(VMRANGE_P95), ARRIVAL_S)

@@ -6,7 +6,7 @@ pytestmark = pytest.mark.scale
 
 
 def test_order_of_start_does_not_matter(fleet):
-    """Gateways first, then samplers, then the rest: all that was sent before is stored in the end."""
+    """Gateways first, then samplers, then the rest: everything that was sent before is stored in the end."""
     stack = fleet.stack
     stack.stop()
     for gateway in stack.gateways:
@@ -14,7 +14,7 @@ def test_order_of_start_does_not_matter(fleet):
     load = fleet.load(100)
     for sampler in stack.samplers:
         sampler.program.start()
-    # Jaeger ends when its store is not there, and is started again by what watches over it.
+    # Jaeger ends if its store is missing; in production its supervisor starts it again.
     with pytest.raises(RuntimeError, match="did not start"):
         stack.ingester.start()
     stack.trace_store.start()

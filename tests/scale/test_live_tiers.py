@@ -10,7 +10,7 @@ from scale_load import SERVICE, SPANS_PER_TRACE
 pytestmark = pytest.mark.scale
 
 WINDOW_S = 15.0
-"""How long before its death a sampler may have got spans that it had not decided on: the longest wait and a tick."""
+"""How long before its death a sampler may have received spans without deciding on them: the longest wait and a tick."""
 
 
 def test_traces_of_two_processes_are_kept_or_dropped_whole(fleet):
@@ -65,14 +65,14 @@ def test_killed_sampler_loses_its_memory_and_nothing_else(fleet):
 
 @pytest.mark.parametrize("name", ["kafka", "trace_store", "ingester"])
 def test_outage_behind_the_samplers_loses_nothing(fleet, name):
-    """Kafka, Cassandra or the ingester killed and away during the load: every failed trace is whole afterwards."""
+    """After Kafka, Cassandra or the ingester was down during the load, every failed trace is whole."""
     with fleet.without(getattr(fleet.stack, name)):
         load = fleet.load(200)
     fleet.assert_failed_traces_are_whole(load)
 
 
 def test_killed_gateway_loses_nothing_it_accepted(fleet):
-    """A gateway killed while samplers are away sends from its disk what it had accepted, and its client tries again."""
+    """A gateway killed while samplers are down sends from disk what it had accepted, and its client tries again."""
     gateway = fleet.stack.gateways[0].program
     with fleet.without(*(sampler.program for sampler in fleet.stack.samplers)):
         before = fleet.load(100)
@@ -88,7 +88,7 @@ def test_killed_gateway_loses_nothing_it_accepted(fleet):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_sampler_sends_its_last_decisions_when_it_is_back(fleet, how):
-    """What was decided while Kafka was away survives the end of both samplers on their disks."""
+    """Decisions made while Kafka was down survive the end of both samplers on their disks."""
     samplers = [sampler.program for sampler in fleet.stack.samplers]
     decisions = 'otelcol_processor_tail_sampling_global_count_traces_sampled{tier="sampler"}'
 
@@ -96,15 +96,15 @@ def test_sampler_sends_its_last_decisions_when_it_is_back(fleet, how):
         return fleet.prometheus.total(f"sum({decisions})")
 
     def nothing_under_way() -> bool:
-        # For longer than a trace waits at most.
+        # For longer than the longest wait of a trace.
         return fleet.prometheus.total(f"sum(changes({decisions}[15s]))") == 0
 
-    # While samplers were away in earlier tests, gateways waited longer from try to try to connect; fresh ones do not,
-    # so that both halves of a trace come to its sampler within its short wait after the root.
+    # While samplers were down in earlier tests, gateways came to wait longer between attempts to connect. Fresh ones do
+    # not, so that both halves of a trace reach its sampler within its short wait after the root.
     for gateway in fleet.stack.gateways:
         gateway.program.stop()
         gateway.program.start()
-    assert wait_until(nothing_under_way, ARRIVAL_S)  # of what earlier tests sent
+    assert wait_until(nothing_under_way, ARRIVAL_S)  # from earlier tests
     with fleet.without(fleet.stack.kafka):
         before = decided()
         load = fleet.load(100)

@@ -1,4 +1,4 @@
-"""Stand-ins for what docker-compose.scale.yml adds: Kafka and Cassandra, on the Java that is installed here."""
+"""Stand-ins for what docker-compose.scale.yml adds: Kafka and Cassandra, on the Java of this machine."""
 
 import re
 import shutil
@@ -9,18 +9,18 @@ from docker_engine import run
 from stand_ins import StandIn, one_machine
 
 _JAVA_HOME = "opt/java/openjdk"
-# Parts of the C library that native code in jars asks for.
+# Parts of the C library that native code in jars needs.
 _OLD_NAMES = ("libdl.so.2", "libpthread.so.0", "librt.so.1")
 
 
 def tiers() -> list[StandIn]:
-    """Those for docker-compose.yml and docker-compose.scale.yml together."""
+    """Return the stand-ins for docker-compose.yml and docker-compose.scale.yml together."""
     java = _java()
     return [*one_machine("scale-collector"), _kafka(java), _cassandra(java)]
 
 
 def _java() -> dict[str, Path]:
-    """A Java runtime, bash and the libraries of both, by path in the image."""
+    """Return a Java runtime, bash and the libraries of both, by path in the image."""
     java, bash = (shutil.which(name) for name in ("java", "bash"))
     if java is None or bash is None:
         raise RuntimeError("stand-in images of Kafka and Cassandra need Java 17 and bash")
@@ -33,9 +33,9 @@ def _java() -> dict[str, Path]:
 
 def _libraries(programs: list[Path]) -> set[Path]:
     linked = run("ldd", *(str(program) for program in programs)).stdout
-    found = {Path(path) for path in re.findall(r"(/\S+) \(0x", linked)}
-    (libc,) = (path for path in found if path.name == "libc.so.6")
-    return found | {libc.with_name(name) for name in _OLD_NAMES}
+    libraries = {Path(path) for path in re.findall(r"(/\S+) \(0x", linked)}
+    (libc,) = (path for path in libraries if path.name == "libc.so.6")
+    return libraries | {libc.with_name(name) for name in _OLD_NAMES}
 
 
 def _kafka(java: dict[str, Path]) -> StandIn:

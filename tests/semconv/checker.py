@@ -1,4 +1,4 @@
-"""Checks OTLP/JSON telemetry against the GenAI semantic conventions in ``genai.json``."""
+"""Check OTLP/JSON telemetry against the GenAI semantic conventions in ``genai.json``."""
 
 import json
 import re
@@ -34,10 +34,10 @@ class Finding(NamedTuple):
 
 
 class Checker:
-    """Collects the violations in the documents it is fed.
+    """Collects the violations in the documents that it is fed.
 
     Args:
-        profile: a key of ``profiles`` in ``genai.json``.
+        profile: A key of ``profiles`` in ``genai.json``.
     """
 
     def __init__(self, profile: str) -> None:
@@ -142,7 +142,7 @@ class Checker:
             self._event_name(what, event.get("name", ""))
 
     def _is_genai_span(self, name: str, values: dict[str, Any]) -> bool:
-        """Foreign spans may carry who is speaking; a span named after an operation is meant to be one."""
+        """Tell whether a span has GenAI keys that no foreign span carries, or is named after an operation."""
         keys = {key for key in values if key.startswith("gen_ai.")}
         is_named_so = name.partition(" ")[0] in self._spans_by_operation
         return bool(keys - _FREE_ON_FOREIGN_SPANS) or (is_named_so and (bool(keys) or name in self._spans_by_operation))
@@ -255,7 +255,7 @@ def _members(document: dict[str, Any], *path: str) -> Iterator[dict[str, Any]]:
 
 
 def _filled(template: str, values: dict[str, Any]) -> str | None:
-    """The span name a template gives, or ``None`` where a part of it is not known."""
+    """Return the span name that a template gives, or ``None`` if a part of it is unknown."""
     keys = re.findall(r"{([^}]+)}", template)
     if any(key not in values for key in keys):
         return None
@@ -263,7 +263,7 @@ def _filled(template: str, values: dict[str, Any]) -> str | None:
 
 
 def _instrument(metric: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """Kind of instrument, and the data points."""
+    """Return the kind of instrument, and the data points."""
     kinds = {"histogram": "histogram", "exponentialHistogram": "histogram", "gauge": "gauge", "summary": "summary"}
     if "sum" in metric:
         points = metric["sum"].get("dataPoints") or []

@@ -1,4 +1,4 @@
-"""What the SDK exported, in the OTLP/JSON form the checker reads."""
+"""What the SDK exported, in the OTLP/JSON form that the checker reads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.telemetry import Telemetry
 
 
 def documents(telemetry: Telemetry) -> Iterator[dict[str, Any]]:
-    """One document with all spans, one with all log events, one with all metrics."""
+    """Yield one document with all spans, one with all log events, one with all metrics."""
     yield MessageToDict(encode_spans(telemetry.spans))
     yield MessageToDict(encode_logs(telemetry.log_exporter.get_finished_logs()))
     data = telemetry.reader.get_metrics_data()

@@ -1,4 +1,4 @@
-"""JSON Schema, as far as the conventions' message schemas use it."""
+"""JSON Schema, as far as the message schemas of the conventions use it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 def faults(schema: dict[str, Any], value: Any, root: dict[str, Any], path: str = "$") -> list[str]:
-    """What is wrong with `value`, each with the path to where; `root`: the document that ``$ref`` refers to."""
+    """Return the faults of `value`, each with its path. `root`: the document that ``$ref`` refers to."""
     if "$ref" in schema:
         return faults(_referred(schema["$ref"], root), value, root, path)
     wrong = _simple_fault(schema, value, root)
@@ -50,7 +50,7 @@ def _simple_fault(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> s
 
 
 def _alternative_faults(alternatives: list[dict[str, Any]], value: Any, root: dict[str, Any], path: str) -> list[str]:
-    """Nothing where one alternative fits, else the faults of the one that `value` names by its ``type``."""
+    """Return nothing if one alternative fits, else the faults of the one that `value` names by its ``type``."""
     by_alternative = [faults(alternative, value, root, path) for alternative in alternatives]
     if not all(by_alternative):
         return []

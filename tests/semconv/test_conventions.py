@@ -18,7 +18,7 @@ PROFILES = {"py-1.3": "py-1.3b0", "0.1.0": "0.1.0"}
 
 
 def checked(telemetry: Iterable[dict[str, Any]], profile: str) -> Checker:
-    """A checker that has seen the documents."""
+    """Return a checker that has seen the documents."""
     checker = Checker(profile)
     for document in telemetry:
         checker.feed(document)
@@ -26,7 +26,7 @@ def checked(telemetry: Iterable[dict[str, Any]], profile: str) -> Checker:
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """The documents of a file of OTLP/JSON lines."""
+    """Return the documents of a file of OTLP/JSON lines."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -34,7 +34,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("dialect", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemetry, scenario, dialect, capture):
-    """What a recorded payload becomes, all details and metrics on, follows the conventions of its dialect."""
+    """The telemetry of a recorded payload, with all details and metrics on, follows the conventions of its dialect."""
     try:
         play(scenario, telemetry.handler(semconv=dialect, detail="all", chunk_metrics=True, capture=capture))
     except NotLoadable as missing:
@@ -48,7 +48,7 @@ def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemet
 @pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
 @pytest.mark.parametrize("dialect", PROFILES)
 def test_demo_writes_files_without_a_violation(tmp_path, dialect, capture):
-    """The files of the demo follow the conventions of the dialect it was asked for, with content and without."""
+    """The files of the demo follow the conventions of the selected dialect, with content and without."""
     pytest.importorskip("opentelemetry.exporter.otlp.json.file", reason="the extra `demo` is not installed")
     assert cli.main(["demo", "--out", str(tmp_path), "--semconv", dialect, "--capture", capture]) == 0
     assert (tmp_path / "logs.jsonl").exists() == (capture == "span_and_event")
@@ -67,17 +67,17 @@ def test_demo_writes_files_without_a_violation(tmp_path, dialect, capture):
     ],
 )
 def test_checker_accepts_good_telemetry(file, profile):
-    """The checker has nothing against hand-made good telemetry and that of the official instrumentation."""
+    """The checker accepts good telemetry, hand-made or from the official instrumentation."""
     assert checked(lines(FIXTURES / file), profile).findings == []
 
 
 @pytest.mark.parametrize("line", lines(FIXTURES / "bad_0.1.0.jsonl"), ids=lambda line: line["expect"][0])
 def test_checker_finds_each_fault(line):
-    """Every line with one fault in it gives the findings it was made for, so an empty report means something."""
+    """Every line with a fault yields the expected findings, so that an empty report means something."""
     assert set(line["expect"]) <= {finding.code for finding in checked([line], "0.1.0").findings}
 
 
 @pytest.mark.parametrize("profile", ["0.1.0", "1.41"])
 def test_checker_tells_releases_of_the_conventions_apart(profile):
-    """Telemetry of one release is not clean by the rules of another."""
+    """Telemetry of one release violates the rules of another."""
     assert checked(lines(FIXTURES / "official_langchain_1.3b0.jsonl"), profile).findings != []
