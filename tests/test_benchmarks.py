@@ -1,4 +1,4 @@
-"""The benchmark runs, and its figures fit together. How large they are is for `make bench-check` to say."""
+"""The benchmark runs, and its figures fit together; `make bench-check` judges how large they are."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_units_are_those_the_long_form_has_more():
 
 
 def test_every_run_has_a_span_with_all_details():
-    """What is compared like for like is the mode with all spans: as many as the bound has."""
+    """The mode with all spans, which is compared like for like, has as many as the bound."""
     bound, ours = set_up(SCENARIOS["lcel"], ["bound", "ours-all"], warm_up=1)
 
     assert emitted(ours)[0] == emitted(bound)[0] == 5
@@ -71,7 +71,7 @@ def test_every_run_has_a_span_with_all_details():
 
 @pytest.mark.parametrize("name", ["lcel", "agent", "unsampled", "error", "graph-20"])
 def test_floor_emits_the_same(name):
-    """The mode that only calls OpenTelemetry makes all the calls that the handler makes, also the second time."""
+    """The mode that only calls OpenTelemetry makes all the calls that the handler makes, the second time as well."""
     floor, ours = set_up(SCENARIOS[name], ["floor", "ours"], warm_up=2)
 
     assert emitted(floor) == emitted(ours)
@@ -81,27 +81,27 @@ def test_floor_emits_the_same(name):
 
 def test_cpu_time_has_an_entry_per_mode_form_and_round():
     """Modes take turns, and a scenario with a short form has its blocks beside the long ones."""
-    made = set_up(SCENARIOS["stream"], ["none", "bound"], warm_up=1)
-    found = cpu_time(made, rounds=2)
+    contenders = set_up(SCENARIOS["stream"], ["none", "bound"], warm_up=1)
+    times = cpu_time(contenders, rounds=2)
 
-    assert {label: len(seconds) for label, seconds in found.items()} == {
+    assert {label: len(seconds) for label, seconds in times.items()} == {
         "none": 2, "none short": 2, "bound": 2, "bound short": 2,
     }  # fmt: skip
-    assert all(value > 0 for seconds in found.values() for value in seconds)
-    for contender in made:
+    assert all(value > 0 for seconds in times.values() for value in seconds)
+    for contender in contenders:
         contender.mode.providers.shutdown()
 
 
 def test_row_is_the_median_of_paired_differences_per_unit():
-    """Cost is what a mode adds to no handler in the same round, without the short form's part, per unit."""
-    found = {"units": 10, "emitted": {"none": [0, 0, 0], "bound": [1, 3, 1], "ours": [1, 9, 2]}}
+    """Cost is what a mode adds to no handler in the same round, per unit, without the part of the short form."""
+    figures = {"units": 10, "emitted": {"none": [0, 0, 0], "bound": [1, 3, 1], "ours": [1, 9, 2]}}
     blocks = {
         "none": [100.0, 120.0, 100.0], "none short": [50.0, 50.0, 50.0],
         "bound": [300.0, 320.0, 900.0], "bound short": [150.0, 150.0, 150.0],
         "ours": [400.0, 420.0, 400.0], "ours short": [150.0, 150.0, 150.0],
     }  # fmt: skip
 
-    row = results.row(found, blocks, "cpu")
+    row = results.row(figures, blocks, "cpu")
 
     assert row["modes"]["bound"]["cpu"] == 10.0
     assert row["modes"]["ours"] == {"emitted": [1, 9, 2], "cpu": 20.0, "cpu ratio": 2.0}
@@ -109,22 +109,22 @@ def test_row_is_the_median_of_paired_differences_per_unit():
 
 
 def test_command_completes_a_file_of_results_and_prints_tables(tmp_path):
-    """A scenario can be run by itself, and its tables are printed."""
+    """A scenario can run alone; its figures are added to the file, and its tables are printed."""
     path = tmp_path / "results.json"
     results.save(path, {"other": {"none": {"modules": 1}}})
     command = [sys.executable, "-m", "benchmarks", "run", "--quick", "--results", str(path), "error"]
     without_valgrind = {**os.environ, "PATH": ""}
     done = subprocess.run(command, cwd=ROOT, env=without_valgrind, capture_output=True, text=True, check=True)
-    found = json.loads(path.read_text())
+    measured = json.loads(path.read_text())
 
-    assert found["other"] == {"none": {"modules": 1}}
-    assert set(found["scenarios"]["error"]["modes"]["ours"]) == {"emitted", "cpu", "cpu ratio"}
+    assert measured["other"] == {"none": {"modules": 1}}
+    assert set(measured["scenarios"]["error"]["modes"]["ours"]) == {"emitted", "cpu", "cpu ratio"}
     assert "counting instructions needs valgrind" in done.stderr
     assert SCENARIOS["error"].title in done.stdout
 
 
 def test_unknown_names_are_refused(capsys):
-    """A misspelt scenario or tracer ends with the names there are."""
+    """A misspelt scenario or tracer is refused with the existing names."""
     for command, known in (("run", "lcel"), ("peers", "genai")):
         with pytest.raises(SystemExit):
             main([command, "lcle"])
@@ -140,22 +140,22 @@ def test_costs_name_what_was_emitted_beside_each_figure():
     scenarios = {"lcel": {"units": 10, "cpu noise": 0.021, "modes": {"bound": bound, "ours": ours}}}
     peer = {"scenarios": {"lcel": {"modes": {"genai": other_tracer}}}}
 
-    made = report.costs({"scenarios": scenarios, "peers": {"genai": peer}}, "cpu", 1e6)
+    table = report.costs({"scenarios": scenarios, "peers": {"genai": peer}}, "cpu", 1e6)
 
-    assert made.splitlines()[2] == (
+    assert table.splitlines()[2] == (
         "| LCEL chain, 5 runs, per event | 2.1% | 20 (5 / 15 / 5) | – | 1.30 (5 / 25 / 4) | – | – | 1.50 (2 / 10 / 4) |"
     )
 
 
 def test_documentation_has_a_place_for_every_table():
-    """`document` fills what the text asks for, and nothing that is measured is left out of the text."""
+    """The text has a place for every table that `document` writes, and for no other."""
     places = report.places(report.PERFORMANCE.read_text(encoding="utf-8"))
 
     assert sorted(places) == sorted(report.tables({}))
 
 
 def test_check_names_what_got_dearer():
-    """Growth is reported per scenario and mode, against counts where nothing else changed."""
+    """Growth is reported per scenario and mode, against counts if nothing else changed."""
     before = {"versions": {"python": "3.12.1"}, "scenarios": {"lcel": {"none": {}, "ours": {"instructions": 200}}}}
     now = {"versions": {"python": "3.12.1"}, "scenarios": {"lcel": {"none": {}, "ours": {"instructions": 212}}}}
 
@@ -166,7 +166,7 @@ def test_check_names_what_got_dearer():
 
 
 def test_check_compares_ratios_across_versions():
-    """Another Python or SDK changes all counts, so only their ratio to the bound can be compared."""
+    """Another Python or SDK changes all counts, so only their ratio to the bound is compared."""
     modes_before = {"ours": {"instructions": 200, "instructions ratio": 1.5}}
     modes_now = {"ours": {"instructions": 300, "instructions ratio": 1.5}}
     before = {"versions": {"python": "3.11.7"}, "scenarios": {"lcel": modes_before}}
@@ -185,7 +185,7 @@ def test_baseline_holds_what_is_checked():
 
 
 def test_results_keep_short_parts_on_one_line():
-    """A file of results says the same with one line per mode, and none that is too long to compare."""
+    """A file of results has one line per mode, and none that is too long to compare."""
     mode = {"emitted": [3, 15, 4], "cpu": 9.191e-05, "instructions": 131800.0, "instructions ratio": 1.368}
     scenarios = {f"scenario-{number}": {"units": 10, "modes": {"ours": mode}} for number in range(3)}
 
@@ -198,7 +198,7 @@ def test_results_keep_short_parts_on_one_line():
 
 @pytest.mark.skipif(callgrind.missing() is not None, reason="counting instructions needs valgrind and a C compiler")
 def test_instructions_are_counted_between_marks(tmp_path, monkeypatch):
-    """Ten times the work is about ten times the instructions, and what runs outside the marks does not count."""
+    """Ten times the work is about ten times the instructions; what runs outside the marks does not count."""
     (tmp_path / "work.py").write_text(
         "from benchmarks.callgrind import Marks\n"
         "marks = Marks()\n"
@@ -243,18 +243,18 @@ def test_emitted_counts_also_counters():
     """Measurements are counted where the SDK takes them, whatever the instrument."""
     providers = Providers(Drop())
     counter = providers.meter_provider.get_meter("test").create_counter("calls")
-    with providers.counting() as found:
+    with providers.counting() as counts:
         providers.tracer_provider.get_tracer("test").start_span("span", attributes={"a": 1, "b": 2}).end()
         counter.add(3)
         counter.add(4)
     counter.add(5)
     providers.shutdown()
 
-    assert found == [(1, 2, 2)]
+    assert counts == [(1, 2, 2)]
 
 
 def test_memory_is_measured_in_bytes_per_run(tracing_memory):
-    """What the bound keeps of a run that never ends is found, and that it keeps nothing of the others."""
+    """The bound keeps some memory of a run that never ends, and none of the others."""
     providers = Providers(Drop())
     mode = modes.open_mode("bound", providers, {})
 
@@ -269,7 +269,7 @@ def test_memory_is_measured_in_bytes_per_run(tracing_memory):
 
 @pytest.fixture
 def tracing_memory():
-    """Python counts what it allocates."""
+    """Have Python count what it allocates."""
     tracemalloc.start()
     yield
     tracemalloc.stop()
@@ -292,7 +292,7 @@ def test_lag_and_outage_are_measured():
 
 
 def test_collectors_that_are_down():
-    """One refuses connections; the other takes them, and says nothing."""
+    """One collector refuses connections; the other accepts them, and never answers."""
     with closing(outage.unreachable("silent")) as silent, socket.create_connection(silent.getsockname()) as connected:
         connected.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -302,7 +302,7 @@ def test_collectors_that_are_down():
 
 
 def test_a_tracer_that_patches_langchain_is_taken_out_again(monkeypatch):
-    """Between its turns a tracer's patches are not in force, so that the others do not pay for them."""
+    """A tracer's patches are undone between its turns, so that the others do not pay for them."""
     from langchain_core.callbacks.manager import CallbackManager
 
     def patch(*_: object) -> list[object]:
@@ -332,58 +332,58 @@ def _output(module: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_what_the_comparison_says_of_this_package_is_true(probe):
-    """Every statement holds, today too."""
+    """Every statement of the comparison holds for this package."""
     assert PROBES[probe]("ours") is True
 
 
 def test_statement_can_fail():
-    """Without any tracer there is nothing that a statement could hold of."""
+    """A tracer without the behaviour makes a statement false."""
     assert not any(PROBES[probe]("bound") for probe in ("cancelled_call", "stream_left_early", "metrics", "resumed"))
 
 
 def test_comparison_is_what_was_found():
-    """The document has the table of the committed answers, one for each tracer and statement."""
-    found = results.load(BEHAVIOUR)
+    """The document has the table of the committed answers, with one for each tracer and statement."""
+    answers = results.load(BEHAVIOUR)
     text = report.COMPARISON.read_text(encoding="utf-8")
     assert report.places(text) == ["behaviour"]
-    assert report.filled(text, {"behaviour": report.comparison(found)}) == text
-    assert set(found) == {"ours", *peers.PEERS}
-    assert all(set(tracer["answers"]) == set(PROBES) for tracer in found.values())
+    assert report.filled(text, {"behaviour": report.comparison(answers)}) == text
+    assert set(answers) == {"ours", *peers.PEERS}
+    assert all(set(tracer["answers"]) == set(PROBES) for tracer in answers.values())
 
 
 def test_scale_document_shows_the_committed_figures():
-    """Every table of docs/scale.md is what the script makes of its figures, and none is left out."""
+    """Every table of docs/scale.md is the one made from the committed figures, and none is left out."""
     text = sizing.DOCUMENT.read_text(encoding="utf-8")
-    made = sizing.committed()
+    tables = sizing.committed()
 
-    assert sorted(report.places(text)) == sorted(made)
-    assert report.filled(text, made) == text
+    assert sorted(report.places(text)) == sorted(tables)
+    assert report.filled(text, tables) == text
 
 
 def test_sizes_are_measured():
-    """A run has a span for each thing it does; a model or tool more is some series more."""
-    found = sizing.measure()
+    """A run has a span for each of its steps; a further model or tool adds some series."""
+    sizes = sizing.measure()
     committed = json.loads(sizing.RESULTS.read_text())
 
-    assert found.keys() == committed.keys()
-    assert found["spans per run"] > 5
-    assert 100 < found["bytes per span"] < 2000
-    assert 0 < found["series per further tool"] < found["series per further model"]
+    assert sizes.keys() == committed.keys()
+    assert sizes["spans per run"] > 5
+    assert 100 < sizes["bytes per span"] < 2000
+    assert 0 < sizes["series per further tool"] < sizes["series per further model"]
 
 
 def test_worked_examples_follow_from_the_figures():
-    """Spans, bytes and cores of each tier are one run's times the load; behind the samplers, of what is kept."""
+    """Spans, bytes and cores of each tier are one run's times the load; behind the samplers, only of kept traces."""
     load = {
         "spans_per_cpu_s": {"gateway": 5000, "ingester": 100},
         "peak_mib": {"gateway": 74, "ingester": 67},
         "bytes_per_span": {"otlp": 500, "cassandra": 1000},
     }
-    made = sizing.tables({"spans per run": 10}, {"loads": {"with content": load}})
+    tables = sizing.tables({"spans per run": 10}, {"loads": {"with content": load}})
 
-    assert made["examples"].splitlines()[2:] == [
+    assert tables["examples"].splitlines()[2:] == [
         "| 1 | with content | 10 | 0.005 | 0.00 | 0.01 | 1 |",
         "| 100 | with content | 1,000 | 0.5 | 0.20 | 1.00 | 60 |",
         "| 10,000 | with content | 100,000 | 50 | 20.00 | 100.00 | 6,048 |",
     ]
-    assert "| gateway | 5,000 |" in made["tiers"]
-    assert "| ingester | 67 |" in made["memory"]
+    assert "| gateway | 5,000 |" in tables["tiers"]
+    assert "| ingester | 67 |" in tables["memory"]

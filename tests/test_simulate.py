@@ -36,12 +36,12 @@ def adds_up(fate: dict) -> bool:
 def test_every_accepted_span_has_arrived(capsys):
     """Two processes send at no more than the given rate; the receiver has all spans reported as accepted."""
     with http_server() as received:
-        found = run(capsys, received.url, "--processes", "2")
-    whole = found["total"]
-    assert len(found["processes"]) == 2
-    assert all(adds_up(fate) for fate in [whole, *found["processes"]])
+        report = run(capsys, received.url, "--processes", "2")
+    whole = report["total"]
+    assert len(report["processes"]) == 2
+    assert all(adds_up(fate) for fate in [whole, *report["processes"]])
     assert 0 < whole["accepted"] == whole["made"] == len(received.spans())
-    assert all(1 <= fate["runs"] <= 10 * fate["seconds"] + 1 for fate in found["processes"])
+    assert all(1 <= fate["runs"] <= 10 * fate["seconds"] + 1 for fate in report["processes"])
     assert len({resource["service.instance.id"] for resource in received.resources()}) == 2
 
 

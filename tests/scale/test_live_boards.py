@@ -82,8 +82,8 @@ def test_panels_that_are_empty_on_one_machine_are_so_here(store, path):
     board = load(path)
     for panel in panels(board):
         if panel["title"] in EMPTY_PANELS:
-            shown = {float(number) for target in panel["targets"] for number in numbers(store, target, chosen(board))}
-            assert shown <= {0.0}, panel["title"]
+            values = {float(number) for target in panel["targets"] for number in numbers(store, target, chosen(board))}
+            assert values <= {0.0}, panel["title"]
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
@@ -130,22 +130,22 @@ def labels(store: Prometheus, expression: str) -> set:
 def test_exemplars_lead_to_traces(fleet, store, arrived, board, target):
     """Each latency graph has exemplars of the demo, and the trace of each is stored: a policy keeps all of them."""
     jobs = "|".join(demo.job for demo in arrived)
-    found = store.exemplars(filled_in(target["expr"], {**chosen(board), "job": jobs}))
-    assert found
-    for trace_id in {exemplar["labels"]["trace_id"] for exemplar in found}:
+    exemplars = store.exemplars(filled_in(target["expr"], {**chosen(board), "job": jobs}))
+    assert exemplars
+    for trace_id in {exemplar["labels"]["trace_id"] for exemplar in exemplars}:
         assert wait_until(lambda: fleet.spans(trace_id), ARRIVAL_S)  # noqa: B023 (called at once)
 
 
 def query(title: str, legend: str) -> str:
     """Return the expression of the one query of a panel with this legend."""
-    (found,) = (
+    (target,) = (
         target["expr"]
         for path in BOARDS
         for panel in panels(load(path))
         for target in panel["targets"]
         if (panel["title"], target["legendFormat"]) == (title, legend)
     )
-    return found
+    return target
 
 
 @pytest.mark.parametrize(("legend", "truth"), [("spans in", "accepted"), ("spans out", "kept")])

@@ -54,12 +54,12 @@ def stores(fleet: Fleet) -> Iterator[Mapping[str, int]]:
 
 def also_written_to(ports: Mapping[str, int], config: str) -> str:
     """Return a configuration of Prometheus that also writes to these stores."""
-    read = yaml.safe_load(config)
-    (shipped,) = read["remote_write"]
+    document = yaml.safe_load(config)
+    (shipped,) = document["remote_write"]
     for store, port in ports.items():
         url, message = f"http://{HOST}:{port}/api/v1/write", MESSAGES[store.split()[1]]
-        read["remote_write"].append({**shipped, "name": store, "url": url, "protobuf_message": message})
-    return yaml.safe_dump(read)
+        document["remote_write"].append({**shipped, "name": store, "url": url, "protobuf_message": message})
+    return yaml.safe_dump(document)
 
 
 def api(port: int) -> Prometheus:

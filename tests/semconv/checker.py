@@ -72,10 +72,10 @@ class Checker:
         if rule is None:
             self._unknown_attribute(what, key)
             return
-        given, value = typed
-        wanted = rule["type"]
-        if wanted not in {"any", given} and not (wanted.endswith("[]") and given == "[]"):
-            self._find("wrong-type", what, f"{key} is {given}, must be {wanted}")
+        kind, value = typed
+        expected = rule["type"]
+        if expected not in {"any", kind} and not (expected.endswith("[]") and kind == "[]"):
+            self._find("wrong-type", what, f"{key} is {kind}, must be {expected}")
             return
         if key == "error.type" and not value:
             self._find("empty-value", what, "error.type is empty")
@@ -87,9 +87,9 @@ class Checker:
             self._content(what, key, rule["schema"], typed)
 
     def _attribute_rule(self, key: str) -> dict[str, Any] | None:
-        known = self._rules["attributes"]
-        families = (family for family in known if family.endswith(".*") and key.startswith(family[:-1]))
-        return known.get(key) or known.get(next(families, ""))
+        rules = self._rules["attributes"]
+        families = (family for family in rules if family.endswith(".*") and key.startswith(family[:-1]))
+        return rules.get(key) or rules.get(next(families, ""))
 
     def _unknown_attribute(self, what: str, key: str) -> None:
         renamed = CONVENTIONS["deprecated"]["attributes"].get(key)
@@ -99,24 +99,24 @@ class Checker:
             self._find("unknown-attribute", what, f"{key} is not in {self._profile}")
 
     def _content(self, what: str, key: str, schema_name: str, typed: Typed) -> None:
-        given, value = typed
-        if given == "string":
+        kind, value = typed
+        if kind == "string":
             try:
                 value = json.loads(value, parse_constant=_reject_constant)
             except ValueError as error:
                 self._find("bad-json", what, f"{key} is not JSON: {error}")
                 return
-        elif given not in {"map", "any[]", "[]", "map[]"}:
-            self._find("wrong-type", what, f"{key} is {given}, must be a structure or a JSON string")
+        elif kind not in {"map", "any[]", "[]", "map[]"}:
+            self._find("wrong-type", what, f"{key} is {kind}, must be a structure or a JSON string")
             return
         schema = CONVENTIONS["schemas"][schema_name]
         # Objects are only recommended for the arguments and results of tools.
         for fault in faults(schema, value, schema) if not schema_name.startswith("tool_call_") else ():
             self._find("schema", what, f"{key} {fault}")
 
-    def _required(self, what: str, rules: dict[str, Any], given: dict[str, Any]) -> None:
-        missing = [key for key, levels in rules.items() if levels[0] == "required" and key not in given]
-        if "server.address" in given and "server.port" in rules and "server.port" not in given:
+    def _required(self, what: str, rules: dict[str, Any], values: dict[str, Any]) -> None:
+        missing = [key for key, levels in rules.items() if levels[0] == "required" and key not in values]
+        if "server.address" in values and "server.port" in rules and "server.port" not in values:
             missing.append("server.port")
         for key in missing:
             self._find("missing-required", what, f"{key} missing")

@@ -21,18 +21,18 @@ def faults(schema: dict[str, Any], value: Any, root: dict[str, Any], path: str =
     wrong = _simple_fault(schema, value, root)
     if wrong:
         return [f"{path}: {wrong}"]
-    found = []
+    problems = []
     if isinstance(value, dict):
-        found += [f"{path}: {key!r} missing" for key in schema.get("required", ()) if key not in value]
+        problems += [f"{path}: {key!r} missing" for key in schema.get("required", ()) if key not in value]
         for key, inner in schema.get("properties", {}).items():
             if key in value:
-                found += faults(inner, value[key], root, f"{path}.{key}")
+                problems += faults(inner, value[key], root, f"{path}.{key}")
     if isinstance(value, list) and "items" in schema:
         for index, member in enumerate(value):
-            found += faults(schema["items"], member, root, f"{path}[{index}]")
+            problems += faults(schema["items"], member, root, f"{path}[{index}]")
     if "anyOf" in schema:
-        found += _alternative_faults(schema["anyOf"], value, root, path)
-    return found
+        problems += _alternative_faults(schema["anyOf"], value, root, path)
+    return problems
 
 
 def _simple_fault(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> str | None:
@@ -55,14 +55,14 @@ def _alternative_faults(alternatives: list[dict[str, Any]], value: Any, root: di
     if not all(by_alternative):
         return []
     named = value.get("type") if isinstance(value, dict) else None
-    for alternative, found in zip(alternatives, by_alternative, strict=True):
+    for alternative, problems in zip(alternatives, by_alternative, strict=True):
         if named is not None and alternative.get("properties", {}).get("type", {}).get("const") == named:
-            return found
+            return problems
     return [f"{path}: fits none of the allowed forms"]
 
 
 def _referred(reference: str, root: dict[str, Any]) -> dict[str, Any]:
-    found = root
+    target = root
     for part in reference.lstrip("#/").split("/"):
-        found = found[part]
-    return found
+        target = target[part]
+    return target

@@ -26,8 +26,8 @@ def value_of(value: dict[str, Any]) -> Any:
     """Return the Python value of an OTLP value; arrays as JSON text, as Jaeger's disk store keeps them."""
     if "arrayValue" in value:
         return json.dumps([value_of(one) for one in value["arrayValue"].get("values", [])], separators=(",", ":"))
-    kind, given = next(iter(value.items()))
-    return {"intValue": int, "doubleValue": float, "boolValue": bool, "stringValue": str}[kind](given)
+    kind, content = next(iter(value.items()))
+    return {"intValue": int, "doubleValue": float, "boolValue": bool, "stringValue": str}[kind](content)
 
 
 def attributes_of(holder: dict[str, Any]) -> dict[str, Any]:

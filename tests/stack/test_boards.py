@@ -52,10 +52,10 @@ def unknown(expression: str) -> set[str]:
     reading = read(expression)
     names = {one for pattern in reading.patterns for one in pattern.split("|") if not one.startswith("otelcol_")}
     series = {one for one in reading.series | names if not RECORDED.match(one)}
-    known = {one: METRICS[base(one)].labels for one in series if base(one) in METRICS}
-    known |= {one: STACK_METRICS[one] for one in series if one in STACK_METRICS}
-    labels = set().union({"le", "exporter", "tier", *RESOURCE}, *known.values())
-    return (series - known.keys()) | (reading.matched - labels) | (reading.grouped - labels)
+    labels_of = {one: METRICS[base(one)].labels for one in series if base(one) in METRICS}
+    labels_of |= {one: STACK_METRICS[one] for one in series if one in STACK_METRICS}
+    labels = set().union({"le", "exporter", "tier", *RESOURCE}, *labels_of.values())
+    return (series - labels_of.keys()) | (reading.matched - labels) | (reading.grouped - labels)
 
 
 def test_committed_boards_and_rules_are_what_build_writes():

@@ -141,11 +141,11 @@ def test_a_taken_port_is_named(composed):
     other = {**composed.environment, "COMPOSE_PROJECT_NAME": "otel-callbacks-other"}
     up = run(sys.executable, "-m", "otel_callbacks", "stack", "up", environment=other)
     assert up.returncode == 1
-    taken, variable, other_port = re.search(
+    busy, variable, other_port = re.search(
         r"port (\d+) is taken.* ([A-Z_]+_PORT)=(\d+) otel-callbacks", up.stderr
     ).groups()
-    assert composed.environment[variable] == taken
-    assert int(other_port) == int(taken) + 1
+    assert composed.environment[variable] == busy
+    assert int(other_port) == int(busy) + 1
 
 
 def test_an_account_exists_only_with_a_password(composed):
@@ -153,8 +153,8 @@ def test_an_account_exists_only_with_a_password(composed):
     folder = Path(composed.environment["XDG_DATA_HOME"]) / "otel-callbacks/stack"
     command = ["docker", "compose", "--project-directory", str(folder), "config", "--format", "json"]
     for password, account in (({}, "true"), ({"GRAFANA_ADMIN_PASSWORD": "long and random"}, "false")):
-        read = json.loads(run(*command, environment={**composed.environment, **password}).stdout)
-        settings = read["services"]["grafana"]["environment"]
+        project = json.loads(run(*command, environment={**composed.environment, **password}).stdout)
+        settings = project["services"]["grafana"]["environment"]
         assert settings["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == account
 
 
@@ -163,8 +163,8 @@ def test_without_an_env_file_the_defaults_hold(composed):
     settings = {
         name: value for name, value in composed.environment.items() if not re.search("_PORT$|_IMAGE$|^COMPOSE", name)
     }
-    read = json.loads(run("docker", "compose", "config", "--format", "json", environment=settings).stdout)
-    ports = {port["published"] for service in read["services"].values() for port in service.get("ports", [])}
+    project = json.loads(run("docker", "compose", "config", "--format", "json", environment=settings).stdout)
+    ports = {port["published"] for service in project["services"].values() for port in service.get("ports", [])}
     assert ports == {"3000", "4317", "4318", "9090", "13133", "16686"}
 
 

@@ -119,9 +119,9 @@ def test_collector_reads_all_signals_over_rotations(tmp_path: Path) -> None:
         writer.write("large", 1, content="x" * LARGE)
         written = _facts(writer.kept.get_finished_spans())
         bodies = {f"{name} {index}" for name in ("before", "while") for index in range(40)} | {"large 0"}
-        wanted = bodies | {"before.calls", "while.calls", "large.calls"}
-        wait_until(lambda: _arrived(received) == written and wanted <= set(received.names()), ARRIVAL_S)
+        expected = bodies | {"before.calls", "while.calls", "large.calls"}
+        wait_until(lambda: _arrived(received) == written and expected <= set(received.names()), ARRIVAL_S)
         assert _arrived(received) == written
-        assert wanted - set(received.names()) == set()
+        assert expected - set(received.names()) == set()
     writer.close()
     assert len(list(folder.glob("traces.*.jsonl"))) > 3

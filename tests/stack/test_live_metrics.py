@@ -139,9 +139,9 @@ def test_every_rule_is_healthy(prometheus, arrived):
 @pytest.mark.parametrize(("board", "target"), EXEMPLAR_TARGETS)
 def test_exemplars_lead_to_traces(prometheus, jaeger: Jaeger, arrived, board, target):
     """Each latency graph has exemplars, and each one's trace and span are in Jaeger."""
-    found = prometheus.exemplars(filled_in(target["expr"], chosen(board)))
-    assert found
-    for exemplar in found:
+    exemplars = prometheus.exemplars(filled_in(target["expr"], chosen(board)))
+    assert exemplars
+    for exemplar in exemplars:
         trace_id, span_id = (exemplar["labels"][name] for name in ("trace_id", "span_id"))
         assert wait_until(lambda: span_id in jaeger.spans(trace_id), ARRIVAL_S)  # noqa: B023 (called at once)
 
@@ -149,9 +149,9 @@ def test_exemplars_lead_to_traces(prometheus, jaeger: Jaeger, arrived, board, ta
 def test_exemplars_sit_on_the_span_that_was_measured(prometheus, jaeger, arrived):
     """The exemplar of a tool call's duration names that call's own span, and its value is the span's duration."""
     for demo in arrived:
-        found = prometheus.exemplars(f'gen_ai_execute_tool_duration_seconds_bucket{{job="{demo.job}"}}')
-        assert found
-        for exemplar in found:
+        exemplars = prometheus.exemplars(f'gen_ai_execute_tool_duration_seconds_bucket{{job="{demo.job}"}}')
+        assert exemplars
+        for exemplar in exemplars:
             span = demo.spans[exemplar["labels"]["span_id"]]
             assert span.name.startswith("execute_tool")
             assert float(exemplar["value"]) == pytest.approx((span.end - span.start) / 1e9, rel=1e-3)

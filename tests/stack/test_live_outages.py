@@ -89,14 +89,14 @@ def test_full_disk_refuses_and_recovers(small_disk):
     """Without room for the queue, spans are refused and the log says why; accepted ones arrive, and later all do."""
     small_disk.jaeger.stop()
     batches = [many_spans("full-disk", ["chat m"] * 20, text="x" * 30_000) for _ in range(20)]
-    taken = [batch for batch in batches if sent(over_http(small_disk, timeout_s=1), *batch)]
-    assert 0 < len(taken) < len(batches)
+    accepted = [batch for batch in batches if sent(over_http(small_disk, timeout_s=1), *batch)]
+    assert 0 < len(accepted) < len(batches)
     assert "no space left on device" in small_disk.collector.log.read_text()
     small_disk.jaeger.start()
     jaeger = Jaeger(small_disk.url(small_disk.ports.jaeger_ui))
 
     def arrived() -> bool:
-        return all(jaeger.spans(trace_id(span)) for batch in taken for span in batch)
+        return all(jaeger.spans(trace_id(span)) for batch in accepted for span in batch)
 
     assert wait_until(arrived, ARRIVAL_S)
     assert sent(over_http(small_disk), *many_spans("full-disk", ["chat m"]))

@@ -14,14 +14,14 @@ CLIENT_OPERATION = "chat gpt-4o-mini"
 
 def stored(jaeger: Jaeger, demo: Demo) -> dict[str, Span]:
     """Return all spans of a demo from Jaeger, as soon as it has them all."""
-    found: dict[str, Span] = {}
+    spans: dict[str, Span] = {}
 
     def complete() -> bool:
-        found.update(span for trace_id in demo.trace_ids for span in jaeger.spans(trace_id).items())
-        return found.keys() >= demo.spans.keys()
+        spans.update(span for trace_id in demo.trace_ids for span in jaeger.spans(trace_id).items())
+        return spans.keys() >= demo.spans.keys()
 
     wait_until(complete, ARRIVAL_S)
-    return found
+    return spans
 
 
 def without_link_attributes(span: Span) -> Span:
@@ -59,8 +59,8 @@ def test_traces_are_found_by_service_and_attribute(jaeger, demos):
     assert SERVICE in jaeger.services()
     assert "jaeger" not in jaeger.services()
     for key in ("error.type", "gen_ai.agent.name"):
-        wanted = {span.trace_id: span.attributes[key] for span in demo.spans.values() if key in span.attributes}
-        for trace_id, value in wanted.items():
+        values = {span.trace_id: span.attributes[key] for span in demo.spans.values() if key in span.attributes}
+        for trace_id, value in values.items():
             assert trace_id in jaeger.search(SERVICE, **{key: value})
 
 

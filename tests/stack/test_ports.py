@@ -14,7 +14,7 @@ def test_no_port_is_given_twice():
 
 def test_a_port_in_use_is_passed_over(monkeypatch):
     """A port that something listens on is skipped."""
-    taken, free = free_ports(2)
-    monkeypatch.setattr(native_stack, "_untried_ports", iter([taken, free]))
-    with socket.create_server((HOST, taken)):
+    busy, free = free_ports(2)
+    monkeypatch.setattr(native_stack, "_untried_ports", iter([busy, free]))
+    with socket.create_server((HOST, busy)):
         assert free_ports(1) == [free]
