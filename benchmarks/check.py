@@ -1,6 +1,6 @@
 """Has the handler become more expensive than the committed baseline?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,14 +42,12 @@ def measure() -> dict[str, Any]:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, list[Change]]:
     """Compare instructions, or only their ratio to the bound if Python or a dependency has another version."""
     kind = "instructions" if before["versions"] == now["versions"] else "instructions ratio"
-    return kind, list(_changes(before["scenarios"], now["scenarios"], kind))
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> Iterator[Change]:
-    for scenario, modes in before.items():
-        for mode in modes:
-            if mode not in {"none", "bound"}:
-                yield Change(f"{scenario} {mode}", modes[mode][kind], now[scenario][mode][kind])
+    return kind, [
+        Change(f"{scenario} {mode}", modes[mode][kind], now["scenarios"][scenario][mode][kind])
+        for scenario, modes in before["scenarios"].items()
+        for mode in modes
+        if mode not in {"none", "bound"}
+    ]
 
 
 def main(*, update: bool) -> int:

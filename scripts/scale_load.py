@@ -44,6 +44,7 @@ def spans(half: str, tag: str, number: int, content: int = 0) -> Iterator[Readab
     end = time.time_ns()
     for position in _HALVES[half]:
         is_model = position % 2 == 1
+        fails = number % FAILED_EVERY == 0 and position == _FAILING_SPAN
         yield ReadableSpan(
             name="chat gpt-4o-mini" if is_model else "invoke_agent helper",
             context=_context(tag, number, position),
@@ -51,15 +52,11 @@ def spans(half: str, tag: str, number: int, content: int = 0) -> Iterator[Readab
             kind=SpanKind.CLIENT if is_model else SpanKind.INTERNAL,
             resource=resource,
             attributes=_attributes(dice, content, is_model=is_model),
-            status=Status(StatusCode.ERROR if _fails(number, position) else StatusCode.UNSET),
+            status=Status(StatusCode.ERROR if fails else StatusCode.UNSET),
             start_time=end - 100_000_000 * (SPANS_PER_TRACE - position),
             end_time=end,
             instrumentation_scope=InstrumentationScope("otel_callbacks", "1"),
         )
-
-
-def _fails(number: int, position: int) -> bool:
-    return number % FAILED_EVERY == 0 and position == _FAILING_SPAN
 
 
 def _context(tag: str, number: int, position: int) -> SpanContext:
