@@ -25,7 +25,7 @@ demo: $(READY) ## run a traced demo program without key, Docker or network; opti
 
 test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS, such as "-n 0 -x tests/cli"
 	@echo 'Running the tests; all of them take about 4 minutes on 2 cores.'
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PYTEST_ARGS)
 
 lint: $(READY) ## check with ruff, its formatter and mypy
 	$(BIN)/ruff check
