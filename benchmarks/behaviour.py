@@ -42,20 +42,20 @@ class Tracer:
         self.app = self._providers.tracer_provider.get_tracer("app")
 
     def spans(self) -> list[ReadableSpan]:
-        """All spans so far except the app's own."""
+        """Return all spans so far except the app's own."""
         return [span for span in self.all_spans() if span.instrumentation_scope.name != "app"]  # type: ignore[union-attr]
 
     def all_spans(self) -> list[ReadableSpan]:
-        """All spans so far."""
+        """Return all spans so far."""
         self._providers.flush()
         return list(self._exporter.seen or ())
 
     def text(self) -> str:
-        """Everything that the spans hold, as text."""
+        """Return everything that the spans hold, as text."""
         return "\n".join(span.to_json() for span in self.all_spans())
 
     def metrics(self) -> dict[str, Any]:
-        """Data points by metric name."""
+        """Return the data points by metric name."""
         data = self._providers.reader.get_metrics_data()
         scopes = [scope for resource in (data.resource_metrics if data else ()) for scope in resource.scope_metrics]
         return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}

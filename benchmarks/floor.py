@@ -120,7 +120,7 @@ class _Span(trace.NonRecordingSpan):
         self._number = tape.append(span)
 
     def is_recording(self) -> bool:
-        """Whether the sampler keeps the span."""
+        """Tell whether the sampler keeps the span."""
         return self._span.is_recording()
 
     def _call(self, method: str, *arguments: Any) -> None:
