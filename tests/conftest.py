@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: real providers in memory, handlers on them, and the tree of what was exported."""
+"""What every test may use: real providers in memory, and the option that renews golden files."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from tests.support.telemetry import Telemetry
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let golden files be renewed."""
-    parser.addoption("--update-goldens", action="store_true", help="write golden files anew instead of comparing")
+    parser.addoption("--update-goldens", action="store_true", help="write golden files instead of comparing with them")
 
 
 @pytest.fixture
 def telemetry() -> Iterator[Telemetry]:
-    """A tracer and a meter provider in memory, shut down afterwards."""
-    made = Telemetry()
-    yield made
-    made.shutdown()
+    """Record what the test's runs emit, with real ids and times."""
+    recorder = Telemetry()
+    yield recorder
+    recorder.shutdown()
