@@ -38,9 +38,8 @@ def sets(*dictionaries: dict) -> set[frozenset]:
 
 
 def units(telemetry: Telemetry) -> dict[str, str]:
-    """Metric -> its unit."""
-    data = telemetry.reader.get_metrics_data()
-    return {m.name: m.unit for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
+    """Return the unit of each metric."""
+    return {metric.name: metric.unit for metric in telemetry.metrics()}
 
 
 MODEL = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "scripted", "gen_ai.request.model": "m"}
@@ -181,13 +180,6 @@ def test_run_names_tags_and_users_are_no_labels(telemetry: Telemetry):
     }
     ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(1, 1))]).invoke("x", config)
     assert telemetry.span("chat").attributes["langchain.metadata.user_id"] == "ann"
-    data = telemetry.reader.get_metrics_data()
-    points = [
-        point
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    ]
+    points = [point for metric in telemetry.metrics() for point in metric.data.data_points]
     assert points
     assert not {"ann", "vip", "t1", "question of Ann"} & {value for p in points for value in p.attributes.values()}

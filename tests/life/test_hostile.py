@@ -129,7 +129,7 @@ def test_no_hook_raises_whatever_it_gets(options, sequence):
         perform(handler, call)
     handler.close()
     assert handler.open_runs == 0
-    telemetry.exporter.clear()
+    telemetry.clear()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == "chat"
     telemetry.shutdown()

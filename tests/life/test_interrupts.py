@@ -168,7 +168,7 @@ def test_other_threads_and_other_graphs_are_not_linked(telemetry: Telemetry):
         program.invoke({"seen": [f"{id(program)} {thread}"]}, on(telemetry, thread))
     paused = {span.context.span_id: span.context.trace_id for span in telemetry.spans if span.name == "node pausing"}
     traces = [span.context.trace_id for span in telemetry.spans if span.parent is None]
-    telemetry.exporter.clear()
+    telemetry.clear()
     for program, thread in ((second, "a"), (first, "b"), (first, "a")):
         program.invoke(Command(resume="yes"), on(telemetry, thread))
     roots = [span for span in telemetry.spans if span.parent is None]
@@ -197,7 +197,7 @@ def test_parallel_pauses_are_linked_one_by_one(telemetry: Telemetry):
     program.invoke({"seen": []}, config)
     before = [span.context for span in telemetry.spans if span.name == "node branch"]
     entry = program.get_state(config).tasks[0].interrupts[0]
-    telemetry.exporter.clear()
+    telemetry.clear()
     program.invoke(Command(resume={getattr(entry, "id", None) or entry.interrupt_id: "yes"}), config)
     after = [span for span in telemetry.spans if span.name == "node branch"]
     linked = [link.context for span in after for link in span.links]
@@ -267,7 +267,7 @@ def test_memory_of_pauses_is_bounded(telemetry: Telemetry, monkeypatch):
     for thread in range(5):
         program.invoke({"seen": []}, on(telemetry, str(thread)))
     assert len(_links._pauses) == 3
-    telemetry.exporter.clear()
+    telemetry.clear()
     for thread in (0, 4):
         program.invoke(Command(resume="yes"), on(telemetry, str(thread)))
     assert [len(span.links) for span in telemetry.spans if span.parent is None] == [0, 1]

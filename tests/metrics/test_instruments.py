@@ -77,9 +77,8 @@ def use_everything(telemetry: Telemetry, dialect: str) -> None:
 def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Telemetry, dialect):
     """What is measured has exactly the names, instruments, units and bucket boundaries of the dialect."""
     use_everything(telemetry, dialect)
-    data = telemetry.reader.get_metrics_data()
-    metrics = [metric for r in data.resource_metrics for s in r.scope_metrics for metric in s.metrics]
-    found = {
+    metrics = telemetry.metrics()
+    instruments = {
         metric.name: (
             type(metric.data).__name__,
             metric.unit,
@@ -87,7 +86,7 @@ def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Tel
         )
         for metric in metrics
     }
-    assert found == METRICS[dialect]
+    assert instruments == METRICS[dialect]
     assert all(metric.description for metric in metrics)
 
 

@@ -58,12 +58,10 @@ def test_duration_is_the_spans(telemetry: Telemetry):
 
 
 def exemplars(telemetry: Telemetry) -> dict[str, set[tuple[int, int]]]:
-    """Metric -> the trace and span ids its exemplars name. The SDK hands each exemplar out once."""
-    data = telemetry.reader.get_metrics_data()
-    metrics = [metric for r in data.resource_metrics for s in r.scope_metrics for metric in s.metrics]
+    """Return by metric the trace and span ids that its exemplars name. The SDK hands out each exemplar once."""
     return {
         metric.name: {(e.trace_id, e.span_id) for p in metric.data.data_points for e in getattr(p, "exemplars", ())}
-        for metric in metrics
+        for metric in telemetry.metrics()
     }
 
 
@@ -71,7 +69,7 @@ def test_exemplars_lead_to_the_measured_span(telemetry: Telemetry):
     """The exemplar of each measurement names the trace and span that were measured, not what is current."""
     with telemetry.tracer.start_as_current_span("req"):
         program().invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    found = exemplars(telemetry)
+    exemplars_by_metric = exemplars(telemetry)
     for metric, name in (
         (CHAT, "chat"),
         ("gen_ai.client.token.usage", "chat"),
@@ -79,7 +77,7 @@ def test_exemplars_lead_to_the_measured_span(telemetry: Telemetry):
         ("gen_ai.invoke_workflow.duration", "invoke_workflow trip"),
     ):
         context = telemetry.span(name).context
-        assert found[metric] == {(context.trace_id, context.span_id)}
+        assert exemplars_by_metric[metric] == {(context.trace_id, context.span_id)}
 
 
 def test_exemplars_of_hidden_runs_lead_to_the_next_span_above(telemetry: Telemetry):
