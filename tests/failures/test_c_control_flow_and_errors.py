@@ -6,6 +6,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
+from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import State, graph
 from tests.support.telemetry import Telemetry
@@ -35,7 +36,7 @@ def assert_nothing_failed(telemetry: Telemetry) -> None:
         assert error_types(telemetry, metric) == set()
 
 
-def test_error_of_a_leaf_is_told_once(telemetry: Telemetry):
+def test_error_of_a_leaf_is_told_once(otel_spans: OtelSpans):
     """phx#1618: one exception event, on the leaf that raised; the four levels above get status and type only."""
     model = ScriptedChat(script=[ValueError("no")])
 
@@ -44,15 +45,18 @@ def test_error_of_a_leaf_is_told_once(telemetry: Telemetry):
 
     chain = RunnableLambda(lambda text: graph("g", only=node).invoke({"seen": []})).with_config(run_name="outer")
     with pytest.raises(ValueError, match="no"):
-        chain.invoke("x", {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("error.type") == (
-        "invoke_workflow outer [error] ERROR error.type='ValueError'\n"
-        "  graph g [error] ERROR error.type='ValueError'\n"
-        "    node only [error] ERROR error.type='ValueError'\n"
-        "      chain inner [error] ERROR error.type='ValueError'\n"
-        "        chat [error] ERROR error.type='ValueError'"
+        chain.invoke("x", {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow outer [error] ERROR error.type='ValueError'
+          graph g [error] ERROR error.type='ValueError'
+            node only [error] ERROR error.type='ValueError'
+              chain inner [error] ERROR error.type='ValueError'
+                chat [error] ERROR error.type='ValueError'
+        """,
+        "error.type",
     )
-    events = [(span.name, event.name) for span in telemetry.spans for event in span.events]
+    events = [(span.name, event.name) for span in otel_spans.spans for event in span.events]
     assert events == [("chat", "exception")]
 
 
@@ -136,7 +140,7 @@ def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
     )
 
 
-def test_retries_are_numbered_attempts(telemetry: Telemetry):
+def test_retries_are_numbered_attempts(otel_spans: OtelSpans):
     """Two failed attempts and a good one are told apart by number, and the whole is fine.
 
     LangChain numbers attempts from the second on, when the first has ended: that one carries no number.
@@ -145,10 +149,13 @@ def test_retries_are_numbered_attempts(telemetry: Telemetry):
     retried = model.with_retry(
         stop_after_attempt=3, wait_exponential_jitter=False, retry_if_exception_type=(ValueError,)
     )
-    retried.with_config(run_name="patient").invoke("x", {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("langchain.retry.attempt") == (
-        "invoke_workflow patient\n"
-        "  chat [error] ERROR\n"
-        "  chat [error] ERROR langchain.retry.attempt=2\n"
-        "  chat langchain.retry.attempt=3"
+    retried.with_config(run_name="patient").invoke("x", {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow patient
+          chat [error] ERROR
+          chat [error] ERROR langchain.retry.attempt=2
+          chat langchain.retry.attempt=3
+        """,
+        "langchain.retry.attempt",
     )

@@ -8,6 +8,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.retrievers import BaseRetriever
 
+from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import (
     MESSAGES,
@@ -87,7 +88,7 @@ def test_agent_is_an_agent_and_its_nodes_are_not(telemetry: Telemetry, name, tit
 
 
 @needs_agent_marks
-def test_sub_graphs_and_sub_agents_have_spans(telemetry: Telemetry):
+def test_sub_graphs_and_sub_agents_have_spans(otel_spans: OtelSpans):
     """genai#578, deepagents#730: a graph as a node and an agent in a tool are seen, each tool under its own agent."""
     inner = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "sunny"]), [weather], name="forecaster")
     outer = create_agent(
@@ -96,26 +97,29 @@ def test_sub_graphs_and_sub_agents_have_spans(telemetry: Telemetry):
         name="boss",
     )
     program = graph("office", desk=graph("form", fill=lambda state: {"seen": [outer.invoke(MESSAGES)]}))
-    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("gen_ai.agent.name") == (
-        "invoke_workflow office\n"
-        "  node desk\n"
-        "    graph form\n"
-        "      node fill\n"
-        "        invoke_agent boss gen_ai.agent.name='boss'\n"
-        "          node model\n"
-        "            chat\n"
-        "          node tools\n"
-        "            execute_tool ask gen_ai.agent.name='boss'\n"
-        "              invoke_agent forecaster gen_ai.agent.name='forecaster'\n"
-        "                node model\n"
-        "                  chat\n"
-        "                node tools\n"
-        "                  execute_tool weather gen_ai.agent.name='forecaster'\n"
-        "                node model\n"
-        "                  chat\n"
-        "          node model\n"
-        "            chat"
+    program.invoke({"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow office
+          node desk
+            graph form
+              node fill
+                invoke_agent boss gen_ai.agent.name='boss'
+                  node model
+                    chat
+                  node tools
+                    execute_tool ask gen_ai.agent.name='boss'
+                      invoke_agent forecaster gen_ai.agent.name='forecaster'
+                        node model
+                          chat
+                        node tools
+                          execute_tool weather gen_ai.agent.name='forecaster'
+                        node model
+                          chat
+                  node model
+                    chat
+        """,
+        "gen_ai.agent.name",
     )
 
 

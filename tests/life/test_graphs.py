@@ -4,6 +4,7 @@ from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send
 
+from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import MESSAGES, State, graph, needs_contexts_of_tasks, needs_create_agent, weather
 from tests.support.telemetry import Telemetry
@@ -16,7 +17,7 @@ async def _run(program, way, given, config):
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_attempts_of_a_retry_policy_are_numbered(telemetry: Telemetry, way):
+async def test_attempts_of_a_retry_policy_are_numbered(otel_spans: OtelSpans, way):
     """A node that LangGraph tries three times: the failed attempts are errors, later ones numbered, the graph fine."""
     failures = iter([ValueError("1"), ValueError("2")])
 
@@ -30,13 +31,16 @@ async def test_attempts_of_a_retry_policy_are_numbered(telemetry: Telemetry, way
     keyword = "retry_policy" if "retry_policy" in StateGraph.add_node.__kwdefaults__ else "retry"
     builder.add_node("shaky", shaky, **{keyword: policy}).add_node("calm", lambda state: {"seen": [2]})
     program = builder.add_edge(START, "shaky").add_edge("shaky", "calm").compile(name="g")
-    await _run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("langchain.retry.attempt") == (
-        "invoke_workflow g\n"
-        "  node shaky [error] ERROR\n"
-        "  node shaky [error] ERROR langchain.retry.attempt=2\n"
-        "  node shaky langchain.retry.attempt=3\n"
-        "  node calm"
+    await _run(program, way, {"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow g
+          node shaky [error] ERROR
+          node shaky [error] ERROR langchain.retry.attempt=2
+          node shaky langchain.retry.attempt=3
+          node calm
+        """,
+        "langchain.retry.attempt",
     )
 
 
@@ -87,7 +91,7 @@ async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, targe
     assert telemetry.span("invoke_workflow outer").attributes["otel_callbacks.outcome"] == "ok"
 
 
-def test_hand_off_by_a_tool(telemetry: Telemetry):
+def test_hand_off_by_a_tool(otel_spans: OtelSpans):
     """A tool that hands over to another agent of the parent graph ends as handed off, like the levels around it."""
 
     @tool
@@ -97,14 +101,16 @@ def test_hand_off_by_a_tool(telemetry: Telemetry):
 
     inner = graph("inner", decide=lambda state: transfer.invoke({"city": "Oslo"}))
     builder = StateGraph(State).add_node("a", inner).add_node("b", lambda state: {"seen": [2]}).add_edge(START, "a")
-    builder.compile(name="outer").invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree() == (
-        "invoke_workflow outer\n"
-        "  node a [handed_off]\n"
-        "    graph inner [handed_off]\n"
-        "      node decide [handed_off]\n"
-        "        execute_tool transfer\n"
-        "  node b"
+    builder.compile(name="outer").invoke({"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow outer
+          node a [handed_off]
+            graph inner [handed_off]
+              node decide [handed_off]
+                execute_tool transfer
+          node b
+        """
     )
 
 
@@ -146,7 +152,7 @@ async def test_failing_tool_of_an_agent_is_told_once(telemetry: Telemetry, way):
     assert [span.name for span in telemetry.spans for event in span.events] == ["execute_tool broken"]
 
 
-def test_graph_called_by_a_tool_nests_under_the_tool(telemetry: Telemetry):
+def test_graph_called_by_a_tool_nests_under_the_tool(otel_spans: OtelSpans):
     """A whole graph that a tool calls, without passing a configuration on."""
 
     @tool
@@ -155,12 +161,14 @@ def test_graph_called_by_a_tool_nests_under_the_tool(telemetry: Telemetry):
         return str(graph("inner", look=lambda state: {"seen": [weather.invoke({"city": city})]}).invoke({"seen": []}))
 
     program = graph("outer", only=lambda state: {"seen": [research.invoke({"city": "Oslo"})]})
-    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree() == (
-        "invoke_workflow outer\n"
-        "  node only\n"
-        "    execute_tool research\n"
-        "      graph inner\n"
-        "        node look\n"
-        "          execute_tool weather"
+    program.invoke({"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow outer
+          node only
+            execute_tool research
+              graph inner
+                node look
+                  execute_tool weather
+        """
     )

@@ -2,6 +2,7 @@ import pytest
 from langchain_core.tools import StructuredTool, ToolException
 from langgraph.prebuilt import ToolNode
 
+from otel_callbacks.testing import OtelSpans
 from tests.support.models import calling
 from tests.support.programs import broken, graph, weather
 from tests.support.telemetry import Telemetry
@@ -26,28 +27,37 @@ def _raise(city: str) -> str:
     raise ToolException(f"no weather in {city}")
 
 
-def test_failure_that_the_tool_handles_is_the_tools_error(telemetry: Telemetry):
+def test_failure_that_the_tool_handles_is_the_tools_error(otel_spans: OtelSpans):
     """`handle_tool_error` turns the failure into an error message: an error of the tool, not of what called it."""
     tool = StructuredTool.from_function(_raise, name="flaky", handle_tool_error=True)
     call = calling("flaky", "call-1", city="Oslo").tool_calls[0]
     program = graph("g", only=lambda state: {"seen": [tool.invoke(call)]})
-    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("error.type", "gen_ai.tool.call.id") == (
-        "invoke_workflow g\n"
-        "  node only\n"
-        "    execute_tool flaky [error] ERROR error.type='tool_error' gen_ai.tool.call.id='call-1'"
+    program.invoke({"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow g
+          node only
+            execute_tool flaky [error] ERROR error.type='tool_error' gen_ai.tool.call.id='call-1'
+        """,
+        "error.type",
+        "gen_ai.tool.call.id",
     )
-    assert telemetry.span("execute_tool flaky").events == ()
+    assert otel_spans.spans[-1].events == ()
 
 
-def test_failure_that_the_tool_node_handles_is_the_tools_error(telemetry: Telemetry):
+def test_failure_that_the_tool_node_handles_is_the_tools_error(otel_spans: OtelSpans):
     """`ToolNode(handle_tool_errors=True)` lets the graph go on: the tool failed, its node and graph did not."""
     node = ToolNode([broken], handle_tool_errors=True)
     calls = [calling("broken", city="Oslo")]
     program = graph("g", only=lambda state: {"seen": node.invoke({"messages": calls})["messages"]})
-    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    assert telemetry.tree("error.type") == (
-        "invoke_workflow g\n  node only\n    execute_tool broken [error] ERROR error.type='ValueError'"
+    program.invoke({"seen": []}, {"callbacks": [otel_spans.handler]})
+    otel_spans.assert_tree(
+        """
+        invoke_workflow g
+          node only
+            execute_tool broken [error] ERROR error.type='ValueError'
+        """,
+        "error.type",
     )
 
 
