@@ -26,7 +26,7 @@ def test_sampler_sees_what_the_span_is_about():
         handler.on_chat_model_start(serialized, [[]], run_id=uuid4(), invocation_params={"model": "served"})
     asked = {
         name: {key: value for key, value in attributes.items() if key.startswith(("gen_ai.", "server."))}
-        for name, attributes in sampler.asked.items()
+        for name, attributes in sampler.attributes.items()
         if not name.startswith("node")
     }
     assert asked == {

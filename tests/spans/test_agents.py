@@ -238,8 +238,8 @@ def test_sampler_sees_an_agent_that_is_found_late_as_a_workflow():
     telemetry = Telemetry(sampler)
     program = create_react_agent(asking("weather"), [weather], name="helper")
     program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
-    assert "invoke_workflow helper" in sampler.asked
-    assert "invoke_agent helper" not in sampler.asked
+    assert "invoke_workflow helper" in sampler.attributes
+    assert "invoke_agent helper" not in sampler.attributes
     assert telemetry.span("invoke_agent helper")
 
 

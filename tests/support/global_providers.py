@@ -1,4 +1,4 @@
-"""An application that has set up no OpenTelemetry, inside a process that runs many such."""
+"""Lets a test look like an application that has not set up OpenTelemetry, in a process that runs many tests."""
 
 import os
 from collections.abc import Iterator

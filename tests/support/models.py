@@ -1,4 +1,4 @@
-"""Models that answer by a script: real LangChain around them, no network."""
+"""Models that answer from a script, inside real LangChain and without a network."""
 
 import json
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ from pydantic import Field
 
 
 class ScriptedChat(BaseChatModel):
-    """A chat model that gives one entry of its script per call, and the last one for ever.
+    """A chat model that answers each call with the next entry of its script, and repeats the last one.
 
     Attributes:
-        script: a message, a text, a whole ``ChatResult``, a list of chunks to stream, or an exception to raise.
-        params: its invocation parameters.
-        ls_params: what it tells LangSmith beside LangChain's own entries, such as ``ls_provider``.
+        script: Each entry is a message, a text, a whole ``ChatResult``, a list of chunks to stream, or an exception to
+            raise.
+        params: Its invocation parameters.
+        ls_params: What it reports to LangSmith in addition to LangChain's own entries, such as ``ls_provider``.
+        calls: The number of calls up to now.
     """
 
     script: list[Any]
@@ -63,7 +65,7 @@ class ScriptedChat(BaseChatModel):
 
 
 class ScriptedText(BaseLLM):
-    """A text model that gives the same result for every call."""
+    """A text model that gives the same answer to every prompt."""
 
     llm_output: dict[str, Any] | None = None
     generation_info: dict[str, Any] | None = None
@@ -78,12 +80,12 @@ class ScriptedText(BaseLLM):
 
 
 def usage(inputs: int, outputs: int, **details: Any) -> dict[str, Any]:
-    """LangChain's ``usage_metadata``."""
+    """Return a ``usage_metadata`` as LangChain has it."""
     return {"input_tokens": inputs, "output_tokens": outputs, "total_tokens": inputs + outputs, **details}
 
 
 def calling(tool: str, call_id: str = "call-1", **arguments: Any) -> AIMessage:
-    """An answer that asks for a tool."""
+    """Return an answer that calls a tool."""
     return AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": call_id, "type": "tool_call"}])
 
 

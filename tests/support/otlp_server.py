@@ -1,4 +1,4 @@
-"""A receiver of OTLP on loopback, by HTTP and by gRPC, that keeps what it was sent."""
+"""OTLP receivers on loopback, over HTTP and gRPC, that keep what they receive."""
 
 import gzip
 import threading
@@ -26,12 +26,13 @@ REQUESTS = {
 
 
 class Received:
-    """What came in, whichever way.
+    """What a receiver got, over either protocol.
 
     Attributes:
-        url: base address.
-        headers: of each HTTP request, or metadata of each call, by path or method.
-        clients: addresses of the connections that carried something, by path.
+        url: The receiver's base address.
+        requests: The accepted exports in the order of arrival.
+        headers: The latest HTTP headers by path, or the latest gRPC metadata by the name of the request's type.
+        clients: The addresses of the connections that carried HTTP requests, by path.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Received:
         self.clients: defaultdict[str, set[Any]] = defaultdict(set)
 
     def resources(self) -> list[dict[str, str]]:
-        """Text attributes of every resource, in the order they came."""
+        """Return the text attributes of every resource, in the order of arrival."""
         return [
             {pair.key: pair.value.string_value for pair in batch.resource.attributes}
             for request in self.requests
@@ -49,33 +50,22 @@ class Received:
         ]
 
     def names(self) -> list[str]:
-        """Names of spans, then of metrics, each once, and bodies of log records."""
-        spans, instruments, bodies = [], set(), []
-        for request in self.requests:
-            for batch in _batches(request):
-                spans += [span.name for scope in getattr(batch, "scope_spans", ()) for span in scope.spans]
-                instruments |= {one.name for scope in getattr(batch, "scope_metrics", ()) for one in scope.metrics}
-                bodies += [one.body.string_value for s in getattr(batch, "scope_logs", ()) for one in s.log_records]
-        return [*sorted(spans), *sorted(instruments), *sorted(bodies)]
+        """Return the names of all spans, then those of the metrics, each once, then the bodies of all log records."""
+        bodies = [record.body.string_value for scope in self._scopes("scope_logs") for record in scope.log_records]
+        metrics = {metric.name for metric in self.metrics()}
+        return [*sorted(span.name for span in self.spans()), *sorted(metrics), *sorted(bodies)]
 
     def spans(self) -> list[Any]:
-        """Every span."""
-        return [
-            span
-            for request in self.requests
-            for batch in _batches(request)
-            for scope in getattr(batch, "scope_spans", ())
-            for span in scope.spans
-        ]
+        """Return every span."""
+        return [span for scope in self._scopes("scope_spans") for span in scope.spans]
 
     def metrics(self) -> list[Any]:
-        """Every metric of every export."""
+        """Return every metric of every export."""
+        return [metric for scope in self._scopes("scope_metrics") for metric in scope.metrics]
+
+    def _scopes(self, field: str) -> list[Any]:
         return [
-            metric
-            for request in self.requests
-            for batch in _batches(request)
-            for scope in getattr(batch, "scope_metrics", ())
-            for metric in scope.metrics
+            scope for request in self.requests for batch in _batches(request) for scope in getattr(batch, field, ())
         ]
 
 
@@ -92,7 +82,7 @@ class _Server(ThreadingTCPServer):
 
 @contextmanager
 def http_server(status: int = 200) -> Iterator[Received]:
-    """Answer every export with that status."""
+    """Answer every export with this status, and keep it if that is 200."""
     received = Received()
 
     class Handler(BaseHTTPRequestHandler):
@@ -124,7 +114,7 @@ def http_server(status: int = 200) -> Iterator[Received]:
 
 @contextmanager
 def grpc_server() -> Iterator[Received]:
-    """Take every export."""
+    """Accept every export."""
     received = Received()
 
     def service(base: Any, response: Any) -> Any:
@@ -136,12 +126,12 @@ def grpc_server() -> Iterator[Received]:
         return type("Service", (base,), {"Export": export})()
 
     server = grpc.server(ThreadPoolExecutor(4))
-    taken = service(traces_grpc.TraceServiceServicer, traces.ExportTraceServiceResponse)
-    traces_grpc.add_TraceServiceServicer_to_server(taken, server)
-    taken = service(metrics_grpc.MetricsServiceServicer, metrics.ExportMetricsServiceResponse)
-    metrics_grpc.add_MetricsServiceServicer_to_server(taken, server)
-    taken = service(logs_grpc.LogsServiceServicer, logs.ExportLogsServiceResponse)
-    logs_grpc.add_LogsServiceServicer_to_server(taken, server)
+    servicer = service(traces_grpc.TraceServiceServicer, traces.ExportTraceServiceResponse)
+    traces_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    servicer = service(metrics_grpc.MetricsServiceServicer, metrics.ExportMetricsServiceResponse)
+    metrics_grpc.add_MetricsServiceServicer_to_server(servicer, server)
+    servicer = service(logs_grpc.LogsServiceServicer, logs.ExportLogsServiceResponse)
+    logs_grpc.add_LogsServiceServicer_to_server(servicer, server)
     received.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     yield received

@@ -23,20 +23,22 @@ MESSAGES = {"messages": [("user", "hi")]}
 
 needs_create_agent = pytest.mark.skipif(create_agent is None, reason="create_agent came with LangChain 1.0")
 needs_agent_marks = pytest.mark.skipif(CORE < (1, 1), reason="LangChain marks its agents since 1.1")
-needs_call_id_at_start = pytest.mark.skipif(CORE < (1, 1), reason="LangChain tells the call's id with the result only")
+needs_call_id_at_start = pytest.mark.skipif(
+    CORE < (1, 1), reason="LangChain reports the call's id only with the result"
+)
 needs_contexts_of_tasks = pytest.mark.skipif(
-    sys.version_info < (3, 11), reason="before Python 3.11 LangChain does not hand on callbacks in async code by itself"
+    sys.version_info < (3, 11), reason="before Python 3.11 LangChain does not pass on callbacks in async code by itself"
 )
 
 
 class State(TypedDict):
-    """A state that collects what nodes return."""
+    """A graph's state that collects what its nodes return."""
 
     seen: Annotated[list[Any], operator.add]
 
 
 def graph(name: str | None = None, /, **nodes: Any) -> Runnable[Any, Any]:
-    """A graph that runs its nodes one after the other, each given as a function or Runnable of the state."""
+    """Build a graph that runs its nodes one after the other; each is a function or Runnable that takes the state."""
     builder = StateGraph(State)
     previous = START
     for node, body in nodes.items():
@@ -47,7 +49,7 @@ def graph(name: str | None = None, /, **nodes: Any) -> Runnable[Any, Any]:
 
 
 def agent(model: Any, tools: list[Any], name: str | None = None) -> Runnable[Any, Any]:
-    """An agent as this environment's LangChain builds it."""
+    """Build an agent the way this environment's LangChain does."""
     build = create_agent or create_react_agent
     return build(model, tools, name=name)
 
@@ -65,7 +67,7 @@ def broken(city: str) -> str:
 
 
 def tool_that(runs: Callable[[], Any]) -> BaseTool:
-    """A tool called "ask" that runs something."""
+    """Make a tool called "ask" that calls `runs` and returns its result as text."""
 
     @tool
     def ask(city: str) -> str:
