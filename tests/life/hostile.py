@@ -1,4 +1,4 @@
-"""Values that make trouble for whoever looks at them, and a strategy that draws them."""
+"""Values that cause trouble for any code that looks at them, and strategies that draw them."""
 
 import uuid
 from typing import Any
@@ -13,15 +13,15 @@ def _raise(*_: Any, **__: Any) -> Any:
     raise RuntimeError("hands off")
 
 
-class Shown:
-    """Lets hypothesis show what cannot be shown."""
+class Printable:
+    """Lets hypothesis print values whose `repr` raises."""
 
     def _repr_pretty_(self, printer: Any, _: Any) -> None:
         printer.text(f"<{type(self).__name__}>")
 
 
-class Hostile(Shown):
-    """Every special method that a tracer may touch raises, and so does every attribute."""
+class Hostile(Printable):
+    """An object whose attributes all raise, as does every special method that a tracer may touch."""
 
     __repr__ = __str__ = __len__ = __iter__ = __bool__ = __eq__ = __hash__ = __getattr__ = __getitem__ = _raise
     __contains__ = __int__ = __float__ = __index__ = __format__ = __lt__ = __call__ = __reduce__ = __copy__ = _raise
@@ -40,15 +40,15 @@ class Hostile(Shown):
 
 
 class Faceless(Hostile):
-    """Not even ``isinstance`` works on it."""
+    """An object on which not even ``isinstance`` works."""
 
     @property
     def __class__(self) -> Any:
         raise RuntimeError("hands off")
 
 
-class HostileError(Shown, Exception):
-    """An exception that cannot be shown, with attributes that cannot be read."""
+class HostileError(Printable, Exception):
+    """An exception that cannot be printed, with attributes that cannot be read."""
 
     __str__ = __repr__ = _raise
 
@@ -57,24 +57,24 @@ class HostileError(Shown, Exception):
         raise RuntimeError("hands off")
 
 
-class HostileDict(Shown, dict):  # type: ignore[type-arg]
-    """A dictionary that gives nothing away."""
+class HostileDict(Printable, dict):  # type: ignore[type-arg]
+    """A dictionary that cannot be read."""
 
     get = items = keys = values = __getitem__ = __iter__ = __contains__ = _raise
 
 
-class HugeInt(Shown, int):
-    """More digits than Python converts to text."""
+class HugeInt(Printable, int):
+    """A number with more digits than Python converts to text."""
 
 
-class HugeText(Shown, str):
-    """Ten million characters."""
+class HugeText(Printable, str):
+    """A text too long to print."""
 
     __slots__ = ()
 
 
 def cycle() -> dict[str, Any]:
-    """A structure that contains itself."""
+    """Build a structure that contains itself."""
     ring: dict[str, Any] = {"list": []}
     ring["list"].append(ring)
     ring["self"] = ring
@@ -100,7 +100,7 @@ STRANGE = (
     lambda: HostileDict({"a": 1}),
     cycle,
 )
-strange = st.one_of(*map(st.builds, STRANGE))  # built one by one, as many of them cannot be shown
+strange = st.one_of(*map(st.builds, STRANGE))  # not `sampled_from`, which prints its values: many cannot be printed
 plain = st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8)
 values = st.recursive(
     plain | strange,
@@ -122,15 +122,15 @@ bags = st.dictionaries(KEYS, values, max_size=4) | values
 
 @st.composite
 def messages(draw: Any) -> Any:
-    """A message of LangChain, odd inside where its class allows it, or anything else."""
-    made = draw(st.sampled_from([HumanMessage, AIMessage, AIMessageChunk]))(draw(st.text(max_size=8)))
-    made.__dict__.update(draw(st.dictionaries(st.sampled_from(list(made.__dict__)), values, max_size=3)))
-    return draw(st.just(made) | st.just(ToolMessage("x", tool_call_id="1", status="error")) | values)
+    """Draw a message of LangChain with odd values in its fields, or anything else."""
+    message = draw(st.sampled_from([HumanMessage, AIMessage, AIMessageChunk]))(draw(st.text(max_size=8)))
+    message.__dict__.update(draw(st.dictionaries(st.sampled_from(list(message.__dict__)), values, max_size=3)))
+    return draw(st.just(message) | st.just(ToolMessage("x", tool_call_id="1", status="error")) | values)
 
 
 @st.composite
 def results(draw: Any) -> Any:
-    """What a model run ends with, odd inside, or anything else."""
+    """Draw what a model's run ends with, with odd values in its fields, or anything else."""
     generations: list[Any] = [Generation(text="x"), ChatGeneration(message=AIMessage("x"))]
     result = LLMResult(generations=[generations])
     generations[1].__dict__["message"] = draw(messages())
@@ -143,7 +143,7 @@ def results(draw: Any) -> Any:
 
 @st.composite
 def chunks(draw: Any) -> Any:
-    """What a stream gives."""
+    """Draw what a stream yields, or anything else."""
     chunk = ChatGenerationChunk(message=AIMessageChunk(""))
     chunk.__dict__["message"] = draw(messages())
     return draw(st.just(chunk) | values)

@@ -1,4 +1,4 @@
-"""A model server on loopback that keeps the trace headers it gets, and OpenAI clients of it that send them."""
+"""A model server on loopback that keeps the trace headers of its requests, and OpenAI clients that send them."""
 
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -15,15 +15,15 @@ from otel_callbacks.cli._demo import server
 class ModelServer(NamedTuple):
     url: str
     traceparents: list[str | None]
-    """The header of each request, in order."""
+    """The ``traceparent`` header of each request, in order."""
 
     def callers(self) -> list[str | None]:
-        """The span ids the headers name, in order."""
+        """Return the span ids that the headers name, in order."""
         return [header and header.split("-")[2] for header in self.traceparents]
 
     @asynccontextmanager
     async def model(self, tracer_provider: TracerProvider) -> AsyncIterator[Any]:
-        """A ``ChatOpenAI`` whose requests OpenTelemetry sees."""
+        """Make a ``ChatOpenAI`` whose requests OpenTelemetry traces."""
         langchain_openai = pytest.importorskip("langchain_openai")
         openai = pytest.importorskip("openai")
         with openai.DefaultHttpxClient(trust_env=False) as client:
@@ -59,9 +59,9 @@ def serve() -> Iterator[ModelServer]:
 
 
 def _traced(client: Any, tracer_provider: TracerProvider) -> Any:
-    """OpenTelemetry's instrumentation where it knows the client's HTTP library, else the same by hand.
+    """Trace a client with OpenTelemetry's instrumentation of httpx, or by hand where it uses another library.
 
-    The openai client left httpx for httpx2 in its release 3, which has no instrumentation.
+    Release 3 of the openai client replaced httpx by httpx2, which has no instrumentation.
     """
     httpx = pytest.importorskip("httpx")
     if isinstance(client, (httpx.Client, httpx.AsyncClient)):

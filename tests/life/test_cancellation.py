@@ -10,29 +10,29 @@ from tests.support.programs import graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
 NAMES = {"chat": "chat", "retriever": "retrieval", "tool": "execute_tool ask"}
+INPUTS = {"chat": "x", "retriever": "x", "tool": {"city": "Oslo"}}
 needs_311 = pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio got timeout and TaskGroup in Python 3.11")
 
 
 @pytest.fixture
 async def hanging() -> Hanging:
-    """Something that hangs in this test's loop."""
+    """Runnables that hang in this test's event loop."""
     return Hanging()
 
 
 def call(hanging: Hanging, kind: str, telemetry: Telemetry, **options):
-    """The coroutine of a bare call that hangs."""
-    given = {"city": "Oslo"} if kind == "tool" else "x"
-    return getattr(hanging, kind)().ainvoke(given, {"callbacks": [telemetry.handler(**options)]})
+    """Call a hanging runnable outside any other run, and return the coroutine."""
+    return getattr(hanging, kind)().ainvoke(INPUTS[kind], {"callbacks": [telemetry.handler(**options)]})
 
 
 async def when_begun(hanging: Hanging, action) -> None:
-    """Do it as soon as the body hangs."""
+    """Call `action` as soon as the body hangs."""
     await hanging.begun.wait()
     action()
 
 
 async def by_timeout(hanging, work):
-    """An expired `asyncio.timeout` around the call."""
+    """Let an `asyncio.timeout` around the call expire."""
     async with asyncio.timeout(None) as scope:
         reaper = asyncio.ensure_future(when_begun(hanging, lambda: scope.reschedule(0)))
         await work
@@ -40,7 +40,7 @@ async def by_timeout(hanging, work):
 
 
 async def by_wait_for(hanging, work):
-    """A cancelled `wait_for`."""
+    """Cancel a `wait_for` around the call."""
     task = asyncio.ensure_future(work)
     waiter = asyncio.ensure_future(asyncio.wait_for(task, 60))
     await when_begun(hanging, waiter.cancel)
@@ -48,7 +48,7 @@ async def by_wait_for(hanging, work):
 
 
 async def by_group(hanging, work):
-    """A task group that another task makes fail."""
+    """Fail another task of the same task group."""
 
     async def fail():
         await hanging.begun.wait()
@@ -60,7 +60,7 @@ async def by_group(hanging, work):
 
 
 async def by_task(hanging, work):
-    """A task of its own that is cancelled."""
+    """Cancel the task that makes the call."""
     task = asyncio.ensure_future(work)
     await when_begun(hanging, task.cancel)
     await task
@@ -77,7 +77,7 @@ HOW = [
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize(("how", "raised"), HOW)
 async def test_bare_call_that_is_cancelled(telemetry: Telemetry, hanging, kind, how, raised):
-    """Its one span is exported as cancelled, not as an error, with a duration; nothing stays open or current."""
+    """A cancelled call's span and duration say cancelled, not error, and nothing stays open or current."""
     with telemetry.tracer.start_as_current_span("req"):
         with pytest.raises(raised):
             await how(hanging, call(hanging, kind, telemetry))
@@ -91,7 +91,7 @@ async def test_bare_call_that_is_cancelled(telemetry: Telemetry, hanging, kind, 
 
 @needs_311
 async def test_calls_after_a_timeout_in_the_same_task(telemetry: Telemetry, hanging):
-    """A task that lives on after a timed out call: its next calls are siblings of that call, however many."""
+    """When a task goes on after a call timed out, each further call is a sibling of that call."""
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req"):
         for _ in range(3):
@@ -105,22 +105,22 @@ async def test_calls_after_a_timeout_in_the_same_task(telemetry: Telemetry, hang
 
 @needs_311
 async def test_kept_exception_does_not_keep_the_span_current(telemetry: Telemetry, hanging):
-    """While an exception holds the frames of a timed out call, what follows nests beside it, and it ends with them."""
+    """While an exception keeps a timed-out call's frames, later spans are its siblings; it ends with the frames."""
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req"):
-        with pytest.raises(TimeoutError) as kept:
+        with pytest.raises(TimeoutError) as error:
             await by_timeout(hanging, hanging.chat().ainvoke("x", {"callbacks": [handler]}))
         assert handler.open_runs == 1
         telemetry.tracer.start_span("next").end()
         await RunnableLambda(str.upper).with_config(run_name="call").ainvoke("x", {"callbacks": [handler]})
-    del kept
+    del error
     gc.collect()
     await exported(telemetry, 4)
     assert telemetry.tree() == "req\n  chat [cancelled]\n  next\n  invoke_workflow call"
 
 
-async def test_cancelled_task_that_nobody_awaits(telemetry: Telemetry, hanging):
-    """The end of the task is enough, although its exception is never looked at."""
+async def test_cancelled_task_that_is_never_awaited(telemetry: Telemetry, hanging):
+    """The end of a cancelled task is enough to end its run, even if its exception is never retrieved."""
     task = asyncio.ensure_future(call(hanging, "chat", telemetry))
     await when_begun(hanging, task.cancel)
     await exported(telemetry, 1)
@@ -131,11 +131,10 @@ async def test_cancelled_task_that_nobody_awaits(telemetry: Telemetry, hanging):
 @needs_contexts_of_tasks
 @pytest.mark.parametrize("kind", NAMES)
 async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging, kind):
-    """The whole tree is exported as cancelled, with the run for which LangChain sends no end."""
-    given = {"city": "Oslo"} if kind == "tool" else "x"
+    """The whole tree is exported as cancelled, including the run for which LangChain sends no end."""
 
     async def node(state):
-        return {"seen": [await getattr(hanging, kind)().ainvoke(given)]}
+        return {"seen": [await getattr(hanging, kind)().ainvoke(INPUTS[kind])]}
 
     handler = telemetry.handler()
     work = graph("g", only=node).ainvoke({"seen": []}, {"callbacks": [handler]})
@@ -151,7 +150,7 @@ async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging,
 
 
 async def test_timeout_inside_a_step_that_goes_on(telemetry: Telemetry, hanging):
-    """A step that gives up on its model and answers without it: only the model run is cancelled."""
+    """When a step gives up on its model and answers without it, only the model's run is cancelled."""
 
     async def body(text):
         try:
@@ -165,8 +164,8 @@ async def test_timeout_inside_a_step_that_goes_on(telemetry: Telemetry, hanging)
     assert telemetry.tree() == "invoke_workflow patient\n  chat [cancelled]"
 
 
-async def test_cancelled_stream_tells_what_had_come(telemetry: Telemetry, hanging):
-    """Outcome, time to the first chunk and length of the partial answer of a stream that was cancelled."""
+async def test_cancelled_stream_reports_its_partial_answer(telemetry: Telemetry, hanging):
+    """A cancelled stream's span has the outcome, the time to the first chunk and the partial answer's length."""
     model = hanging.chat()
 
     async def consume():
@@ -184,7 +183,7 @@ async def test_cancelled_stream_tells_what_had_come(telemetry: Telemetry, hangin
 
 
 async def test_cancel_is_error(telemetry: Telemetry, hanging):
-    """With `cancel_is_error` the status is ERROR with a type, on spans and measurements, ended by LangChain or not."""
+    """With `cancel_is_error`, cancelled runs have status ERROR and a type, on spans and metrics, however they end."""
     model = hanging.chat()
 
     async def body(text):

@@ -1,4 +1,4 @@
-"""`context()`: a block whose runs belong to a conversation and carry metadata."""
+"""Tests of `context()`, a block whose runs belong to a conversation and carry metadata."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ from tests.support.telemetry import Telemetry
 
 
 def conversations(telemetry: Telemetry) -> list[str | None]:
-    """Of each span."""
+    """Return the conversation of each span."""
     return [span.attributes.get("gen_ai.conversation.id") for span in telemetry.spans]
 
 
 def test_runs_inside_carry_what_the_block_says(telemetry: Telemetry):
-    """Conversation and metadata, in children, too; afterwards nothing is left of it."""
+    """Runs in the block and their children carry its conversation and metadata; runs after it do not."""
     handler = telemetry.handler(metadata_keys=("tenant",))
     chain = RunnableLambda(lambda _: ScriptedChat(script=["hi"]).invoke("x"), name="outer")
     with context(conversation_id="c-1", metadata={"tenant": "acme"}):
@@ -26,7 +26,7 @@ def test_runs_inside_carry_what_the_block_says(telemetry: Telemetry):
 
 
 def test_what_a_run_says_itself_wins(telemetry: Telemetry):
-    """Metadata of the call goes before that of the block, an inner block before an outer one."""
+    """A call's own metadata takes precedence over the block's, and an inner block over an outer one."""
     config = {"callbacks": [telemetry.handler()]}
     with context(conversation_id="outer"):
         ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": {"thread_id": "own"}})
@@ -37,7 +37,7 @@ def test_what_a_run_says_itself_wins(telemetry: Telemetry):
 
 
 async def test_blocks_of_tasks_do_not_mix(telemetry: Telemetry):
-    """Each task sees its own block, LangChain's threads that of their caller."""
+    """Each task sees its own block, and LangChain's threads see their caller's."""
     config = {"callbacks": [telemetry.handler()]}
 
     async def talk(name: str) -> None:

@@ -17,22 +17,22 @@ from tests.support.telemetry import Telemetry
 
 
 def chain():
-    """A prompt, a model and a function, in a row."""
+    """Build a sequence of a prompt, a model and a function."""
     prompt = ChatPromptTemplate.from_template("{q}")
     return prompt | ScriptedChat(script=["hi"]) | RunnableLambda(lambda message: message.content)
 
 
 def healing_spans() -> int:
-    """How many of our stand-ins are alive."""
+    """Count the self-healing spans that are alive."""
     gc.collect()
-    return sum(type(found) is SelfHealingSpan for found in gc.get_objects())
+    return sum(type(one) is SelfHealingSpan for one in gc.get_objects())
 
 
 @pytest.mark.slow
 async def test_nothing_piles_up_in_a_task_that_makes_many_calls(telemetry: Telemetry, caplog):
-    """10 000 async calls in one task keep no more stand-ins and no larger context than 100 do, and leave no log."""
+    """10 000 async calls in one task leave no more self-healing spans, no larger context than 100 do, and no log."""
     caplog.set_level(logging.DEBUG, "opentelemetry.context")
-    telemetry.exporter.shutdown()  # keeps nothing: counting is the metric's part
+    telemetry.exporter.shutdown()  # so that it keeps no spans; a metric counts the runs
     handler = telemetry.handler()
     model = ScriptedChat(script=["hi"])
 
@@ -49,7 +49,7 @@ async def test_nothing_piles_up_in_a_task_that_makes_many_calls(telemetry: Telem
 
 
 async def test_calls_mixed_with_own_spans_keep_their_places(telemetry: Telemetry):
-    """Own spans opened after, around and between async calls in one task: each parent is what the code says."""
+    """An application's spans after, around and between async calls in one task have the parents that the code says."""
     config = {"callbacks": [telemetry.handler(detail="operations")]}
     with telemetry.tracer.start_as_current_span("req"):
         await chain().ainvoke({"q": "x"}, config)
@@ -66,7 +66,7 @@ async def test_calls_mixed_with_own_spans_keep_their_places(telemetry: Telemetry
 
 
 async def test_a_failed_call_leaves_the_callers_span(telemetry: Telemetry):
-    """An exception that passes through several runs leaves the application's span current, in sync and async."""
+    """After an exception has passed through several runs, sync or async, the application's span is current."""
     failing = RunnableLambda(lambda text: text) | ScriptedChat(script=[ValueError("no")])
     config = {"callbacks": [telemetry.handler()]}
     with telemetry.tracer.start_as_current_span("req") as request:
@@ -79,7 +79,7 @@ async def test_a_failed_call_leaves_the_callers_span(telemetry: Telemetry):
 
 
 async def test_concurrent_calls_in_a_gather_do_not_enter_each_other(telemetry: Telemetry):
-    """Calls gathered from one task are siblings, also when more follow in the same task."""
+    """Calls gathered from one task are siblings, and so are later calls in the same task."""
     config = {"callbacks": [telemetry.handler()]}
     model = ScriptedChat(script=["hi"])
     with telemetry.tracer.start_as_current_span("req"):
@@ -104,7 +104,7 @@ PROGRAM = """
     logging.getLogger("opentelemetry.context").propagate = False
 
     spans = []
-    keeper = SpanProcessor()  # the SDK's own need a context that works
+    keeper = SpanProcessor()  # the SDK's own processors need a working context
     keeper.on_end = spans.append
     provider = TracerProvider()
     provider.add_span_processor(keeper)
@@ -136,7 +136,7 @@ RAISING = """
 
 
 def test_a_runtime_context_that_raises_changes_nothing(tmp_path):
-    """ollm#3256: with a context implementation whose attach and detach raise, results and nesting by run ids stay."""
+    """ollm#3256: results and nesting by run ids stay the same when the context's attach and detach raise."""
     (tmp_path / "raising.py").write_text(textwrap.dedent(RAISING))
     info = tmp_path / "raising-1.dist-info"
     info.mkdir()

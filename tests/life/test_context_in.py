@@ -16,7 +16,7 @@ async def _call(chain, way, config):
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_root_joins_the_trace_named_in_the_metadata(telemetry: Telemetry, way):
-    """With `remote_parent` on, `metadata={"traceparent": ...}` decides the root's parent, even inside another span."""
+    """With `remote_parent`, `metadata={"traceparent": ...}` determines the root's parent, even inside another span."""
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
     config = {"callbacks": [telemetry.handler(remote_parent=True)], "metadata": {"traceparent": REMOTE}}
     with telemetry.tracer.start_as_current_span("req"):
@@ -37,8 +37,8 @@ async def test_root_joins_the_trace_named_in_the_metadata(telemetry: Telemetry, 
         pytest.param({"remote_parent": True}, "00-" + "0" * 32 + "-" + "0" * 16 + "-01", id="invalid ids"),
     ],
 )
-def test_metadata_that_names_no_trace_is_left_alone(telemetry: Telemetry, options, traceparent):
-    """Without the option, or with a value that is no W3C traceparent, the root joins the caller's span."""
+def test_metadata_that_names_no_trace_is_ignored(telemetry: Telemetry, options, traceparent):
+    """Without the option, or with a value that is not a W3C traceparent, the root joins the caller's span."""
     config = {"callbacks": [telemetry.handler(**options)], "metadata": {"traceparent": traceparent}}
     with telemetry.tracer.start_as_current_span("req"):
         ScriptedChat(script=["hi"]).invoke("x", config)
@@ -47,9 +47,13 @@ def test_metadata_that_names_no_trace_is_left_alone(telemetry: Telemetry, option
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: Telemetry, way):
-    """Two destinations: each gets the whole tree, its root under the application's span and not under our other one."""
+    """Each of two destinations gets the whole tree, with its root under the application's span, not under our other."""
     other = Telemetry()
-    program = RunnableLambda(lambda text: graph("g", talk=_talk).invoke({"seen": []})["seen"])
+
+    def talk(state):
+        return {"seen": [ScriptedChat(script=["hi"]).invoke("x").content]}
+
+    program = RunnableLambda(lambda text: graph("g", talk=talk).invoke({"seen": []})["seen"])
     with telemetry.tracer.start_as_current_span("req") as request:
         await _call(program, way, {"callbacks": [telemetry.handler(), other.handler()]})
     expected = "invoke_workflow\n  graph g\n    node talk\n      chat"
@@ -61,12 +65,8 @@ async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: Te
     other.shutdown()
 
 
-def _talk(state):
-    return {"seen": [ScriptedChat(script=["hi"]).invoke("x").content]}
-
-
 def test_handlers_with_other_providers_start_separate_traces(telemetry: Telemetry):
-    """Without an application span each destination has a trace of its own: no id of one appears in the other."""
+    """Without an application span each destination has traces of its own, and no id of one appears in the other."""
     other = Telemetry()
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
     for _ in range(2):

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 import pytest
 from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
 from langgraph.graph import START, StateGraph
-from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
-from opentelemetry.sdk._logs.export import InMemoryLogExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs import LoggingHandler
 
 from tests.life.model_server import ModelServer, serve
 from tests.support.models import ScriptedChat, ScriptedText
@@ -15,25 +14,25 @@ from tests.support.telemetry import Telemetry
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    """A model server that is up."""
+    """Run a model server."""
     with serve() as running:
         yield running
 
 
-async def _run(runnable, way, given, config):
+async def _run(runnable, way, value, config):
     if way == "invoke":
-        runnable.invoke(given, config)
+        runnable.invoke(value, config)
     elif way == "stream":
-        list(runnable.stream(given, config))
+        list(runnable.stream(value, config))
     elif way == "ainvoke":
-        await runnable.ainvoke(given, config)
+        await runnable.ainvoke(value, config)
     else:
-        _ = [chunk async for chunk in runnable.astream(given, config)]
+        _ = [chunk async for chunk in runnable.astream(value, config)]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 async def test_request_of_the_model_client_carries_the_model_span(telemetry: Telemetry, server, way):
-    """The HTTP span of the client's request is a child of the model run's, and what the provider gets is its id."""
+    """The HTTP span of the client's request is a child of the model's span, and the provider receives its id."""
     async with server.model(telemetry.tracer_provider) as model:
         await _run(model, way, "hi", {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == "chat gpt-4o-mini\n  POST"
@@ -42,7 +41,7 @@ async def test_request_of_the_model_client_carries_the_model_span(telemetry: Tel
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: Telemetry, server, way):
-    """Two nodes, a model call in each: every request hangs under the call that made it."""
+    """In a graph of two nodes with a model call each, every request's span is a child of the call that made it."""
 
     async def atalk(state):
         return {"seen": [(await model.ainvoke("hi")).content]}
@@ -55,7 +54,10 @@ async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: Tel
 
 
 class Bodies:
-    """One program per kind of body that may open a span of its own, named by the span that belongs around it."""
+    """Builds one program per kind of body that may open a span of its own.
+
+    Each public method but `own` returns a program, its input, and how the name of the span around `own` begins.
+    """
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.tracer = telemetry.tracer
@@ -114,12 +116,12 @@ class Bodies:
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("kind", [name for name in vars(Bodies) if not name.startswith("_") and name != "own"])
 async def test_own_span_lies_under_the_body_that_opens_it(telemetry: Telemetry, kind, way):
-    """Whatever body code runs in, and however the whole is run, its span hangs under that body's."""
+    """A span that code opens is a child of the body it runs in, whatever the body and however the program is run."""
     if kind == "async_node" and way in {"invoke", "stream"}:
         pytest.skip("LangGraph runs async nodes in async code only")
-    program, given, around = getattr(Bodies(telemetry), kind)()
+    program, value, around = getattr(Bodies(telemetry), kind)()
     with telemetry.tracer.start_as_current_span("req"):
-        await _run(program, way, given, {"callbacks": [telemetry.handler()]})
+        await _run(program, way, value, {"callbacks": [telemetry.handler()]})
         telemetry.tracer.start_span("after").end()
     parents = [telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"]
     assert parents, telemetry.tree()
@@ -130,12 +132,9 @@ async def test_own_span_lies_under_the_body_that_opens_it(telemetry: Telemetry, 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the bridge to logging is moving to a package of its own
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Telemetry, way):
-    """What a tool logs carries the tool's span, what its caller logs after it that of the chain."""
-    exporter = InMemoryLogExporter()
-    provider = LoggerProvider(shutdown_on_exit=False)
-    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    """A tool's log record carries the tool's span; a record that its caller logs afterwards carries the chain's."""
     log = logging.Logger("app")  # noqa: LOG001 - one that no other test sees
-    log.addHandler(LoggingHandler(logger_provider=provider))
+    log.addHandler(LoggingHandler(logger_provider=telemetry.logger_provider))
     ask = tool_that(lambda: log.warning("in the tool"))
 
     async def step(text):
@@ -145,17 +144,15 @@ async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Te
     chain = RunnableLambda(lambda text: [ask.invoke({"city": "Oslo"}), log.warning("in the chain")], step)
     chain = chain.with_config(run_name="talk")
     await _run(chain, way, "x", {"callbacks": [telemetry.handler()]})
-    ids = {data.log_record.body: data.log_record.span_id for data in exporter.get_finished_logs()}
-    assert ids == {
+    assert {record.body: record.span_id for record in telemetry.logs} == {
         "in the tool": telemetry.span("execute_tool ask").context.span_id,
         "in the chain": telemetry.span("invoke_workflow talk").context.span_id,
     }
-    provider.shutdown()
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_propagation_can_be_switched_off(telemetry: Telemetry, way):
-    """With `propagate=False` the runs still nest, and spans of the application stay under its own span."""
+    """With `propagate=False` runs still nest, and the application's spans stay under the application's own span."""
 
     def body(text):
         with telemetry.tracer.start_as_current_span("own"):
@@ -166,8 +163,8 @@ async def test_propagation_can_be_switched_off(telemetry: Telemetry, way):
     assert telemetry.tree() == "req\n  invoke_workflow body\n    chat\n  own"
 
 
-async def test_a_text_model_alone_can_be_entered(telemetry: Telemetry):
-    """LangChain starts an async text model in a task of its own: its run is recorded, its body only sees the caller."""
+async def test_body_of_an_async_text_model_sees_its_caller_only(telemetry: Telemetry):
+    """LangChain starts async text models in a task of their own: the run is recorded, but its body sees the caller."""
     seen = []
 
     class Text(ScriptedText):

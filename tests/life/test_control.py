@@ -12,7 +12,7 @@ from tests.support.telemetry import Telemetry
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "batch"])
 async def test_trees_that_start_inside_the_block_are_dropped(telemetry: Telemetry, way):
-    """No span and no measurement, in the threads and tasks LangChain makes as well; what follows is recorded."""
+    """Suppressed trees leave no span and no measurement, also in LangChain's threads and tasks; later ones do."""
     handler = telemetry.handler()
     config = {"callbacks": [handler]}
     chain = RunnableParallel(a=ScriptedChat(script=["hi"]), b=ScriptedChat(script=["hi"]))
@@ -31,7 +31,7 @@ async def test_trees_that_start_inside_the_block_are_dropped(telemetry: Telemetr
 
 
 def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: Telemetry):
-    """Below a root that started outside the block, too; the rest of that tree is recorded."""
+    """Runs that start in the block are dropped even below a root outside it; the rest of the tree is recorded."""
 
     def body(text):
         with suppress():
@@ -43,14 +43,14 @@ def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: Telemetry):
 
 
 def test_the_block_may_be_left_in_another_context():
-    """Frameworks enter and leave a generator's block in different contexts: that is no error."""
+    """A block entered in one context may be left in another, as frameworks do with generators."""
     block = suppress()
     Context().run(block.__enter__)
     copy_context().run(block.__exit__, None, None, None)
 
 
 def test_other_threads_are_not_suppressed(telemetry: Telemetry):
-    """A plain thread does not take over the block's context: what it runs is recorded."""
+    """A plain thread does not inherit the block's context, so what it runs is recorded."""
     model = ScriptedChat(script=["hi"])
     with suppress(), ThreadPoolExecutor(1) as pool:
         pool.submit(model.invoke, "x", {"callbacks": [telemetry.handler()]}).result()

@@ -15,7 +15,7 @@ from tests.support.telemetry import Telemetry
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
 def test_a_copy_is_the_same_handler(telemetry: Telemetry, make):
-    """Two handlers on one provider would share its runs anyway; locks and providers cannot be copied."""
+    """Copying a handler returns the handler: locks and providers cannot be copied, and copies would share the runs."""
     handler = telemetry.handler()
     assert make(handler) is handler
     assert make({"callbacks": [handler]})["callbacks"][0] is handler
@@ -25,7 +25,7 @@ def test_a_copy_is_the_same_handler(telemetry: Telemetry, make):
     "make", [lambda model: model.model_copy(deep=True), copy.deepcopy, lambda model: model.model_copy()]
 )
 def test_a_copied_model_keeps_its_handler(telemetry: Telemetry, make):
-    """Models are copied with the handlers attached to them; the copy's runs are recorded like the original's."""
+    """A copied model keeps the handlers attached to it, and its runs are recorded like the original's."""
     handler = telemetry.handler()
     model = make(FakeListChatModel(responses=["hi"], callbacks=[handler]))
     assert model.callbacks == [handler]
@@ -34,14 +34,14 @@ def test_a_copied_model_keeps_its_handler(telemetry: Telemetry, make):
 
 
 def test_copies_of_configured_runnables_trace(telemetry: Telemetry):
-    """A program bound to a handler can be copied whole."""
+    """A program that is bound to a handler can be deep-copied, and the copy is traced."""
     program = RunnableLambda(str.upper).with_config(callbacks=[telemetry.handler()], run_name="upper")
     assert copy.deepcopy(program).invoke("x") == "X"
     assert telemetry.tree() == "invoke_workflow upper"
 
 
 def test_pickled_handler_is_a_new_one_with_the_same_options():
-    """On the other side the handler uses that side's global providers; its options are the same."""
+    """An unpickled handler is a new one with the same options, on the global providers of its process."""
     handler = OTelCallbackHandler(config=Config(detail="all", max_open_runs=7))
     other = pickle.loads(pickle.dumps(handler))  # noqa: S301 - our own bytes
     assert other is not handler
@@ -50,7 +50,7 @@ def test_pickled_handler_is_a_new_one_with_the_same_options():
 
 
 def test_pickled_handler_leaves_out_what_cannot_be_pickled(telemetry: Telemetry):
-    """Providers and callables stay behind."""
+    """An unpickled handler has neither the providers nor the callables of the original."""
     handler = telemetry.handler(filter=lambda info: True)
     other = pickle.loads(pickle.dumps(handler))  # noqa: S301 - our own bytes
     assert other.config.filter is None
@@ -59,7 +59,7 @@ def test_pickled_handler_leaves_out_what_cannot_be_pickled(telemetry: Telemetry)
 
 
 def test_handlers_are_equal_to_themselves_only(telemetry: Telemetry):
-    """LangChain looks handlers up in lists and sets: identity decides."""
+    """Handlers compare by identity, as LangChain looks them up in lists and sets."""
     first, second = telemetry.handler(), telemetry.handler()
     assert first != second
     assert {first, first, second} == {second, first}
@@ -68,7 +68,7 @@ def test_handlers_are_equal_to_themselves_only(telemetry: Telemetry):
 
 
 def test_a_dropped_handler_is_gone_although_its_class_was_made_for_langgraph(telemetry: Telemetry):
-    """With LangGraph loaded a handler changes its class, and is still collected like any object."""
+    """A handler, whose class changes once LangGraph is loaded, is garbage-collected like any other object."""
     handler = telemetry.handler()
     assert type(handler).__name__ == "OTelCallbackHandler"
     reference = weakref.ref(handler)

@@ -7,7 +7,7 @@ from tests.support.telemetry import Telemetry
 
 
 def fail(_):
-    """Fail with an exception of its own."""
+    """Raise a new exception."""
     raise ValueError("inner")
 
 
@@ -15,12 +15,12 @@ INNER = RunnableLambda(fail).with_config(run_name="inner")
 
 
 def exceptions(telemetry: Telemetry) -> list[tuple[str, str]]:
-    """The exception events by span and exception type, in the order of the spans' ends."""
+    """Return the span and the exception type of each exception event, in the order in which the spans ended."""
     return [(span.name, event.attributes["exception.type"]) for span in telemetry.spans for event in span.events]
 
 
-def test_error_after_a_swallowed_error_is_told_too(telemetry: Telemetry):
-    """Two exceptions, one after the other and often at the same address: each is told where it was raised."""
+def test_error_after_a_swallowed_error_is_recorded(telemetry: Telemetry):
+    """Of two exceptions in a row, often at the same address, each is recorded where it was raised."""
 
     def body(text):
         with contextlib.suppress(ValueError):
@@ -34,8 +34,8 @@ def test_error_after_a_swallowed_error_is_told_too(telemetry: Telemetry):
     assert exceptions(telemetry) == [("chain inner", "ValueError"), ("invoke_workflow outer", "ValueError")] * 20
 
 
-def test_error_that_is_raised_again_is_told_once(telemetry: Telemetry):
-    """The same exception caught and raised again by the steps around stays one event, where it happened."""
+def test_error_that_is_raised_again_is_recorded_once(telemetry: Telemetry):
+    """An exception that outer steps catch and raise again is one event, on the run that raised it first."""
 
     def body(text):
         try:
@@ -58,8 +58,8 @@ def test_error_that_is_raised_again_is_told_once(telemetry: Telemetry):
     assert exceptions(telemetry) == [("chain inner", "ValueError")] * 2
 
 
-def test_error_made_from_another_is_told_where_it_is_raised(telemetry: Telemetry):
-    """`raise ... from ...`: the first exception is told by the inner run, the second by the outer one."""
+def test_error_with_a_cause_is_recorded_where_it_is_raised(telemetry: Telemetry):
+    """With `raise ... from ...`, the cause is recorded on the inner run and the new exception on the outer one."""
 
     def body(text):
         try:

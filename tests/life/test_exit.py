@@ -27,7 +27,7 @@ START = """
     def stream(config):
         return GenericFakeChatModel(messages=iter(["a b c"])).stream("x", config)
 """
-GIVEN = """
+EXPLICIT = """
     handler = OTelCallbackHandler(tracer_provider=new_provider())
 """
 SET_EARLIER = """
@@ -46,21 +46,21 @@ SET_AFTER_A_RUN = """
 
 
 def run(*parts: str) -> list[str]:
-    """What a program made of these parts exports until it is gone."""
+    """Run a program made of these parts, and return what it exports until its process has ended."""
     program = "".join(map(textwrap.dedent, parts))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    return process.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
     "provider",
-    [GIVEN, SET_EARLIER, SET_LATER, SET_AFTER_A_RUN],
-    ids=["given", "set earlier", "set later", "set after a run"],
+    [EXPLICIT, SET_EARLIER, SET_LATER, SET_AFTER_A_RUN],
+    ids=["explicit", "set earlier", "set later", "set after a run"],
 )
 def test_open_runs_are_exported_at_exit(provider):
-    """A stream that is still kept when the interpreter exits: exported as abandoned, whenever the provider was set."""
+    """A stream still held when the interpreter exits is exported as abandoned, whenever the provider was set."""
     body = """
         kept = stream({"callbacks": [handler]})
         next(kept)
@@ -69,7 +69,7 @@ def test_open_runs_are_exported_at_exit(provider):
 
 
 def test_whole_trees_are_exported_at_exit():
-    """A chain that runs in a daemon thread when the interpreter exits is exported from the leaves to the root."""
+    """A chain still running in a daemon thread when the interpreter exits is exported from the leaves to the root."""
     body = """
         hangs = threading.Event()
 
@@ -84,11 +84,11 @@ def test_whole_trees_are_exported_at_exit():
         thread.start()
         hangs.wait()
     """
-    assert run(START, GIVEN, body) == ["chat abandoned UNSET", "invoke_workflow work abandoned UNSET"]
+    assert run(START, EXPLICIT, body) == ["chat abandoned UNSET", "invoke_workflow work abandoned UNSET"]
 
 
 def test_tasks_left_to_the_loop_are_cancelled_before_exit():
-    """What the shutdown of the event loop cancels is exported as cancelled."""
+    """Runs that the shutdown of the event loop cancels are exported as cancelled."""
     body = """
         async def hang(text):
             await asyncio.Event().wait()
@@ -102,12 +102,12 @@ def test_tasks_left_to_the_loop_are_cancelled_before_exit():
 
         asyncio.run(main())
     """
-    assert run(START, GIVEN, body) == ["invoke_workflow hang cancelled UNSET"]
+    assert run(START, EXPLICIT, body) == ["invoke_workflow hang cancelled UNSET"]
 
 
 def test_finished_runs_are_not_touched_at_exit():
-    """A program that ends in good order exports what it did, once."""
+    """A program whose runs have all ended exports each of them once."""
     body = """
         RunnableLambda(str.upper).with_config(run_name="done").invoke("x", {"callbacks": [handler]})
     """
-    assert run(START, GIVEN, body) == ["invoke_workflow done ok UNSET"]
+    assert run(START, EXPLICIT, body) == ["invoke_workflow done ok UNSET"]

@@ -1,4 +1,4 @@
-"""Things that hang until they are cancelled, and tell when they have begun."""
+"""Models, retrievers and tools that hang until they are cancelled, and signal when they have begun to."""
 
 import asyncio
 from typing import Any
@@ -14,14 +14,14 @@ from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 
 LIMIT_S = 30
-"""Only for a test that would otherwise hang for ever."""
+"""Ends a test that would otherwise hang for ever; nothing waits that long in a test that passes."""
 
 
 class Hanging:
-    """One thing that hangs.
+    """Makes runnables that hang. Create it inside the event loop.
 
     Attributes:
-        begun: set as soon as a body hangs; make the object inside the loop.
+        begun: Set as soon as a body hangs.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class Hanging:
         return model
 
     def retriever(self) -> "HangingRetriever":
-        made = HangingRetriever()
-        made._hanging = self
-        return made
+        retriever = HangingRetriever()
+        retriever._hanging = self
+        return retriever
 
     def tool(self) -> BaseTool:
         @tool
@@ -65,7 +65,7 @@ class HangingChat(ScriptedChat):
 
 
 class HangingRetriever(BaseRetriever):
-    """A retriever that finds nothing, ever."""
+    """A retriever that never answers an async call."""
 
     _hanging: Any = PrivateAttr()
 
@@ -77,7 +77,7 @@ class HangingRetriever(BaseRetriever):
 
 
 async def exported(telemetry: Telemetry, spans: int) -> None:
-    """Let the loop go on until that many spans are exported."""
+    """Let the event loop run until that many spans are exported."""
     more = asyncio.Event()
     loop = asyncio.get_running_loop()
     watcher = SpanProcessor()
