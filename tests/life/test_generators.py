@@ -19,17 +19,17 @@ CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"),
 
 
 def model():
-    """A model that streams three chunks, the first of which tells usage."""
+    """Make a model that streams three chunks, of which the first reports usage."""
     return ScriptedChat(script=[CHUNKS])
 
 
 def chain():
-    """A prompt, that model and a parser."""
+    """Build a sequence of a prompt, that model and a parser."""
     return ChatPromptTemplate.from_template("{q}") | model() | StrOutputParser()
 
 
 def program():
-    """A graph whose node streams that model."""
+    """Build a graph whose first node streams that model."""
 
     def talk(state):
         return {"seen": ["".join(chunk.content for chunk in model().stream("x"))]}
@@ -39,12 +39,12 @@ def program():
 
 PROGRAMS = {
     "chat": (model, "x", "chat [cancelled]"),
-    "chain": (chain, {"q": "x"}, "invoke_workflow\n    chat"),  # LangChain reads on to the end when a chain is closed
+    "chain": (chain, {"q": "x"}, "invoke_workflow\n    chat"),  # LangChain reads a closed chain to its end
 }
 
 
-def assert_partial_answer_is_told(telemetry: Telemetry) -> None:
-    """The one chat span has what the stream gave until it stopped, and one duration."""
+def assert_partial_answer_is_recorded(telemetry: Telemetry) -> None:
+    """Assert that the one chat span has what the stream yielded until it stopped, and that there is one duration."""
     span = telemetry.span("chat")
     assert span.attributes["otel_callbacks.outcome"] == "cancelled"
     assert span.attributes["otel_callbacks.stream.partial_length"] == 1
@@ -57,11 +57,11 @@ def assert_partial_answer_is_told(telemetry: Telemetry) -> None:
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("how", ["break", "close", "collected"])
 def test_stream_that_is_left(telemetry: Telemetry, kind, how):
-    """A stream left after one chunk, by break, close or oblivion: spans end, the caller's span is current again."""
-    build, given, expected = PROGRAMS[kind]
+    """A stream left after one chunk, by break, close or dropping it, ends its spans; the caller's is current again."""
+    build, value, expected = PROGRAMS[kind]
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req") as request:
-        stream = build().stream(given, {"callbacks": [handler]})
+        stream = build().stream(value, {"callbacks": [handler]})
         if how == "break":
             for _ in stream:
                 break
@@ -77,22 +77,22 @@ def test_stream_that_is_left(telemetry: Telemetry, kind, how):
         telemetry.tracer.start_span("after").end()
     assert telemetry.tree() == f"req\n  {expected}\n  after"
     if kind == "chat":
-        assert_partial_answer_is_told(telemetry)
+        assert_partial_answer_is_recorded(telemetry)
     assert handler.open_runs == 0
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("how", ["aclose", "collected", "left to the loop"])
 def test_async_stream_that_is_left(telemetry: Telemetry, kind, how):
-    """The same for async streams, also where only the shutdown of the loop closes the generator."""
-    build, given, _ = PROGRAMS[kind]
+    """An async stream left after one chunk ends as cancelled, even where only the loop's shutdown closes it."""
+    build, value, _ = PROGRAMS[kind]
     handler = telemetry.handler()
     kept = []
 
     async def consume():
         with telemetry.tracer.start_as_current_span("req") as request:
-            stream = build().astream(given, {"callbacks": [handler]})
-            await anext_of(stream)
+            stream = build().astream(value, {"callbacks": [handler]})
+            await stream.__anext__()
             if how == "aclose":
                 await stream.aclose()
             elif how == "left to the loop":
@@ -113,13 +113,8 @@ def test_async_stream_that_is_left(telemetry: Telemetry, kind, how):
     assert handler.open_runs == 0
 
 
-async def anext_of(stream):
-    """The next item; the built-in `anext` came with Python 3.10 and is a name of its own in traces."""
-    return await stream.__anext__()
-
-
 def test_stream_that_is_kept_ends_with_its_generator(telemetry: Telemetry):
-    """While somebody keeps the generator the run is open and not current; once it is gone the run is exported."""
+    """While its generator is kept, a stream's run is open but not current; once that is gone, the run is exported."""
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req"):
         kept = model().stream("x", {"callbacks": [handler]})
@@ -132,8 +127,8 @@ def test_stream_that_is_kept_ends_with_its_generator(telemetry: Telemetry):
     assert telemetry.tree() == "req\n  chat [cancelled]\n  meanwhile\n  chat"
 
 
-def test_stream_that_is_taken_up_again_goes_on(telemetry: Telemetry):
-    """Two streams of one thread, read in turns: each span is its own, and both end well."""
+def test_streams_read_in_turns_stay_apart(telemetry: Telemetry):
+    """Two streams that one thread reads in turns have spans of their own, and both end well."""
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req"):
         first, second = (model().stream("x", {"callbacks": [handler]}) for _ in range(2))
@@ -145,8 +140,8 @@ def test_stream_that_is_taken_up_again_goes_on(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_stream_that_nobody_reads_is_no_run(telemetry: Telemetry, is_async):
-    """A generator that is made and never iterated leaves no span and no open run."""
+def test_stream_that_is_never_read_is_no_run(telemetry: Telemetry, is_async):
+    """A generator that is created and never iterated leaves no span and no open run."""
     handler = telemetry.handler()
     config = {"callbacks": [handler]}
     stream = model().astream("x", config) if is_async else model().stream("x", config)
@@ -156,7 +151,7 @@ def test_stream_that_nobody_reads_is_no_run(telemetry: Telemetry, is_async):
 
 
 def test_graph_stream_that_is_left(telemetry: Telemetry):
-    """A graph broken off between two nodes: the first is complete, the graph cancelled, nothing else starts."""
+    """In a graph broken off between two nodes, the first is complete, the graph is cancelled, and no other starts."""
     handler = telemetry.handler()
     stream = program().stream({"seen": []}, {"callbacks": [handler]})
     next(stream)
@@ -169,7 +164,7 @@ def test_graph_stream_that_is_left(telemetry: Telemetry):
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
 async def test_events_that_are_left(telemetry: Telemetry):
-    """`astream_events` broken off at the first token: the whole tree is cancelled, not failed."""
+    """When `astream_events` is broken off at the first token, the whole tree is cancelled, not failed."""
     handler = telemetry.handler()
     with telemetry.tracer.start_as_current_span("req"):
         events = chain().astream_events({"q": "x"}, {"callbacks": [handler]}, version="v2")
@@ -183,7 +178,7 @@ async def test_events_that_are_left(telemetry: Telemetry):
 
 
 async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry: Telemetry):
-    """LangChain makes a task for each chunk of a step: none is taken for an earlier one that is over."""
+    """LangChain makes a task for each chunk of a step, and none is mistaken for an earlier one that is over."""
 
     async def step(chunks):
         async for chunk in chunks:
@@ -198,7 +193,7 @@ async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry
 
 
 def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry: Telemetry):
-    """A context that was copied in a body stands for the run, also in a thread with the id of one that is over."""
+    """A context copied in a body stands for the run, even in a thread that has the id of one that is over."""
     contexts = []
 
     def step(chunks):
@@ -213,7 +208,7 @@ def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry:
 
 
 def in_a_thread(function, *args):
-    """Call the function in a thread of its own, which is over afterwards."""
+    """Call the function in a thread of its own, and wait for that to end."""
     thread = threading.Thread(target=function, args=args)
     thread.start()
     thread.join()

@@ -13,12 +13,12 @@ from tests.support.telemetry import Telemetry
 
 @pytest.fixture
 def no_grace(monkeypatch):
-    """The grace is over as soon as it has begun."""
+    """Let the grace period be over as soon as it has begun."""
     monkeypatch.setattr(_end, "GRACE_NS", 0)
 
 
 def test_streams_end_with_their_parent(telemetry: Telemetry):
-    """LangChain ends a closed chain before the model in it; within the grace their spans end at the same time."""
+    """LangChain ends a closed chain before its model; within the grace period their spans end at the same time."""
     stream = chain().stream({"q": "x"}, {"callbacks": [telemetry.handler()]})
     next(stream)
     stream.close()
@@ -27,7 +27,7 @@ def test_streams_end_with_their_parent(telemetry: Telemetry):
 
 
 async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemetry: Telemetry, no_grace):
-    """A task started and not awaited by a step that ended well: its runs end when they end, and as they end."""
+    """Runs of a task that a successful step did not await end when the task ends them, with their own outcome."""
     answered = asyncio.Event()
     tasks = []
 
@@ -44,7 +44,7 @@ async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemet
     handler = telemetry.handler()
     config = {"callbacks": [handler]}
     await RunnableLambda(body).with_config(run_name="careless").ainvoke("x", config)
-    await ScriptedChat(script=["hi"]).ainvoke("x", config)  # the next event, which finds the grace to be over
+    await ScriptedChat(script=["hi"]).ainvoke("x", config)  # the next event, by which the grace period is over
     assert handler.open_runs == 1
     answered.set()
     await asyncio.gather(*tasks)
@@ -55,7 +55,7 @@ async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemet
 
 
 async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(telemetry: Telemetry, caplog):
-    """Tasks started and not awaited, one by the other: within the grace, too, no run ends before its start."""
+    """When tasks that are not awaited start one another, no run ends before its start, not even within the grace."""
     over, begun, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
     tasks = []
 
@@ -86,7 +86,7 @@ async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(te
 
 
 async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: Telemetry, no_grace):
-    """A model whose end never comes is closed by the loop when the grace after its parent's end is over."""
+    """The event loop closes a model whose end never comes when the grace period after its parent's end is over."""
     hanging = Hanging()
     kept = []
 
@@ -107,7 +107,7 @@ async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: T
 
 
 def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: Telemetry, no_grace):
-    """Without a loop the next event does it: a stream kept by a step that failed is cancelled with the step."""
+    """Without an event loop, the next event cancels a stream that a failed step has kept, together with the step."""
     kept = []
 
     def body(text):
@@ -118,7 +118,7 @@ def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: Telemetry, no_
     handler = telemetry.handler()
     with pytest.raises(ValueError, match="no"):
         RunnableLambda(body).with_config(run_name="r").invoke("x", {"callbacks": [handler]})
-    assert handler.open_runs == 0  # asking is an event, too
+    assert handler.open_runs == 0  # reading it is an event as well
     assert telemetry.tree() == "invoke_workflow r [error] ERROR\n  chat [cancelled]"
     kept[0].close()
     assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="late_end") == 1

@@ -12,13 +12,13 @@ from tests.support.telemetry import Telemetry
 IMMEDIATELY = {"initial_interval": 0.0, "jitter": False, "backoff_factor": 0.0}
 
 
-async def _run(program, way, given, config):
-    return program.invoke(given, config) if way == "invoke" else await program.ainvoke(given, config)
+async def _run(program, way, value, config):
+    return program.invoke(value, config) if way == "invoke" else await program.ainvoke(value, config)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_attempts_of_a_retry_policy_are_numbered(otel_spans: OtelSpans, way):
-    """A node that LangGraph tries three times: the failed attempts are errors, later ones numbered, the graph fine."""
+    """When LangGraph tries a node three times, failed attempts are errors, later ones are numbered, the graph is ok."""
     failures = iter([ValueError("1"), ValueError("2")])
 
     def shaky(state):
@@ -45,7 +45,7 @@ async def test_attempts_of_a_retry_policy_are_numbered(otel_spans: OtelSpans, wa
 
 
 def test_steps_of_a_loop_are_no_attempts(telemetry: Telemetry):
-    """A node that runs in every round, and fails in one that another node makes good, is not numbered."""
+    """A node that runs once in every round of a loop has no attempt numbers."""
     builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
     builder.add_edge(START, "again")
     builder.add_conditional_edges("again", lambda state: "again" if len(state["seen"]) < 3 else "__end__")
@@ -57,7 +57,7 @@ def test_steps_of_a_loop_are_no_attempts(telemetry: Telemetry):
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
-    """A graph that does not come to an end: the graph fails with LangGraph's type, its nodes are fine."""
+    """A graph that reaches its recursion limit fails with LangGraph's error type, and its nodes are ok."""
     builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
     program = builder.add_edge(START, "again").add_edge("again", "again").compile(name="loop")
     with pytest.raises(GraphRecursionError):
@@ -78,7 +78,7 @@ async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
 )
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, target):
-    """`Command(graph=PARENT)` with one or several targets: nothing failed, each level names where control went."""
+    """`Command(graph=PARENT)` fails nothing, and each level that it passes names its one or several targets."""
     inner = graph("inner", decide=lambda state: Command(graph=Command.PARENT, goto=goto, update={"seen": [1]}))
     builder = StateGraph(State).add_node("a", inner).add_edge(START, "a")
     for name in ("b", "c"):
@@ -92,7 +92,7 @@ async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, targe
 
 
 def test_hand_off_by_a_tool(otel_spans: OtelSpans):
-    """A tool that hands over to another agent of the parent graph ends as handed off, like the levels around it."""
+    """When a tool hands off to a node of the parent graph, the levels around the tool end as handed off."""
 
     @tool
     def transfer(city: str) -> Command:
@@ -115,7 +115,7 @@ def test_hand_off_by_a_tool(otel_spans: OtelSpans):
 
 
 def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
-    """Nodes of one step, and several runs of one node by `Send`, hang under the graph with their own spans inside."""
+    """Parallel nodes, and runs of one node by `Send`, are children of the graph and contain their own spans."""
 
     def work(state):
         with telemetry.tracer.start_as_current_span("own"):
@@ -132,8 +132,8 @@ def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
 
 @needs_create_agent
 @pytest.mark.parametrize("way", ["invoke", pytest.param("ainvoke", marks=needs_contexts_of_tasks)])
-async def test_failing_tool_of_an_agent_is_told_once(telemetry: Telemetry, way):
-    """An agent whose tool fails: the error event is on the tool, its ancestors have status and type."""
+async def test_failing_tool_of_an_agent_is_recorded_once(telemetry: Telemetry, way):
+    """When an agent's tool fails, the tool has the exception event; its ancestors have only status and error type."""
     from langchain.agents import create_agent
 
     @tool
@@ -153,7 +153,7 @@ async def test_failing_tool_of_an_agent_is_told_once(telemetry: Telemetry, way):
 
 
 def test_graph_called_by_a_tool_nests_under_the_tool(otel_spans: OtelSpans):
-    """A whole graph that a tool calls, without passing a configuration on."""
+    """A graph that a tool calls without passing on a configuration nests under the tool."""
 
     @tool
     def research(city: str) -> str:

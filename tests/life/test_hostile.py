@@ -74,17 +74,18 @@ calls = st.one_of(
 )
 
 
-GIVEN_BY_PLACE = {"on_chain_start": "inputs", "on_llm_end": "response", "on_custom_event": "name"}
+POSITIONAL = {"on_chain_start": "inputs", "on_llm_end": "response", "on_custom_event": "name"}
+"""Arguments that a hook already gets by position."""
 
 
 def perform(handler: OTelCallbackHandler, call: tuple) -> None:
-    """Call one hook as LangChain might if it were out of its mind."""
+    """Call one hook with arguments that no LangChain would pass."""
     hook, args, run_id, kwargs = call
     try:
         if kwargs is None:
             getattr(handler, hook)(*args)
         else:
-            more = {name: value for name, value in kwargs.items() if name != GIVEN_BY_PLACE.get(hook)}
+            more = {name: value for name, value in kwargs.items() if name != POSITIONAL.get(hook)}
             getattr(handler, hook)(*args, run_id=run_id, **more)
     except Exception as error:
         kinds = [object.__repr__(type(value)) for value in (*args, run_id)]
@@ -93,7 +94,7 @@ def perform(handler: OTelCallbackHandler, call: tuple) -> None:
 
 @pytest.fixture(scope="module")
 def quiet_loggers() -> Iterator[None]:
-    """Keep what hostile values make the SDK log out of the report."""
+    """Keep out of the report what the SDK logs about hostile values."""
     loggers = [logging.getLogger(name) for name in ("opentelemetry", "otel_callbacks")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -122,7 +123,7 @@ def quiet_loggers() -> Iterator[None]:
 @given(sequence=st.lists(calls, max_size=8))
 @pytest.mark.usefixtures("quiet_loggers")
 def test_no_hook_raises_whatever_it_gets(options, sequence):
-    """Hooks in any order with any values: nothing raises, and the tracer works afterwards as before."""
+    """No hook raises, in any order and with any values, and the tracer works afterwards as before."""
     telemetry = Telemetry()
     handler = telemetry.handler(**options)
     for call in sequence:
@@ -138,7 +139,7 @@ def test_no_hook_raises_whatever_it_gets(options, sequence):
 @pytest.mark.parametrize("wrong", ["end without start", "double start", "double end", "end after close"])
 @pytest.mark.parametrize("kind", ["chat_model", "llm", "chain", "tool", "retriever"])
 def test_wrong_order_is_recorded_once(telemetry: Telemetry, kind, wrong):
-    """An end without a start is nothing, everything that comes twice counts once, after `close` nothing comes."""
+    """An end without a start is ignored, a double start or end counts once, and nothing is recorded after `close`."""
     handler = telemetry.handler()
     ending = "llm" if kind == "chat_model" else kind
     run_id = uuid.uuid4()
@@ -155,17 +156,17 @@ def test_wrong_order_is_recorded_once(telemetry: Telemetry, kind, wrong):
 
 
 class BadProcessor(SpanProcessor):
-    """Fails whenever it is asked."""
+    """Fails at every start and end."""
 
     def on_start(self, span, parent_context=None):
-        raise RuntimeError("start")
+        raise RuntimeError("hands off")
 
     def on_end(self, span):
-        raise RuntimeError("end")
+        raise RuntimeError("hands off")
 
 
 class BadSampler(Sampler):
-    """Cannot decide."""
+    """Fails to decide."""
 
     def should_sample(self, *args, **kwargs):
         raise RuntimeError("sample")
@@ -182,14 +183,14 @@ class BadExporter(SpanExporter):
 
 
 class BadTracers(NoOpTracerProvider):
-    """Has no tracer to give, or one that cannot start a span."""
+    """Fails to provide a tracer."""
 
     def get_tracer(self, *args, **kwargs) -> Tracer:
         raise RuntimeError("tracer")
 
 
 def bad_providers():
-    """Tracer providers in which something fails."""
+    """Build tracer providers of which each has one part that fails."""
 
     def with_processor(*processors, **options):
         provider = TracerProvider(shutdown_on_exit=False, **options)
@@ -207,7 +208,7 @@ def bad_providers():
 
 
 def application(model: BaseChatModel):
-    """A chain whose first attempt at a model fails."""
+    """Build a chain that falls back to the model when another one fails."""
     careful = ScriptedChat(script=[ValueError("no")]).with_fallbacks([model])
     return RunnableLambda(str.upper) | careful | RunnableLambda(lambda message: message.content)
 
@@ -216,7 +217,7 @@ def application(model: BaseChatModel):
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_failing_telemetry_does_not_change_the_result(what, way, caplog):
-    """A span processor, sampler, exporter or provider that raises: the chain's result is what it is without tracing."""
+    """When a processor, sampler, exporter or provider raises, the chain's result is the same as without tracing."""
     caplog.set_level(logging.CRITICAL, "opentelemetry")
     provider = bad_providers()[what]
     handler = OTelCallbackHandler(tracer_provider=provider, config=Config())
@@ -233,7 +234,7 @@ async def test_failing_telemetry_does_not_change_the_result(what, way, caplog):
 
 
 def test_failures_inside_are_counted_and_logged_once(telemetry: Telemetry, caplog):
-    """What fails in the tracer shows in `otel_callbacks.errors`, and once per kind in the log, without its message."""
+    """Failures in the tracer show in `otel_callbacks.errors`, and once per kind in the log, without their messages."""
     telemetry.tracer_provider.add_span_processor(BadProcessor())
     for _ in range(3):
         ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
@@ -244,21 +245,21 @@ def test_failures_inside_are_counted_and_logged_once(telemetry: Telemetry, caplo
 
 
 class Word(str, Enum):
-    """Members are texts, though Python formats them by their names."""
+    """An enumeration whose members are texts, although Python formats them by their names."""
 
     HELPER = "helper"
     OTHER = "other"
 
 
 def test_members_of_an_enumeration_show_as_their_values(telemetry: Telemetry):
-    """Names, tags, models and conversations may be members of an enumeration: what leaves is their values."""
+    """Names, tags, models and conversations that are members of an enumeration are exported as their values."""
     graph = StateGraph(dict)
     graph.add_node(Word.OTHER, lambda _: {})
     graph.add_edge(START, Word.OTHER)
     config = {"callbacks": [telemetry.handler()], "run_name": Word.HELPER, "tags": [Word.OTHER]}
     graph.compile().invoke({}, {**config, "configurable": {"thread_id": Word.HELPER}})
-    named = {"ls_model_name": Word.HELPER, "ls_provider": Word.OTHER, "session_id": Word.OTHER}
-    ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": named}, stop=[Word.OTHER])
+    metadata = {"ls_model_name": Word.HELPER, "ls_provider": Word.OTHER, "session_id": Word.OTHER}
+    ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": metadata}, stop=[Word.OTHER])
     assert telemetry.tree() == "invoke_workflow helper\n  node other\nchat helper"
     values = [value for span in telemetry.spans for value in span.attributes.values()]
     texts = [text for value in values for text in (value if isinstance(value, tuple) else [value])]
@@ -267,14 +268,14 @@ def test_members_of_an_enumeration_show_as_their_values(telemetry: Telemetry):
 
 
 class Undecided:
-    """An array of several elements is neither true nor false."""
+    """A value that is neither true nor false, like an array of several elements."""
 
     def __bool__(self):
         raise ValueError("ambiguous")
 
 
-def test_only_texts_are_asked_for_their_truth(telemetry: Telemetry):
-    """A value of another type where a text is due costs that value, not what else is known of the run."""
+def test_value_without_a_truth_value_costs_itself_only(telemetry: Telemetry):
+    """A value of another type where a text is expected is left out, and the rest of the run's data stays."""
     handler, odd = telemetry.handler(), Undecided()
     run_id = uuid.uuid4()
     handler.on_tool_start(

@@ -21,26 +21,28 @@ from tests.support.telemetry import Telemetry
 try:
     import langgraph.callbacks  # noqa: F401
 
-    tells_of_pauses = True
+    reports_pauses = True
 except ImportError:
-    tells_of_pauses = False
+    reports_pauses = False
 
-needs_graph_callbacks = pytest.mark.skipif(not tells_of_pauses, reason="LangGraph 1.2 made on_interrupt and on_resume")
+needs_graph_callbacks = pytest.mark.skipif(
+    not reports_pauses, reason="on_interrupt and on_resume came with LangGraph 1.2"
+)
 
 
 def asking(state: Any) -> Any:
-    """A node that asks a human."""
+    """Pause a node to ask a human."""
     return {"seen": [interrupt("go on?")]}
 
 
 def approval(body: Any = asking, **options: Any) -> Any:
-    """A graph of one node that can be resumed."""
+    """Build a graph of one node that can be resumed."""
     builder = StateGraph(State).add_node("pausing", body).add_edge(START, "pausing")
     return builder.compile(checkpointer=InMemorySaver(), name="approval", **options)
 
 
 def in_tool() -> Any:
-    """A graph whose tool asks a human."""
+    """Build a graph whose tool asks a human."""
 
     @tool
     def ask(question: str) -> str:
@@ -52,17 +54,17 @@ def in_tool() -> Any:
 
 
 def in_graph() -> Any:
-    """A graph in which a graph asks a human."""
+    """Build a graph in which a sub-graph asks a human."""
     return approval(graph("inner", deep=asking))
 
 
 def on(telemetry: Telemetry, thread: str = "t", **options: Any) -> dict[str, Any]:
-    """A configuration with a new handler, on that LangGraph thread."""
+    """Return a configuration with a new handler, on that LangGraph thread."""
     return {"callbacks": [telemetry.handler(**options)], "configurable": {"thread_id": thread}}
 
 
 def links(telemetry: Telemetry) -> list[tuple[str, str]]:
-    """Who links to what, by the names of the spans, in the order in which the linking spans started."""
+    """Return the names of the linking and the linked span of each link, in the order of the linking spans' starts."""
     names = {span.context.span_id: span.name for span in telemetry.spans}
     by_start = sorted(telemetry.spans, key=lambda span: span.start_time)
     assert all(
@@ -72,30 +74,30 @@ def links(telemetry: Telemetry) -> list[tuple[str, str]]:
 
 
 def interrupted(telemetry: Telemetry) -> list[str]:
-    """The names of the spans that ended interrupted."""
+    """Return the names of the spans that ended as interrupted."""
     return [s.name for s in telemetry.spans if s.attributes["otel_callbacks.outcome"] == "interrupted"]
 
 
 @pytest.mark.parametrize("build", [approval, in_tool, in_graph])
 def test_pause_carries_the_ids_langgraph_gives(telemetry: Telemetry, build):
-    """Every span that paused names the interrupt that a resume will answer."""
+    """Every span that pauses names the interrupt that a resume will answer."""
     program = build()
     config = on(telemetry)
     program.invoke({"seen": []}, config)
     pending = [entry for task in program.get_state(config).tasks for entry in task.interrupts]
     ids = tuple(getattr(entry, "id", None) or entry.interrupt_id for entry in pending)
-    told = {
+    recorded_ids = {
         span.attributes.get("langgraph.interrupt.ids")
         for span in telemetry.spans
         if span.name != "invoke_workflow approval"
     }
-    assert told == {ids}
+    assert recorded_ids == {ids}
     assert len(ids) == 1
 
 
 @needs_graph_callbacks
 def test_pausing_graph_names_its_checkpoint(telemetry: Telemetry):
-    """The graph itself ends as interrupted, with the interrupt's id and the checkpoint to go on from."""
+    """A paused graph ends as interrupted, with the interrupt's id and the checkpoint to continue from."""
     program = approval()
     config = on(telemetry)
     program.invoke({"seen": []}, config)
@@ -116,7 +118,7 @@ def test_pausing_graph_names_its_checkpoint(telemetry: Telemetry):
     ],
 )
 def test_resumed_run_links_to_what_was_interrupted(telemetry: Telemetry, build, expected):
-    """The graph and the node that goes on link to the paused node, also from another handler; one conversation."""
+    """The resumed graph and node link to the paused node, even with another handler, in the same conversation."""
     program = build()
     program.invoke({"seen": []}, on(telemetry))
     paused = set(interrupted(telemetry))
@@ -132,7 +134,7 @@ def test_resumed_run_links_to_what_was_interrupted(telemetry: Telemetry, build, 
 
 
 def test_resumed_run_links_where_nodes_are_hidden(telemetry: Telemetry):
-    """With `detail="operations"` the resumed graph links to the graph that paused."""
+    """With `detail="operations"`, the resumed graph links to the graph that paused."""
     program = approval()
     program.invoke({"seen": []}, on(telemetry, detail="operations"))
     program.invoke(Command(resume="yes"), on(telemetry, detail="operations"))
@@ -141,11 +143,11 @@ def test_resumed_run_links_where_nodes_are_hidden(telemetry: Telemetry):
 
 @needs_contexts_of_tasks
 async def test_resume_in_async_code_inside_a_chain(telemetry: Telemetry):
-    """A graph that a chain pauses and resumes: the graph's span is what links, not the chain's."""
+    """When a chain resumes a graph, the graph's span has the link, not the chain's."""
     program = approval()
 
-    async def call(given):
-        return await program.ainvoke(given, {"configurable": {"thread_id": "t"}})
+    async def call(value):
+        return await program.ainvoke(value, {"configurable": {"thread_id": "t"}})
 
     chain = RunnableLambda(call).with_config(run_name="app")
     await chain.ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
@@ -153,8 +155,8 @@ async def test_resume_in_async_code_inside_a_chain(telemetry: Telemetry):
     assert links(telemetry) == [("graph approval", "node pausing"), ("node pausing", "node pausing")]
 
 
-def test_same_thread_alone_is_no_resume(telemetry: Telemetry):
-    """New input on a paused thread starts anew, and links to nothing."""
+def test_new_input_on_a_paused_thread_is_no_resume(telemetry: Telemetry):
+    """New input on a paused thread starts from scratch and links to nothing."""
     program = approval()
     program.invoke({"seen": []}, on(telemetry))
     program.invoke({"seen": []}, on(telemetry))
@@ -162,7 +164,7 @@ def test_same_thread_alone_is_no_resume(telemetry: Telemetry):
 
 
 def test_other_threads_and_other_graphs_are_not_linked(telemetry: Telemetry):
-    """Each thread's resume links to its own pause, and another graph on a thread of the same name to its own."""
+    """Each thread's resume links to its own pause, and so does another graph's on a thread of the same name."""
     first, second = approval(), approval()
     for program, thread in ((first, "a"), (first, "b"), (second, "a")):
         program.invoke({"seen": [f"{id(program)} {thread}"]}, on(telemetry, thread))
@@ -178,7 +180,7 @@ def test_other_threads_and_other_graphs_are_not_linked(telemetry: Telemetry):
 
 
 def test_resume_that_pauses_again(telemetry: Telemetry):
-    """A node that asks twice: each part links to the one before."""
+    """When a node asks twice, each resumed run links to the one before it."""
     program = approval(lambda state: {"seen": [interrupt("first?"), interrupt("second?")]})
     program.invoke({"seen": []}, on(telemetry))
     for _ in range(2):
@@ -189,7 +191,7 @@ def test_resume_that_pauses_again(telemetry: Telemetry):
 
 
 def test_parallel_pauses_are_linked_one_by_one(telemetry: Telemetry):
-    """Two branches that ask: answering one links that one to its pause, and the other pauses anew."""
+    """Answering one of two paused branches resumes that one, pauses the other again, and links each to its pause."""
     builder = StateGraph(State).add_node("branch", lambda state: {"seen": [interrupt(str(state["seen"]))]})
     builder.add_conditional_edges(START, lambda state: [Send("branch", {"seen": [number]}) for number in range(2)])
     program = builder.compile(checkpointer=InMemorySaver(), name="approval")
@@ -207,7 +209,7 @@ def test_parallel_pauses_are_linked_one_by_one(telemetry: Telemetry):
 
 @pytest.mark.parametrize("asks", ["the entrypoint", "a task"])
 def test_functional_api(telemetry: Telemetry, asks):
-    """An entrypoint and its tasks pause, resume and link as graphs and nodes do."""
+    """An entrypoint and its tasks pause, resume and link like graphs and nodes."""
 
     @task
     def ask(question):
@@ -226,7 +228,7 @@ def test_functional_api(telemetry: Telemetry, asks):
 @needs_graph_callbacks
 @pytest.mark.parametrize("where", [{"interrupt_before": ["second"]}, {"interrupt_after": ["first"]}])
 def test_breakpoints_between_nodes(telemetry: Telemetry, where):
-    """A graph that stops before or after a node is interrupted, and going on links to the graph that stopped."""
+    """A graph that stops before or after a node ends as interrupted, and the run that continues it links to it."""
     builder = (
         StateGraph(State).add_node("first", lambda state: {"seen": [1]}).add_node("second", lambda state: {"seen": [2]})
     )
@@ -239,7 +241,7 @@ def test_breakpoints_between_nodes(telemetry: Telemetry, where):
 
 
 def test_resume_in_another_process_is_named_by_the_caller(telemetry: Telemetry):
-    """`metadata={"otel_callbacks.resume": traceparent}` links a root to where the caller says it had paused."""
+    """`metadata={"otel_callbacks.resume": traceparent}` links a root to where the caller says it paused."""
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     config = on(telemetry) | {"metadata": {"otel_callbacks.resume": traceparent}}
     graph("g", only=lambda state: {"seen": [1]}).invoke({"seen": []}, config)
@@ -251,8 +253,8 @@ def test_resume_in_another_process_is_named_by_the_caller(telemetry: Telemetry):
     assert telemetry.span("node only").links == ()
 
 
-def test_value_that_is_no_traceparent_is_left_alone(telemetry: Telemetry):
-    """Whatever stands there, the run is recorded, without a link."""
+def test_value_that_is_not_a_traceparent_is_ignored(telemetry: Telemetry):
+    """A run whose resume value is not a traceparent is recorded without a link."""
     config = on(telemetry) | {"metadata": {"otel_callbacks.resume": {"not": "text"}}}
     graph("g", only=lambda state: {"seen": [1]}).invoke({"seen": []}, config)
     assert links(telemetry) == []
@@ -292,6 +294,6 @@ LATE = """
 
 @needs_graph_callbacks
 def test_handler_made_before_langgraph_was_imported():
-    """LangGraph may be imported after the handler was made: it hears of pauses and resumes all the same."""
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(LATE)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    """A handler made before LangGraph is imported still records pauses and resumes."""
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(LATE)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr

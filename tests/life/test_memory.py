@@ -17,14 +17,13 @@ OWN = (OpenRun, RunId, Body, SelfHealingSpan, Tree)
 
 
 def own_objects() -> Counter[str]:
-    """The package's objects that are alive, whether or not anybody can reach them."""
-    kinds = (own.__name__ for found in gc.get_objects() for own in OWN if type(found) is own)
-    return Counter(kinds)
+    """Count the package's live objects by class, including unreachable ones."""
+    return Counter(type(one).__name__ for one in gc.get_objects() if type(one) in OWN)
 
 
 @pytest.fixture
 def no_collector():
-    """Garbage in cycles stays."""
+    """Keep garbage in cycles uncollected."""
     gc.collect()
     gc.disable()
     yield
@@ -33,7 +32,7 @@ def no_collector():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "failing"])
 async def test_ended_runs_are_freed_at_once(telemetry: Telemetry, no_collector, way):
-    """A run that has ended needs no garbage collector: what a busy process keeps does not depend on its passes."""
+    """Ended runs are freed without the garbage collector, so what a busy process keeps does not depend on it."""
     config = {"callbacks": [telemetry.handler()]}
     program = graph("g", look=lambda state: {"seen": [weather.invoke({"city": "Oslo"})]})
     chain = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])

@@ -20,22 +20,22 @@ from tests.support.telemetry import Telemetry
 WAYS = ["invoke", "ainvoke", "stream", "astream", "batch", "abatch"]
 
 
-async def run(runnable: Any, way: str, given: Any, config: Any) -> None:
-    """Run it in that way; a batch has two inputs."""
+async def run(runnable: Any, way: str, value: Any, config: Any) -> None:
+    """Run it in that way; a batch gets the value twice."""
     if way == "stream":
-        list(runnable.stream(given, config))
+        list(runnable.stream(value, config))
     elif way == "astream":
-        _ = [chunk async for chunk in runnable.astream(given, config)]
+        _ = [chunk async for chunk in runnable.astream(value, config)]
     elif "batch" in way:
-        result = getattr(runnable, way)([given, given], config)
+        result = getattr(runnable, way)([value, value], config)
         _ = await result if way == "abatch" else result
     else:
-        result = getattr(runnable, way)(given, config)
+        result = getattr(runnable, way)(value, config)
         _ = await result if way == "ainvoke" else result
 
 
 def path(telemetry: Telemetry, span: Any) -> list[str]:
-    """The names from the root down to the span."""
+    """Return the names of the spans from the root down to this one."""
     by_id = {other.context.span_id: other for other in telemetry.spans}
     names = [span.name]
     while span.parent is not None:
@@ -46,7 +46,7 @@ def path(telemetry: Telemetry, span: Any) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_alternatives_of_a_fallback_stay_in_one_trace(telemetry: Telemetry, way):
-    """genai#528: whatever LangChain states as parent, failing and answering alternative hang under the fallback."""
+    """genai#528: failing and answering alternatives are below the fallback, whatever parent LangChain states."""
     broken = ScriptedChat(script=[ValueError("down")])
     retried = broken.with_retry(stop_after_attempt=2, wait_exponential_jitter=False)
     model = retried.with_fallbacks([ScriptedChat(script=["hi"])]).with_config(run_name="careful")
@@ -61,7 +61,7 @@ async def test_alternatives_of_a_fallback_stay_in_one_trace(telemetry: Telemetry
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_fallback_as_root_is_one_trace(telemetry: Telemetry, way):
-    """A fallback that is called directly: one trace per call, and the alternatives are in it."""
+    """Each direct call of a fallback is one trace, which contains the alternatives."""
     model = ScriptedChat(script=[ValueError("down")]).with_fallbacks([ScriptedChat(script=["hi"])])
     await run(model, way, "x", {"callbacks": [telemetry.handler()]})
     calls = 2 if "batch" in way else 1
@@ -71,7 +71,7 @@ async def test_fallback_as_root_is_one_trace(telemetry: Telemetry, way):
 @pytest.mark.parametrize("way", ["batch", "abatch"])
 @pytest.mark.parametrize("is_inside_a_span", [True, False])
 async def test_batch_items_are_never_in_one_another(telemetry: Telemetry, way, is_inside_a_span):
-    """Siblings under the application's span, or without one as many traces as items; parallel branches likewise."""
+    """Items of a batch are siblings under the application's span, or traces of their own if there is no such span."""
     chain = RunnableParallel(a=ScriptedChat(script=["a"]), b=ScriptedChat(script=["b"]))
     config = {"callbacks": [telemetry.handler()]}
     if is_inside_a_span:
@@ -83,8 +83,8 @@ async def test_batch_items_are_never_in_one_another(telemetry: Telemetry, way, i
         assert telemetry.tree() == "\n".join(["invoke_workflow\n  chat\n  chat"] * 2)
 
 
-def test_a_parent_nobody_announced_means_the_ambient_span(telemetry: Telemetry, caplog):
-    """A run that states an unknown parent joins the application's span, quietly."""
+def test_unknown_parent_means_the_ambient_span(telemetry: Telemetry, caplog):
+    """A run that states an unknown parent joins the application's span, and nothing is logged."""
     caplog.set_level(logging.DEBUG)
     handler = telemetry.handler()
     run_id = uuid.uuid4()
@@ -96,20 +96,20 @@ def test_a_parent_nobody_announced_means_the_ambient_span(telemetry: Telemetry, 
 
 
 class SilentClient(Client):
-    """LangSmith's client, from which nothing leaves this process."""
+    """LangSmith's client, which sends nothing."""
 
     def create_run(self, *args, **kwargs):
-        """Keep it."""
+        """Send nothing."""
 
     def update_run(self, *args, **kwargs):
-        """Keep it."""
+        """Send nothing."""
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: Telemetry, caplog, way):
-    """Below `@traceable` LangChain states a LangSmith run as parent: the tree hangs on the application's span."""
+    """Below `@traceable`, where LangChain states a LangSmith run as parent, the tree joins the application's span."""
 
-    class Stated(BaseCallbackHandler):
+    class ParentRecorder(BaseCallbackHandler):
         def on_chain_start(self, *args, parent_run_id=None, **kwargs):
             parents.append(parent_run_id)
 
@@ -117,7 +117,7 @@ async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: Telemetry, 
     caplog.set_level(logging.INFO, "otel_callbacks")
     client = SilentClient(api_url="http://127.0.0.1:9", api_key="none", auto_batch_tracing=False, info={})
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
-    config = {"callbacks": [telemetry.handler(detail="operations"), Stated()]}
+    config = {"callbacks": [telemetry.handler(detail="operations"), ParentRecorder()]}
 
     @traceable(client=client)
     async def outer() -> None:
@@ -146,7 +146,7 @@ def _program(telemetry: Telemetry) -> Callable[[str, Any], Any]:
 
 @needs_contexts_of_tasks
 async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry: Telemetry):
-    """Every request gets one complete trace with its own marker only, and no run stays open."""
+    """Every request gets one complete trace that carries only its own marker, and no run stays open."""
     program = _program(telemetry)
     handler = telemetry.handler(metadata_keys=("marker",), detail="operations")
 
@@ -163,7 +163,7 @@ async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry
         traces.setdefault(span.context.trace_id, []).append(span)
     markers = [{span.attributes["langchain.metadata.marker"] for span in spans} for spans in traces.values()]
     assert len(traces) == 264
-    assert all(len(found) == 1 for found in markers)
+    assert {len(own) for own in markers} == {1}
     assert len(set.union(*markers)) == 264
     names = [
         sorted((span.name, telemetry.parent_name(span)) for span in spans if span.parent) for spans in traces.values()
@@ -180,7 +180,7 @@ async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("twice", ["same instance", "two instances"])
 async def test_attached_twice_is_recorded_once(telemetry: Telemetry, way, twice):
-    """One span and one measurement per run: the same handler in two places, or two handlers on one provider."""
+    """One handler in two places, or two handlers on one provider, record one span and one measurement per run."""
     started = SpanProcessor()
     started.on_start = lambda span, parent_context=None: names.append(span.name)
     telemetry.tracer_provider.add_span_processor(started)
@@ -198,7 +198,7 @@ async def test_attached_twice_is_recorded_once(telemetry: Telemetry, way, twice)
 
 
 def test_two_handlers_where_the_first_records_a_failed_run(telemetry: Telemetry):
-    """Errors, too, are told once when two handlers on one provider hear of them."""
+    """An error that reaches two handlers on one provider is recorded once."""
     model = ScriptedChat(script=[ValueError("no")], callbacks=[telemetry.handler()])
     with pytest.raises(ValueError, match="no"):
         model.invoke("x", {"callbacks": [telemetry.handler()]})
@@ -208,7 +208,7 @@ def test_two_handlers_where_the_first_records_a_failed_run(telemetry: Telemetry)
 
 
 def test_threads_of_langchains_executor_carry_the_run(telemetry: Telemetry):
-    """Inside a tool, work given to `ContextThreadPoolExecutor` nests under the tool, runs and own spans alike."""
+    """Inside a tool, runs and own spans in a `ContextThreadPoolExecutor` nest under the tool."""
 
     def work(number):
         with telemetry.tracer.start_as_current_span("own"):

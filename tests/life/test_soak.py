@@ -6,7 +6,7 @@ from benchmarks.soak import Soak
 
 
 def test_mixed_load_leaves_nothing_open():
-    """The short form of `make soak`: tasks and threads that finish, fail, cancel and forget; every run is exported."""
+    """A short `make soak` exports every run of tasks and threads that finish, fail, cancel or drop their work."""
     soak = Soak(seconds=3)
     assert soak.run(show=lambda _: None) == []
     assert {"ok", "error", "cancelled", "interrupted"} <= set(soak.tally.outcomes)

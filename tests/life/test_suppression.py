@@ -17,13 +17,13 @@ OPENLLMETRY_KEY = "suppress_language_model_instrumentation"
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
-    """A model server that is up."""
+    """Run a model server."""
     with serve() as running:
         yield running
 
 
 def provider_call(telemetry: Telemetry) -> Any:
-    """What an instrumentation on opentelemetry-util-genai does around one call of a provider's client."""
+    """Return a function that records one provider call like an instrumentation on opentelemetry-util-genai."""
     handlers = pytest.importorskip("opentelemetry.util.genai.handler")
     handler = handlers.TelemetryHandler(
         tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
@@ -56,7 +56,7 @@ async def _invoke(runnable: Any, way: str, config: Any) -> None:
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 @pytest.mark.parametrize(("suppress", "spans"), [(False, ["chat direct", "chat"]), (True, ["chat"])])
 async def test_instrumented_provider_under_a_model_run(telemetry: Telemetry, way, suppress, spans):
-    """oinf#2101: with the option on a model call has one span and one measurement, else the provider's as well."""
+    """oinf#2101: a model call has one span and one measurement with the option, and the provider's as well without."""
     model = Instrumented(script=[""], call=provider_call(telemetry))
     await _invoke(model, way, {"callbacks": [telemetry.handler(suppress_provider_spans=suppress)]})
     assert [span.name for span in telemetry.spans] == spans
@@ -65,7 +65,7 @@ async def test_instrumented_provider_under_a_model_run(telemetry: Telemetry, way
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
-    """ollm#2805: a provider called beside the model, by a step or by the application afterwards, keeps its span."""
+    """ollm#2805: a provider called outside the model, by a step or later by the application, keeps its span."""
     call = provider_call(telemetry)
     model = Instrumented(script=[""], call=call)
     handler = telemetry.handler(suppress_provider_spans=True)
@@ -82,7 +82,7 @@ async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
 
 
 async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetry: Telemetry):
-    """A model cancelled inside a long task leaves its context behind, and the next provider call its span."""
+    """After a model was cancelled inside a task that goes on, the next provider call of that task has its span."""
     waiting = asyncio.Event()
 
     class Hanging(ScriptedChat):
@@ -106,7 +106,7 @@ async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetr
 
 
 async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetry):
-    """A model that asks a chain: what a step of the chain calls directly is no part of the model's own span."""
+    """When a model calls a chain, a provider that a step of the chain calls directly keeps its span."""
     call = provider_call(telemetry)
     step = RunnableLambda(lambda text: [call(), "hi"][1]).with_config(run_name="step")
 
@@ -125,7 +125,7 @@ async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetr
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: Telemetry, server, module, way):
-    """One span per call beside OpenLLMetry's or OpenTelemetry's instrumentation; HTTP span and traceparent stay."""
+    """With OpenLLMetry's or OpenTelemetry's instrumentation, a call has one span, its HTTP span and a traceparent."""
     instrumentor = pytest.importorskip(module).OpenAIInstrumentor()
     instrumentor.instrument(
         tracer_provider=telemetry.tracer_provider,

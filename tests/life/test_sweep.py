@@ -15,7 +15,11 @@ from tests.support.telemetry import Telemetry
 
 
 class Clock:
-    """The monotonic clock of the package: real, and ahead by as many seconds as a test wants."""
+    """Replaces the package's monotonic clock by one that a test can put ahead of the real one.
+
+    Attributes:
+        ahead_s: How far it is ahead, in seconds.
+    """
 
     def __init__(self, monkeypatch):
         self.ahead_s = 0.0
@@ -25,29 +29,29 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
-    """A clock that the test puts forward."""
+    """Let the test put the package's clock ahead."""
     return Clock(monkeypatch)
 
 
 def lost(handler):
-    """A run that never ends by itself: a stream that somebody keeps."""
+    """Start a run that never ends by itself, and return the stream that keeps it open."""
     stream = ScriptedChat(script=[[AIMessageChunk("a"), AIMessageChunk("b")]]).stream("x", {"callbacks": [handler]})
     next(stream)
     return stream
 
 
 def call(handler):
-    """A run that ends well."""
+    """Run something that succeeds."""
     RunnableLambda(str.upper).with_config(run_name="call").invoke("x", {"callbacks": [handler]})
 
 
 def evicted(telemetry: Telemetry) -> float:
-    """How many runs were closed by the sweep."""
+    """Return how many runs the sweep closed."""
     return telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="evicted")
 
 
 def test_tree_without_events_is_abandoned(telemetry: Telemetry, clock):
-    """After `run_ttl_s` without a sign of life the next run finds it: exported as abandoned, and counted."""
+    """The next run after `run_ttl_s` without an event exports an idle tree as abandoned, and counts it."""
     handler = telemetry.handler(run_ttl_s=60)
     kept = lost(handler)
     clock.ahead_s = 59
@@ -64,7 +68,7 @@ def test_tree_without_events_is_abandoned(telemetry: Telemetry, clock):
 
 
 def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: Telemetry, clock):
-    """When its end event comes after all, it is counted, and the span is not told twice."""
+    """An end event that comes after the eviction is counted as late, and nothing is exported twice."""
     handler = telemetry.handler(run_ttl_s=60)
     kept = lost(handler)
     for clock.ahead_s in (30, 120):
@@ -75,8 +79,8 @@ def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: Telemetry, cloc
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="chat") == 1
 
 
-def test_collecting_metrics_is_an_occasion(telemetry: Telemetry, clock):
-    """A process that makes no more calls: reading its metrics closes what is idle."""
+def test_collecting_metrics_sweeps(telemetry: Telemetry, clock):
+    """In a process that makes no more calls, collecting metrics closes what is idle."""
     kept = lost(telemetry.handler(run_ttl_s=60))
     open_runs = []
     for clock.ahead_s in (30, 80, 120):
@@ -87,7 +91,7 @@ def test_collecting_metrics_is_an_occasion(telemetry: Telemetry, clock):
 
 
 def test_stream_that_gives_chunks_is_alive(telemetry: Telemetry, clock):
-    """A stream slower than `run_ttl_s` as a whole is kept as long as a chunk comes now and then."""
+    """A stream that takes longer than `run_ttl_s` stays open while chunks come more often than that."""
     handler = telemetry.handler(run_ttl_s=60)
     chunks = [AIMessageChunk(str(number)) for number in range(6)]
     for _ in ScriptedChat(script=[chunks]).stream("x", {"callbacks": [handler]}):
@@ -98,7 +102,7 @@ def test_stream_that_gives_chunks_is_alive(telemetry: Telemetry, clock):
 
 
 def test_ancestors_of_active_runs_are_kept(telemetry: Telemetry, clock):
-    """A root older than `run_ttl_s` that still makes calls is not closed, nor is what lies between."""
+    """A root older than `run_ttl_s` that still makes calls is not closed, nor are the runs in between."""
     handler = telemetry.handler(run_ttl_s=60, detail="operations")
 
     def work(text):
@@ -114,7 +118,7 @@ def test_ancestors_of_active_runs_are_kept(telemetry: Telemetry, clock):
 
 
 def test_too_many_open_runs_cost_the_oldest(telemetry: Telemetry):
-    """`max_open_runs` holds however many runs are lost; the newest are kept, the others abandoned and counted."""
+    """However many runs are lost, `max_open_runs` holds: the newest are kept, the others abandoned and counted."""
     handler = telemetry.handler(max_open_runs=20)
     kept = []
     for _ in range(100):
@@ -131,7 +135,7 @@ def test_too_many_open_runs_cost_the_oldest(telemetry: Telemetry):
 
 
 def test_leaves_go_first_and_the_running_tree_stays_whole(telemetry: Telemetry):
-    """A tree deeper than the bound is recorded whole: its runs are ancestors of what runs, so the lost ones go."""
+    """A running tree deeper than the bound is recorded whole: ancestors of what runs are kept, lost runs go."""
     handler = telemetry.handler(max_open_runs=10)
     kept = [lost(handler) for _ in range(8)]
 
@@ -150,7 +154,7 @@ def test_leaves_go_first_and_the_running_tree_stays_whole(telemetry: Telemetry):
 
 
 def test_idle_trees_go_before_busy_ones(telemetry: Telemetry):
-    """Of too many open runs those whose tree has long had no event are given up, not those of the oldest tree."""
+    """Of too many open runs, those whose tree has been idle longest are given up, not those of the oldest tree."""
     handler = telemetry.handler(max_open_runs=10)
     lost_ones = []
 
