@@ -49,7 +49,7 @@ CALLS = [(way, False) for way in ["invoke", "ainvoke", "batch", "abatch", *STREA
 
 @pytest.mark.parametrize(("way", "is_broken_off"), CALLS)
 async def test_no_call_fails_to_detach_its_context(telemetry: Telemetry, caplog, way, is_broken_off):
-    """lf#8780, genai#677: logger `opentelemetry.context` stays silent and the application's span current."""
+    """lf#8780, genai#677: no call logs to `opentelemetry.context`, and the application's span is current afterwards."""
     caplog.set_level(logging.DEBUG, "opentelemetry.context")
     with telemetry.tracer.start_as_current_span("req") as request:
         await _call(way, {"callbacks": [telemetry.handler()]}, is_broken_off=is_broken_off)
@@ -61,7 +61,7 @@ async def test_no_call_fails_to_detach_its_context(telemetry: Telemetry, caplog,
 
 @pytest.mark.parametrize("is_inside_a_span", [True, False])
 def test_items_of_a_batch_are_siblings_or_traces_of_their_own(telemetry: Telemetry, is_inside_a_span):
-    """lf#10163: eight items give eight siblings under the application's span, or without one eight traces."""
+    """lf#10163: eight items are eight siblings under the application's span, or eight traces without one."""
     config = {"callbacks": [telemetry.handler(detail="operations")]}
     if is_inside_a_span:
         with telemetry.tracer.start_as_current_span("req"):
@@ -73,8 +73,8 @@ def test_items_of_a_batch_are_siblings_or_traces_of_their_own(telemetry: Telemet
     assert len({span.context.trace_id for span in telemetry.spans}) == (1 if is_inside_a_span else 8)
 
 
-def test_sub_agent_called_in_a_thread_pool_hangs_under_the_tool(telemetry: Telemetry):
-    """deepagents#2315: a tool that runs a sub-agent in LangChain's executor, without a configuration, is its parent."""
+def test_sub_agent_called_in_a_thread_pool_nests_under_the_tool(telemetry: Telemetry):
+    """deepagents#2315: a sub-agent that a tool runs in LangChain's executor without a config nests under the tool."""
     helper = graph("helper", look=lambda state: {"seen": [weather.invoke({"city": "Oslo"})]})
 
     def ask():
@@ -86,7 +86,7 @@ def test_sub_agent_called_in_a_thread_pool_hangs_under_the_tool(telemetry: Telem
 
 
 async def test_current_span_in_an_async_node_is_the_nodes_own(telemetry: Telemetry):
-    """oinf#1304: an attribute set on the current span inside a node under `astream_events` lands on the node's span."""
+    """oinf#1304: under `astream_events`, an attribute set on the current span inside a node is on the node's span."""
 
     async def only(state):
         await asyncio.sleep(0)
@@ -102,7 +102,7 @@ async def test_current_span_in_an_async_node_is_the_nodes_own(telemetry: Telemet
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_what_a_tool_injects_names_the_tools_span(telemetry: Telemetry, way):
-    """aws-otel-python#826, mcp-grafana#1084: headers made in a tool for another process carry the tool's span."""
+    """aws-otel-python#826, mcp-grafana#1084: headers injected in a tool carry the tool's span."""
     headers: dict[str, str] = {}
     ask = tool_that(lambda: propagate.inject(headers))
     config = {"callbacks": [telemetry.handler()]}
@@ -111,8 +111,8 @@ async def test_what_a_tool_injects_names_the_tools_span(telemetry: Telemetry, wa
     assert headers["traceparent"].split("-")[1:3] == [f"{span.trace_id:032x}", f"{span.span_id:016x}"]
 
 
-def test_root_joins_a_trace_across_the_process_border(telemetry: Telemetry):
-    """contrib#4451: what one process injects, the next one joins through the run's metadata, with the option on."""
+def test_root_joins_a_trace_of_another_process(telemetry: Telemetry):
+    """contrib#4451: with the option on, a root joins the trace of headers that its metadata carries."""
     headers: dict[str, str] = {}
     tool_that(lambda: propagate.inject(headers)).invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
     config = {"callbacks": [telemetry.handler(remote_parent=True)], "metadata": dict(headers)}
@@ -162,7 +162,7 @@ def _run_agent(callbacks, *, fails):
 @needs_create_agent
 @pytest.mark.parametrize("fails", [False, True])
 def test_middleware_behaves_as_without_tracing(telemetry: Telemetry, fails):
-    """ollm#4009, genai#44: hooks of agent middleware run in the same order, with the same result or exception."""
+    """ollm#4009, genai#44: agent middleware runs its hooks in the same order, with the same result or exception."""
     assert _run_agent([telemetry.handler()], fails=fails) == _run_agent([], fails=fails)
     assert "clerk" in telemetry.tree()
 

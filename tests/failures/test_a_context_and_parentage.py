@@ -16,7 +16,7 @@ from tests.support.telemetry import Telemetry
 
 @needs_contexts_of_tasks
 async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetry: Telemetry):
-    """genai#513: the runs of an async graph form one trace, each below the run LangChain states as its parent."""
+    """genai#513: an async graph is one trace, with each run below the one that LangChain states as its parent."""
     chain = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hello"])
 
     async def talk(state):
@@ -39,7 +39,7 @@ async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetr
 
 
 async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
-    """ollm#3203, ls#1725: spans opened in sync and async nodes are the node's children, later ones are not."""
+    """ollm#3203, ls#1725: spans opened in sync and async nodes are the nodes' children; later ones are not."""
     tracer = telemetry.tracer
 
     def sync_node(state):
@@ -59,13 +59,9 @@ async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
     )
 
 
-async def _astream(chain, config):
-    return [chunk async for chunk in chain.astream("x", config)]
-
-
 async def _call(chain, method, config):
     if method == "astream":
-        await _astream(chain, config)
+        _ = [chunk async for chunk in chain.astream("x", config)]
     elif method == "ainvoke":
         await chain.ainvoke("x", config)
     elif method == "invoke":
@@ -76,7 +72,7 @@ async def _call(chain, method, config):
 
 @pytest.mark.parametrize(("method", "roots"), [("invoke", 1), ("ainvoke", 1), ("batch", 2), ("astream", 1)])
 async def test_root_runs_join_the_applications_span(telemetry: Telemetry, method, roots):
-    """lf#10721, ls#1682: whatever way a chain is run, its root is a child of the application's active span."""
+    """lf#10721, ls#1682: however a chain is run, its root is a child of the application's current span."""
     chain = ScriptedChat(script=["hello"]) | RunnableLambda(lambda message: message.content)
     with telemetry.tracer.start_as_current_span("req"):
         await _call(chain, method, {"callbacks": [telemetry.handler()]})
@@ -86,7 +82,7 @@ async def test_root_runs_join_the_applications_span(telemetry: Telemetry, method
 
 
 def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
-    """Trace -> the markers its spans carry, and their number."""
+    """Return the markers that each trace's spans carry, and the number of spans, by trace id."""
     traces: dict[int, tuple[set[str], int]] = {}
     for span in telemetry.spans:
         markers, count = traces.get(span.context.trace_id, (set(), 0))
@@ -96,7 +92,7 @@ def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
 
 @needs_contexts_of_tasks
 async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: Telemetry):
-    """lf#3491: one handler serves 50 tasks and 16 threads at once, and each request's trace is its own and complete."""
+    """lf#3491: one handler serves 50 tasks and 16 threads at once, and each request has its own complete trace."""
     handler = telemetry.handler(metadata_keys=("marker",))
 
     async def talk(state):
@@ -131,7 +127,7 @@ class _OneDocument(BaseRetriever):
 @pytest.mark.parametrize("is_inside_a_span", [True, False])
 @pytest.mark.parametrize("inner", ["chat", "retrieval"])
 def test_handler_on_the_inner_part_only(telemetry: Telemetry, caplog, inner, is_inside_a_span):
-    """lf#1658, phx#1471: runs whose parents the handler never saw hang on the ambient span or are roots, quietly."""
+    """lf#1658, phx#1471: runs whose parents the handler never saw join the current span or are roots, without a log."""
     caplog.set_level(logging.DEBUG)
     handler = telemetry.handler()
     model = ScriptedChat(script=["hi"], callbacks=[handler])

@@ -20,7 +20,7 @@ CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"),
 
 
 def mixed_load(handler, rounds):
-    """Runs of all kinds: fine, failed, hidden, streamed, broken off. About ten runs a round."""
+    """Make about ten runs a round: some succeed, fail, are hidden, are streamed or are broken off."""
     config = {"callbacks": [handler]}
     good = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
     bad = RunnableLambda(str.upper) | ScriptedChat(script=[ValueError("no")])
@@ -39,11 +39,11 @@ def mixed_load(handler, rounds):
 
 @pytest.mark.slow
 def test_tables_are_empty_and_memory_flat_after_10_000_runs():
-    """ollm#2790, ls#1979: no kind of run leaves anything behind, sampled or not, visible or not."""
+    """ollm#2790, ls#1979: no run leaves anything behind, whatever its end, sampled or not, visible or not."""
     telemetry = Telemetry(TraceIdRatioBased(0.5))
     telemetry.exporter.shutdown()
     handler = telemetry.handler(detail="operations")
-    mixed_load(handler, 900)  # whatever is built once is built; tracing memory makes each round ten times as slow
+    mixed_load(handler, 900)  # builds what is built once; not yet traced, which makes each round ten times as slow
     gc.collect()
     tracemalloc.start()
     mixed_load(handler, 100)
@@ -63,24 +63,23 @@ def test_tables_are_empty_and_memory_flat_after_10_000_runs():
 
 
 def test_handlers_leave_no_thread_and_no_object(telemetry: Telemetry):
-    """langfuse#2974: a thousand handlers made, used and dropped, as some applications do per request."""
+    """langfuse#2974: a thousand handlers that are made, used and dropped, as some applications do, leave nothing."""
     threads = threading.active_count()
-    made = []
+    references = []
     for _ in range(1_000):
         handler = telemetry.handler()
         ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-        made.append(weakref.ref(handler))
-        made.append(weakref.ref(handler._recorder.closing))
+        references += [weakref.ref(handler), weakref.ref(handler._recorder.closing)]
         del handler
     gc.collect()
-    assert [reference for reference in made if reference() is not None] == []
+    assert [reference for reference in references if reference() is not None] == []
     assert threading.active_count() == threads
     assert telemetry.total("otel_callbacks.runs") == 1_000
 
 
 @pytest.mark.parametrize("is_in_a_chain", [True, False])
 async def test_cancelled_model_call_is_exported(telemetry: Telemetry, is_in_a_chain):
-    """strands#3609: LangChain sends no end for a cancelled model; its span is exported as cancelled all the same."""
+    """strands#3609: a cancelled model's span is exported as cancelled although LangChain sends no end."""
     hanging = Hanging()
     model = hanging.chat()
     program = (RunnableLambda(str.upper) | model) if is_in_a_chain else model
@@ -109,7 +108,7 @@ async def _break_off(model, way, config):
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
 async def test_stream_that_is_broken_off_keeps_what_it_gave(telemetry: Telemetry, way):
-    """oinf#3796, openlit#1561: one chat span, not red, with the time to the first chunk, usage and partial length."""
+    """oinf#3796, openlit#1561: its span is no error and has time to first chunk, usage and the partial length."""
     await _break_off(ScriptedChat(script=[CHUNKS]), way, {"callbacks": [telemetry.handler()]})
     span = telemetry.span("chat")
     assert span.status.is_unset
@@ -126,7 +125,7 @@ class _Failing(BaseRetriever):
 
 
 def _failing(kind, error):
-    """A Runnable of that kind that raises the error, and its input."""
+    """Return a runnable of that kind that raises the error, and its input."""
     if kind == "chat":
         return ScriptedChat(script=[error]), "x"
     if kind == "retriever":
@@ -151,10 +150,10 @@ def _failing(kind, error):
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
 @pytest.mark.parametrize("cancel_is_error", [False, True])
 def test_cancellation_is_no_error_unless_wanted(telemetry: Telemetry, kind, error, cancel_is_error):
-    """llama-agents#390: one rule for every kind of run, on the span and on its duration; an option makes it red."""
-    program, given = _failing(kind, error)
+    """llama-agents#390: a cancelled run of any kind is an error only with the option, on its span and its duration."""
+    program, value = _failing(kind, error)
     with pytest.raises(type(error)):
-        program.invoke(given, {"callbacks": [telemetry.handler(cancel_is_error=cancel_is_error)]})
+        program.invoke(value, {"callbacks": [telemetry.handler(cancel_is_error=cancel_is_error)]})
     (span,) = telemetry.spans
     assert span.attributes["otel_callbacks.outcome"] == "cancelled"
     assert span.status.is_unset is not cancel_is_error
@@ -168,12 +167,12 @@ def test_cancellation_is_no_error_unless_wanted(telemetry: Telemetry, kind, erro
 
 
 @pytest.mark.parametrize("kind", ["chat", "llm", "chain", "tool", "retriever"])
-def test_every_kind_of_run_tells_its_failure(telemetry: Telemetry, kind):
-    """deepeval#3303: status ERROR, `error.type` and one exception event; the run is ended."""
-    program, given = _failing(kind, ValueError("no"))
+def test_every_kind_of_run_records_its_failure(telemetry: Telemetry, kind):
+    """deepeval#3303: a failed run of any kind ends with status ERROR, `error.type` and one exception event."""
+    program, value = _failing(kind, ValueError("no"))
     handler = telemetry.handler()
     with pytest.raises(ValueError, match="no"):
-        program.invoke(given, {"callbacks": [handler]})
+        program.invoke(value, {"callbacks": [handler]})
     (span,) = telemetry.spans
     assert span.status.status_code.name == "ERROR"
     assert span.attributes["error.type"] == "ValueError"
@@ -182,7 +181,7 @@ def test_every_kind_of_run_tells_its_failure(telemetry: Telemetry, kind):
 
 
 def test_runs_that_end_well_have_no_status(telemetry: Telemetry):
-    """lf-py#1388: OK is for applications to set; ours stays UNSET."""
+    """lf-py#1388: a successful run's status stays UNSET, as OK is for applications to set."""
     mixed = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
     mixed.invoke("x", {"callbacks": [telemetry.handler()]})
     weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})

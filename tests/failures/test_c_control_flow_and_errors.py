@@ -13,7 +13,7 @@ from tests.support.telemetry import Telemetry
 
 
 def error_types(telemetry: Telemetry, metric: str) -> set[str]:
-    """The values of `error.type` on a metric's points."""
+    """Return the values of `error.type` on a metric's points."""
     return {point.attributes["error.type"] for point in telemetry.points(metric) if "error.type" in point.attributes}
 
 
@@ -27,7 +27,7 @@ DURATIONS = [
 
 
 def assert_nothing_failed(telemetry: Telemetry) -> None:
-    """No span has status ERROR, an error type or an exception event, and no metric counts an error."""
+    """Assert that no span has status ERROR, an error type or an exception event, and no metric counts an error."""
     for span in telemetry.spans:
         assert span.status.is_unset, telemetry.tree()
         assert "error.type" not in span.attributes
@@ -36,8 +36,8 @@ def assert_nothing_failed(telemetry: Telemetry) -> None:
         assert error_types(telemetry, metric) == set()
 
 
-def test_error_of_a_leaf_is_told_once(otel_spans: OtelSpans):
-    """phx#1618: one exception event, on the leaf that raised; the four levels above get status and type only."""
+def test_error_of_a_leaf_is_recorded_once(otel_spans: OtelSpans):
+    """phx#1618: only the leaf that raised has an exception event; the four levels above have just status and type."""
     model = ScriptedChat(script=[ValueError("no")])
 
     def node(state):
@@ -61,12 +61,12 @@ def test_error_of_a_leaf_is_told_once(otel_spans: OtelSpans):
 
 
 def paused_in_node():
-    """A graph that pauses in a node."""
+    """Build a graph that pauses in a node."""
     return graph_with_memory(lambda state: {"seen": [interrupt("go on?")]})
 
 
 def paused_in_tool():
-    """A graph that pauses in a tool."""
+    """Build a graph that pauses in a tool."""
 
     @tool
     def ask(question: str) -> str:
@@ -78,12 +78,12 @@ def paused_in_tool():
 
 
 def paused_in_graph():
-    """A graph that pauses in a graph inside it."""
+    """Build a graph that pauses in a sub-graph."""
     return graph_with_memory(graph("inner", deep=lambda state: {"seen": [interrupt("go on?")]}))
 
 
 def graph_with_memory(body):
-    """A graph of one node, which can be resumed."""
+    """Build a graph of one node that can be resumed."""
     builder = StateGraph(State).add_node("pausing", body).add_edge(START, "pausing")
     return builder.compile(checkpointer=InMemorySaver(), name="approval")
 
@@ -97,7 +97,7 @@ def graph_with_memory(body):
     ],
 )
 def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
-    """lf#14034, ls#1127: `interrupt()` anywhere leaves no error; the node and all that paused with it are marked."""
+    """lf#14034, ls#1127: `interrupt()` is no error anywhere, and every level that pauses ends as interrupted."""
     config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
     build().invoke({"seen": []}, config)
     assert_nothing_failed(telemetry)
@@ -105,7 +105,7 @@ def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
 
 
 def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
-    """lf#6704: the time of a paused node counts as interrupted, so latencies can leave it out."""
+    """lf#6704: a paused node's duration is labelled as interrupted, so that latencies can exclude it."""
     config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
     paused_in_node().invoke({"seen": []}, config)
     points = telemetry.points("otel_callbacks.step.duration")
@@ -115,7 +115,7 @@ def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
 
 
 def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
-    """lf-py#1632: `Command(graph=PARENT)` passes three levels without an error, and the target can be seen."""
+    """lf-py#1632: `Command(graph=PARENT)` passes three levels without an error, and each names the target."""
     inner = (
         StateGraph(State)
         .add_node("decide", lambda state: Command(graph=Command.PARENT, goto="b", update={"seen": [1]}))
@@ -141,9 +141,9 @@ def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
 
 
 def test_retries_are_numbered_attempts(otel_spans: OtelSpans):
-    """Two failed attempts and a good one are told apart by number, and the whole is fine.
+    """Failed and successful attempts of a retry are numbered from the second on, and the whole is ok.
 
-    LangChain numbers attempts from the second on, when the first has ended: that one carries no number.
+    The first has no number: LangChain starts to count when that has ended.
     """
     model = ScriptedChat(script=[ValueError("1"), ValueError("2"), "fine"])
     retried = model.with_retry(

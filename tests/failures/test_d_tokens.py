@@ -14,13 +14,13 @@ TOKENS = "gen_ai.client.token.usage"
 
 
 def tokens(telemetry: Telemetry) -> dict[str, float]:
-    """What the token metric adds up to, by token type; types that were not recorded are absent."""
+    """Return the sums of the token metric by token type; types that were not recorded are absent."""
     types = {point.attributes["gen_ai.token.type"] for point in telemetry.points(TOKENS)}
     return {kind: telemetry.total(TOKENS, gen_ai__token__type=kind) for kind in sorted(types)}
 
 
 def used(telemetry: Telemetry) -> dict[str, int]:
-    """The usage attributes of the one model span, by their last words."""
+    """Return the usage attributes of the one model span, without their prefix."""
     (span,) = [
         span for span in telemetry.spans if span.attributes["gen_ai.operation.name"] in {"chat", "text_completion"}
     ]
@@ -28,13 +28,13 @@ def used(telemetry: Telemetry) -> dict[str, int]:
 
 
 def answered(message: AIMessage, llm_output: dict | None = None, info: dict | None = None) -> ScriptedChat:
-    """A model whose one answer reports usage in the given places."""
+    """Make a model whose one answer reports usage in these places."""
     generation = ChatGeneration(message=message, generation_info=info)
     return ScriptedChat(script=[ChatResult(generations=[generation], llm_output=llm_output)])
 
 
 def test_usage_on_the_last_chunk_is_recorded_once(telemetry: Telemetry):
-    """lg#4848, lc#30429: a stream that tells its usage on the last data chunk has it recorded, once."""
+    """lg#4848, lc#30429: usage that a stream reports on its last data chunk is recorded once."""
     chunks = [
         AIMessageChunk(content=""),
         AIMessageChunk(content="hello"),
@@ -46,7 +46,7 @@ def test_usage_on_the_last_chunk_is_recorded_once(telemetry: Telemetry):
 
 
 def test_stream_without_usage_has_none_and_is_counted(telemetry: Telemetry):
-    """lg#5951, lc#35206: usage nobody reported is absent, not 0, and a counter tells how often that happens."""
+    """lg#5951, lc#35206: usage that was not reported is absent, not 0, and a counter counts such calls."""
     model = ScriptedChat(script=[[AIMessageChunk(content="hello")]], params={"model": "m"})
     list(model.stream("x", {"callbacks": [telemetry.handler()]}))
     assert used(telemetry) == {}
@@ -61,7 +61,7 @@ def test_stream_without_usage_has_none_and_is_counted(telemetry: Telemetry):
 
 
 def test_usage_repeated_on_every_chunk_is_that_of_the_whole_message(telemetry: Telemetry):
-    """oinf#2463, ls#1249: chunks are added up by LangChain, never by us: the final message's usage counts."""
+    """oinf#2463, ls#1249: the final message's usage counts, as LangChain adds up the chunks and we never do."""
     chunks = [AIMessageChunk(content=text, usage_metadata=usage(0, 1)) for text in ("a", "b", "c")]
     whole = reduce(operator.add, ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
     assert used(telemetry)["output_tokens"] == whole.usage_metadata["output_tokens"]
@@ -69,7 +69,7 @@ def test_usage_repeated_on_every_chunk_is_that_of_the_whole_message(telemetry: T
 
 
 def test_agent_and_its_models_do_not_count_twice(telemetry: Telemetry):
-    """oinf#3164, phx#12768: tokens stand on model spans only, and their sum is the truth on spans and metric alike."""
+    """oinf#3164, phx#12768: only model spans have tokens, and spans and metric add up to what was used."""
     both = AIMessage(
         "",
         tool_calls=[
@@ -119,7 +119,7 @@ def test_agent_and_its_models_do_not_count_twice(telemetry: Telemetry):
     ],
 )
 def test_cached_tokens_are_part_of_the_input_once(telemetry: Telemetry, llm_output, expected):
-    """braintrust-py#445, lc#27125: both ways of counting give the full input once and the cached part beside it."""
+    """braintrust-py#445, lc#27125: both ways of counting give the whole input once and the cached part beside it."""
     answered(AIMessage("hi"), llm_output).invoke("x", {"callbacks": [telemetry.handler()]})
     assert used(telemetry) == expected
     assert tokens(telemetry) == {"input": 117, "output": 20}
@@ -133,7 +133,7 @@ def test_cached_tokens_are_part_of_the_input_once(telemetry: Telemetry, llm_outp
     ],
 )
 def test_cache_writes_are_found_under_their_lifetime(telemetry: Telemetry, details):
-    """lc#27125: LangChain tells Anthropic's cache writes in one count or by lifetime; both give the same."""
+    """lc#27125: LangChain reports Anthropic's cache writes in one count or by lifetime; both give the same sum."""
     message = AIMessage("hi", usage_metadata=usage(117, 20, input_token_details=details))
     answered(message).invoke("x", {"callbacks": [telemetry.handler()]})
     assert used(telemetry)["cache_write.input_tokens"] == 5
@@ -141,7 +141,7 @@ def test_cache_writes_are_found_under_their_lifetime(telemetry: Telemetry, detai
 
 
 def test_reasoning_is_not_added_to_the_output(telemetry: Telemetry):
-    """genai#283, sentry-python#7136: 700 of 1000 output tokens were reasoning, so the output is 1000."""
+    """genai#283, sentry-python#7136: when 700 of 1000 output tokens were reasoning, the output is 1000."""
     message = AIMessage("hi", usage_metadata=usage(1, 1000, output_token_details={"reasoning": 700}))
     answered(message).invoke("x", {"callbacks": [telemetry.handler()]})
     assert used(telemetry)["reasoning.output_tokens"] == 700
@@ -166,15 +166,15 @@ RAW = {"prompt_tokens": 7, "completion_tokens": 5}
     ],
 )
 def test_usage_is_found_in_every_place(telemetry: Telemetry, model):
-    """genai#583, mlflow#15910: the same numbers, wherever a provider's package puts them."""
+    """genai#583, mlflow#15910: usage is the same wherever a provider's package puts it."""
     model.invoke("x", {"callbacks": [telemetry.handler()]})
     assert used(telemetry) == {"input_tokens": 7, "output_tokens": 5}
     assert tokens(telemetry) == {"input": 7, "output": 5}
 
 
-@pytest.mark.skipif(CORE < (1, 0), reason="LangChain 0.3 does not tell that an answer comes from its cache")
+@pytest.mark.skipif(CORE < (1, 0), reason="LangChain 0.3 does not report that an answer comes from its cache")
 def test_answer_from_langchains_cache_used_nothing(telemetry: Telemetry):
-    """oinf#3164: a cache hit repeats the stored usage; it is marked and not counted again."""
+    """oinf#3164: a cache hit, which repeats the stored usage, is marked and not counted again."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(7, 5))], cache=InMemoryCache())
     for _ in range(3):
         model.invoke("x", {"callbacks": [telemetry.handler()]})
@@ -187,7 +187,7 @@ def test_answer_from_langchains_cache_used_nothing(telemetry: Telemetry):
 
 
 def test_choices_share_one_usage(telemetry: Telemetry):
-    """braintrust-js#1377: with several choices each repeats the call's usage, which is recorded once."""
+    """braintrust-js#1377: usage that each of several choices repeats is recorded once."""
     message = AIMessage("hi", usage_metadata=usage(7, 5))
     model = ScriptedChat(script=[ChatResult(generations=[ChatGeneration(message=message) for _ in range(2)])])
     model.invoke("x", {"callbacks": [telemetry.handler()]})
@@ -195,7 +195,7 @@ def test_choices_share_one_usage(telemetry: Telemetry):
 
 
 def test_prompts_of_one_batch_share_one_usage(telemetry: Telemetry):
-    """Text models tell a batch's usage with its first prompt: the sum is right and the second is not missing any."""
+    """A text model reports a batch's usage with its first prompt: the sum is right, and the rest miss no usage."""
     model = ScriptedText(llm_output={"token_usage": RAW})
     model.generate(["x", "y"], callbacks=[telemetry.handler()])
     assert tokens(telemetry) == {"input": 7, "output": 5}

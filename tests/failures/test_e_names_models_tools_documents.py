@@ -26,8 +26,8 @@ from tests.support.telemetry import Telemetry
 # Models
 
 
-def test_streamed_answer_tells_its_model_and_id(telemetry: Telemetry):
-    """genai#503: the response's model and id come from the chunks where they stand only there."""
+def test_streamed_answer_has_its_model_and_id(telemetry: Telemetry):
+    """genai#503: the response's model, id and finish reason are taken from the chunks if only those have them."""
     chunks = [
         AIMessageChunk(content="hello", response_metadata={"model_name": "m-2026-01-01"}),
         AIMessageChunk(content="", response_metadata={"id": "resp-1", "finish_reason": "stop"}),
@@ -62,7 +62,7 @@ def test_streamed_answer_tells_its_model_and_id(telemetry: Telemetry):
     ],
 )
 def test_model_span_names_its_provider(telemetry: Telemetry, ls_provider, expected):
-    """ollm#3098, lcaz#509: every model span says which operation it is and whose, in the convention's words."""
+    """ollm#3098, lcaz#509: every model span names its operation and provider in the convention's words."""
     ScriptedChat(script=["hi"], ls_params={"ls_provider": ls_provider}).invoke(
         "x", {"callbacks": [telemetry.handler()]}
     )
@@ -79,7 +79,7 @@ def test_model_span_names_its_provider(telemetry: Telemetry, ls_provider, expect
     ("name", "title"), [("weather_assistant", "invoke_agent weather_assistant"), (None, "invoke_agent")]
 )
 def test_agent_is_an_agent_and_its_nodes_are_not(telemetry: Telemetry, name, title):
-    """genai#387, genai#742: `create_agent` gives one agent, named as it was, and plain nodes below."""
+    """genai#387, genai#742: `create_agent` gives one agent with its name, and plain nodes below."""
     model = ScriptedChat(script=[calling("weather", city="Oslo"), "sunny"])
     agent(model, [weather], name).invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == (
@@ -89,7 +89,7 @@ def test_agent_is_an_agent_and_its_nodes_are_not(telemetry: Telemetry, name, tit
 
 @needs_agent_marks
 def test_sub_graphs_and_sub_agents_have_spans(otel_spans: OtelSpans):
-    """genai#578, deepagents#730: a graph as a node and an agent in a tool are seen, each tool under its own agent."""
+    """genai#578, deepagents#730: a graph as a node and an agent in a tool have spans, and each tool names its agent."""
     inner = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "sunny"]), [weather], name="forecaster")
     outer = create_agent(
         ScriptedChat(script=[calling("ask", city="Oslo"), "done"]),
@@ -127,14 +127,14 @@ def test_sub_graphs_and_sub_agents_have_spans(otel_spans: OtelSpans):
 
 
 def two_calls() -> AIMessage:
-    """An answer that asks for two tools at once, of which the second fails."""
+    """Return an answer that calls two tools at once, of which the second fails."""
     good, bad = calling("weather", "call-good", city="Oslo"), calling("broken", "call-bad", city="Rome")
     return AIMessage("", tool_calls=[*good.tool_calls, *bad.tool_calls])
 
 
 @needs_call_id_at_start
-def test_parallel_tools_tell_their_calls_also_when_they_fail(telemetry: Telemetry):
-    """genai#510, ls#3570: id, name, description and type of each call are there, and the id is the model's."""
+def test_parallel_tools_name_their_calls_even_when_they_fail(telemetry: Telemetry):
+    """genai#510, ls#3570: each tool's span has the model's id of the call and the tool's name, description and type."""
     program = agent(ScriptedChat(script=[two_calls()]), [weather, broken])
     with pytest.raises(ValueError, match="Rome"):
         program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
@@ -159,8 +159,8 @@ def test_parallel_tools_tell_their_calls_also_when_they_fail(telemetry: Telemetr
     }
 
 
-def test_tool_that_succeeds_tells_its_call(telemetry: Telemetry):
-    """deepagents#876: the call's id is there, whether LangChain tells it at the start or with the result."""
+def test_tool_that_succeeds_names_its_call(telemetry: Telemetry):
+    """deepagents#876: a tool's span has the call's id, whether LangChain reports it at the start or with the result."""
     call = calling("weather", "call-1", city="Oslo").tool_calls[0]
     weather.invoke(call, {"callbacks": [telemetry.handler()]})
     assert telemetry.span("execute_tool weather").attributes["gen_ai.tool.call.id"] == "call-1"
@@ -181,7 +181,7 @@ def test_tool_that_succeeds_tells_its_call(telemetry: Telemetry):
     ids=["text", "pair", "dict", "message", "prompt value"],
 )
 def test_every_form_of_messages_has_its_span(telemetry: Telemetry, caplog, messages):
-    """genai#388, lc#30703: however messages are written, the call has its span and nothing is logged."""
+    """genai#388, lc#30703: in whatever form messages are written, the call has its span and nothing is logged."""
     caplog.set_level(logging.WARNING)
     ScriptedChat(script=["hello"]).invoke(messages, {"callbacks": [telemetry.handler()]})
     assert telemetry.span("chat").attributes["otel_callbacks.outcome"] == "ok"
@@ -189,7 +189,7 @@ def test_every_form_of_messages_has_its_span(telemetry: Telemetry, caplog, messa
 
 
 def end_of(text: str) -> LLMResult:
-    """A model's result."""
+    """Return a model's result."""
     return LLMResult(generations=[[ChatGeneration(message=AIMessage(text))]])
 
 
@@ -197,7 +197,7 @@ def end_of(text: str) -> LLMResult:
     "messages", [[[{"role": "user", "content": "hi"}]], [[("user", "hi")]], [["hi"]], [[]], [], None]
 )
 def test_messages_that_langchain_did_not_convert(telemetry: Telemetry, caplog, messages):
-    """genai#388: a framework that calls the hook with raw messages gets its span, too."""
+    """genai#388: a framework that calls the hook with raw messages also gets its span."""
     run_id = uuid4()
     handler = telemetry.handler()
     handler.on_chat_model_start({}, messages, run_id=run_id)
@@ -207,8 +207,8 @@ def test_messages_that_langchain_did_not_convert(telemetry: Telemetry, caplog, m
 
 
 @pytest.mark.parametrize("token", ["a", "", None, ["a"], [{"type": "text", "text": "a"}], {"text": "a"}, 7])
-def test_every_kind_of_token_is_taken(telemetry: Telemetry, caplog, token):
-    """lc#34739, langchain-google#1460: tokens that are lists, dicts or nothing at all raise nothing."""
+def test_every_kind_of_token_is_accepted(telemetry: Telemetry, caplog, token):
+    """lc#34739, langchain-google#1460: tokens that are lists, dicts or `None` mark a stream and log nothing."""
     run_id = uuid4()
     handler = telemetry.handler()
     handler.on_chat_model_start({}, [[HumanMessage("hi")]], run_id=run_id)
@@ -230,7 +230,7 @@ STARTS = {
 @pytest.mark.parametrize("serialized", [None, {}, {"name": None, "id": None}, {"id": []}, "text"])
 @pytest.mark.parametrize("hook", STARTS)
 def test_start_of_an_unknown_release(telemetry: Telemetry, caplog, hook, serialized):
-    """lc#26773, ollm#1984, oinf#2426: missing, empty or odd `serialized` and unknown arguments still give a span."""
+    """lc#26773, ollm#1984, oinf#2426: runs with missing or odd `serialized` and unknown arguments have their spans."""
     inputs, title, end_hook, result = STARTS[hook]
     run_id = uuid4()
     handler = telemetry.handler()
@@ -246,7 +246,7 @@ def test_start_of_an_unknown_release(telemetry: Telemetry, caplog, hook, seriali
     [({}, None), ({"done_reason": "stop"}, ("stop",)), ({"finish_reason": "tool_calls"}, ("tool_calls",))],
 )
 def test_tool_call_needs_no_finish_reason(telemetry: Telemetry, metadata, expected):
-    """genai#679, genai#705: an answer with tool calls has the reason its provider gave, and none where it gave none."""
+    """genai#679, genai#705: an answer with tool calls has the finish reason its provider reports, if any."""
     answer = calling("weather", city="Oslo")
     answer.response_metadata = metadata
     ScriptedChat(script=[answer]).invoke("x", {"callbacks": [telemetry.handler()]})
@@ -257,7 +257,7 @@ def test_tool_call_needs_no_finish_reason(telemetry: Telemetry, metadata, expect
 
 
 class Library(BaseRetriever):
-    """Finds what it is given."""
+    """Finds the documents it was made with."""
 
     documents: list[Document]
 
@@ -275,7 +275,7 @@ class Library(BaseRetriever):
     ids=["none", "bare", "with and without score"],
 )
 def test_retrieval_counts_its_documents_and_invents_nothing(telemetry: Telemetry, documents):
-    """genai#584, oinf#3421: the number of documents is told; no score, provider or content is made up."""
+    """genai#584, oinf#3421: a retrieval's span has the number of documents, and no invented score or provider."""
     Library(documents=documents).invoke("x", {"callbacks": [telemetry.handler()]})
     assert dict(telemetry.span("retrieval").attributes) == {
         "gen_ai.operation.name": "retrieval",

@@ -1,4 +1,4 @@
-"""Failures that users of other tracers reported about content: its size, its form, its secrets."""
+"""Failures that users of other tracers reported about content: its size, its form and secrets in it."""
 
 import base64
 import dataclasses
@@ -27,7 +27,7 @@ LIMIT_OF_COLLECTORS = 4 * 1024 * 1024
 
 
 def sizes(telemetry: Telemetry) -> list[int]:
-    """Bytes of each exported span as OTLP/JSON."""
+    """Return the length of each exported span as OTLP/JSON."""
     [spans, *_] = documents(telemetry)
     return [len(json.dumps(span)) for r in spans["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
 
@@ -71,7 +71,7 @@ def test_large_state_makes_a_small_span(telemetry: Telemetry, kind):
     ids=["openai image", "anthropic image", "image", "openai audio", "audio", "openai file", "anthropic file", "file"],
 )
 def test_binary_data_is_described_and_not_sent(telemetry: Telemetry, block):
-    """jui#4191: pictures, sound and files have a kind, a type and a size, in any provider's form, but no data."""
+    """jui#4191: images, audio and files in any provider's form are exported as kind, type and size, without data."""
     model = ScriptedChat(script=["nice"])
     model.invoke([HumanMessage([block])], {"callbacks": [telemetry.handler(capture="span_only")]})
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
@@ -113,7 +113,7 @@ ODD = {
 
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: Telemetry, caplog, value):
-    """ollm#2062, weave#4639: objects of any kind as arguments and results give JSON, not an error and not a repr."""
+    """ollm#2062, weave#4639: arguments and results of any kind become valid JSON without `repr` texts or a log."""
     run_id = uuid4()
     handler = telemetry.handler(capture="span_only")
     with caplog.at_level(logging.DEBUG):
@@ -127,8 +127,8 @@ def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: Telemetry, c
 
 
 @pytest.mark.parametrize("value", [None, {"a": 1}, [1, "a", None], object()], ids=["none", "dict", "list", "object"])
-def test_metadata_that_is_no_attribute_stays_out_without_a_word(telemetry: Telemetry, caplog, value):
-    """lf-py#1680, adk-python#4083: values that OpenTelemetry cannot hold leave its logger silent."""
+def test_metadata_that_cannot_be_an_attribute_is_left_out(telemetry: Telemetry, caplog, value):
+    """lf-py#1680, adk-python#4083: metadata that OpenTelemetry cannot hold is left out, and it logs nothing."""
     with caplog.at_level(logging.DEBUG):
         ScriptedChat(script=["hi"]).invoke(
             "x", {"callbacks": [telemetry.handler(metadata_keys=("odd",))], "metadata": {"odd": value}}
@@ -139,7 +139,7 @@ def test_metadata_that_is_no_attribute_stays_out_without_a_word(telemetry: Telem
 
 @pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
 def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, capture):
-    """lg#6047, lc#32184: values under telling keys are never exported, not even where they were asked for."""
+    """lg#6047, lc#32184: values under keys of secrets are never exported, not even those that the options name."""
     keys = ("api_key", "authorization", "x-token", "password")
     secrets = {key: f"hush-{key}-hush" for key in keys}
     handler, run_id = telemetry.handler(capture=capture, metadata_keys=keys), uuid4()
@@ -158,7 +158,7 @@ def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, ca
 
 
 def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
-    """Tags, stop sequences, names, descriptions and exported metadata are bounded, too: in length and in number."""
+    """Tags, stop sequences, names, descriptions and exported metadata are bounded in length and number."""
     long, many = "x" * 5_000_000, [f"{number}-{'y' * 5000}" for number in range(5000)]
     handler = telemetry.handler(metadata_keys=("note",))
     for kind in ("chat_model", "tool"):
@@ -170,12 +170,12 @@ def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
     assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
 
 
-def test_what_providers_and_graphs_name_makes_a_small_span(telemetry: Telemetry):
-    """Models, ids, providers, conversations, targets of a wide fan-out and ids of many interrupts are bounded, too."""
+def test_names_from_providers_and_graphs_make_a_small_span(telemetry: Telemetry):
+    """Models, ids, providers, conversations, targets of a wide fan-out and ids of many interrupts are bounded."""
     long = "x" * 100_000
     model, graph, handler = uuid4(), uuid4(), telemetry.handler()
     words = dict.fromkeys(("model", "previous_response_id", "reasoning_effort", "service_tier"), long)
-    known = dict.fromkeys(("id", "model_name", "finish_reason", "system_fingerprint", "service_tier"), long)
+    response = dict.fromkeys(("id", "model_name", "finish_reason", "system_fingerprint", "service_tier"), long)
     handler.on_chat_model_start(
         {"kwargs": {"base_url": f"https://{long}.example.com"}},
         [[HumanMessage("x")]],
@@ -184,17 +184,17 @@ def test_what_providers_and_graphs_name_makes_a_small_span(telemetry: Telemetry)
         metadata={"ls_provider": long, "thread_id": long},
     )
     handler.on_custom_event(long, None, run_id=model)
-    answer = ChatGeneration(message=AIMessage("x", response_metadata=known))
+    answer = ChatGeneration(message=AIMessage("x", response_metadata=response))
     handler.on_llm_end(LLMResult(generations=[[answer]]), run_id=model)
     handler.on_chain_start({}, {}, run_id=graph, name="graph")
-    asked = [SimpleNamespace(id=f"{number}-{long}", value=1) for number in range(1000)]
-    handler.on_interrupt(SimpleNamespace(run_id=graph, interrupts=asked, checkpoint_id=long))
+    interrupts = [SimpleNamespace(id=f"{number}-{long}", value=1) for number in range(1000)]
+    handler.on_interrupt(SimpleNamespace(run_id=graph, interrupts=interrupts, checkpoint_id=long))
     handler.on_chain_error(ParentCommand(Command(goto=[Send(long, 1)] * 1000)), run_id=graph)
     assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
 
 
 def test_secret_at_the_end_of_shortened_metadata_does_not_leave(telemetry: Telemetry):
-    """lc#32184: a secret is looked for before a value is shortened, so that no half of one is left."""
+    """lc#32184: secrets are removed before a value is shortened, so that no part of one remains."""
     secret = "sk-" + "ant-" + "a1b2c3d4" * 8
     for length in range(1000, 1030, 3):
         note = {"note": f"{'word ' * 300}"[:length] + secret + " end" * 300}

@@ -9,7 +9,7 @@ from tests.support.models import ScriptedChat
 from tests.support.programs import graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
-GIVEN = {"seen": []}
+STATE = {"seen": []}
 
 
 def _program(model: BaseChatModel):
@@ -17,42 +17,42 @@ def _program(model: BaseChatModel):
 
 
 def _by_invoke(handler):
-    _program(ScriptedChat(script=["hi"])).invoke(GIVEN, {"callbacks": [handler]})
+    _program(ScriptedChat(script=["hi"])).invoke(STATE, {"callbacks": [handler]})
 
 
 def _by_with_config(handler):
-    _program(ScriptedChat(script=["hi"])).with_config(callbacks=[handler]).invoke(GIVEN)
+    _program(ScriptedChat(script=["hi"])).with_config(callbacks=[handler]).invoke(STATE)
 
 
 def _by_with_config_beside_others(handler):
     program = _program(ScriptedChat(script=["hi"])).with_config(callbacks=[handler])
-    program.invoke(GIVEN, {"callbacks": [], "tags": ["mine"]})
+    program.invoke(STATE, {"callbacks": [], "tags": ["mine"]})
 
 
 def _everywhere(handler):
     model = ScriptedChat(script=["hi"], callbacks=[handler])
-    _program(model).with_config(callbacks=[handler]).invoke(GIVEN, {"callbacks": [handler]})
+    _program(model).with_config(callbacks=[handler]).invoke(STATE, {"callbacks": [handler]})
 
 
 @pytest.mark.parametrize("attach", [_by_invoke, _by_with_config, _by_with_config_beside_others, _everywhere])
 def test_every_place_that_reaches_the_whole_program_gives_the_same_tree(telemetry: Telemetry, attach):
-    """lg#7424: `config`, `with_config`, both at once: one tree, each run once."""
+    """lg#7424: a handler in `config`, in `with_config` or in both gives one tree, with each run once."""
     attach(telemetry.handler())
     assert telemetry.tree() == "invoke_workflow g\n  node talk\n    chat"
 
 
 def test_a_models_constructor_reaches_that_models_runs_only(telemetry: Telemetry):
-    """LangChain does not hand constructor callbacks on: only the model's own runs are seen."""
-    _program(ScriptedChat(script=["hi"], callbacks=[telemetry.handler()])).invoke(GIVEN)
+    """A handler in a model's constructor sees only that model's runs, as LangChain does not pass it on."""
+    _program(ScriptedChat(script=["hi"], callbacks=[telemetry.handler()])).invoke(STATE)
     assert telemetry.tree() == "chat"
 
 
 @needs_contexts_of_tasks
-async def test_event_streams_take_the_handler_as_other_calls_do(telemetry: Telemetry):
-    """`astream_events` with the handler in its configuration gives the tree that `invoke` gives."""
+async def test_event_streams_take_the_handler_like_other_calls(telemetry: Telemetry):
+    """`astream_events` with the handler in its configuration gives the same tree as `invoke`."""
     program = _program(ScriptedChat(script=["hi"]))
     config = {"callbacks": [telemetry.handler()]}
-    _ = [event async for event in program.astream_events(GIVEN, config, version="v2")]
+    _ = [event async for event in program.astream_events(STATE, config, version="v2")]
     assert telemetry.tree() == "invoke_workflow g\n  node talk\n    chat"
 
 
@@ -92,6 +92,7 @@ PROGRAM = """
 
 
 def test_handler_leaves_the_globals_alone_and_finds_a_provider_set_later():
-    """lcaz#310: importing, making and using a handler sets up nothing; a provider set afterwards gets what follows."""
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    """lcaz#310: importing, making and using a handler sets up nothing; a provider set later gets all further runs."""
+    program = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
+    process = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")

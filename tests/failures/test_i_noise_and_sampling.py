@@ -14,7 +14,7 @@ from tests.support.telemetry import Telemetry
 
 @needs_agent_marks
 def test_sampler_sees_what_the_span_is_about():
-    """contrib#4538, contrib#4553: operation, provider, model, agent, tool and server are known when it is sampled."""
+    """contrib#4538, contrib#4553: a sampler gets the operation, provider, model, agent, tool and server of a span."""
     sampler = RecordingSampler()
     telemetry = Telemetry(sampler)
     model = ScriptedChat(
@@ -24,12 +24,12 @@ def test_sampler_sees_what_the_span_is_about():
     serialized = {"kwargs": {"openai_api_base": "http://127.0.0.1:8000/v1"}}
     with telemetry.handler() as handler:
         handler.on_chat_model_start(serialized, [[]], run_id=uuid4(), invocation_params={"model": "served"})
-    asked = {
+    sampled = {
         name: {key: value for key, value in attributes.items() if key.startswith(("gen_ai.", "server."))}
         for name, attributes in sampler.attributes.items()
         if not name.startswith("node")
     }
-    assert asked == {
+    assert sampled == {
         "invoke_agent helper": {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"},
         "chat m": {
             "gen_ai.operation.name": "chat",
@@ -53,7 +53,7 @@ def test_sampler_sees_what_the_span_is_about():
 
 
 def run_some(telemetry: Telemetry, times: int) -> None:
-    """Run a chain of a step and a model, `times` times, each in a trace of its own."""
+    """Run a chain of a step and a model that often, each time in a trace of its own."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(7, 5))])
     chain = RunnableLambda(lambda text: text).with_config(run_name="step") | model
     handler = telemetry.handler()
@@ -64,7 +64,7 @@ def run_some(telemetry: Telemetry, times: int) -> None:
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, ParentBased(TraceIdRatioBased(0.5))], ids=["none", "half"])
 def test_unsampled_traces_are_whole_or_absent_and_measured(sampler):
-    """logfire#1484, langchain-docs#4485: a sampled trace is complete, and the metrics tell of all runs regardless."""
+    """logfire#1484, langchain-docs#4485: sampled traces are complete, and the metrics count all runs regardless."""
     telemetry = Telemetry(sampler)
     run_some(telemetry, 40)
     spans_by_trace = Counter(span.context.trace_id for span in telemetry.spans)

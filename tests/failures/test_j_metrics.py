@@ -17,7 +17,7 @@ PER_CHUNK = "gen_ai.client.operation.time_per_output_chunk"
 
 
 class Library(BaseRetriever):
-    """Finds a document, or nothing but trouble."""
+    """Finds a document, or fails."""
 
     works: bool = True
 
@@ -28,12 +28,12 @@ class Library(BaseRetriever):
 
 
 def labels(telemetry: Telemetry, metric: str) -> set[frozenset]:
-    """The label sets of a metric's points."""
+    """Return the label sets of a metric's points."""
     return {frozenset(point.attributes.items()) for point in telemetry.points(metric)}
 
 
 def sets(*dictionaries: dict) -> set[frozenset]:
-    """Label sets as `labels` gives them."""
+    """Return these label sets in the form in which `labels` returns them."""
     return {frozenset(dictionary.items()) for dictionary in dictionaries}
 
 
@@ -48,12 +48,12 @@ SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
 
 
 def chat(answer):
-    """Ask a model."""
+    """Return a function that calls a model with this answer."""
     return lambda config: ScriptedChat(script=[answer], params={"model": "m"}).invoke("x", config)
 
 
 def ask_agent(answer):
-    """Ask an agent whose only tool is broken."""
+    """Return a function that calls an agent with this answer of its model, and with one tool, which is broken."""
     return lambda config: agent(ScriptedChat(script=[answer]), [broken], "helper").invoke(MESSAGES, config)
 
 
@@ -99,7 +99,7 @@ def ask_agent(answer):
     ],
 )
 def test_every_kind_of_operation_has_its_duration(telemetry: Telemetry, good, failing, metric, expected, bounds):
-    """ollm#1912, ollm#2167: one good and one failed call give two points in seconds, told apart by the error's type."""
+    """ollm#1912, ollm#2167: a good and a failed call give two points in seconds, distinguished by the error's type."""
     config = {"callbacks": [telemetry.handler()]}
     good(config)
     with pytest.raises((ValueError, ConnectionError)):
@@ -122,7 +122,7 @@ def test_tokens_are_measured_on_models(telemetry: Telemetry):
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that stands still until it is moved, in nanoseconds."""
 
     def __init__(self):
         self.now = 0
@@ -132,7 +132,7 @@ class Clock:
 
 
 def test_time_between_chunks(telemetry: Telemetry, monkeypatch):
-    """genai#13: chunks at 0, 0.1 and 0.3 s are 0.1 and 0.2 s apart; empty ones do not count."""
+    """genai#13: chunks at 1.0, 1.1 and 1.3 s are measured as 0.1 and 0.2 s apart; empty ones do not count."""
     clock = Clock()
     monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
 
@@ -149,7 +149,7 @@ def test_time_between_chunks(telemetry: Telemetry, monkeypatch):
 
 
 def test_names_from_outside_cannot_flood_the_metrics(telemetry: Telemetry):
-    """ollm#2166, koog#1381, mecatl#1505: 5 000 model names make a bounded number of series, and no label is None."""
+    """ollm#2166, koog#1381, mecatl#1505: 5 000 model names make a limited number of series, and no label is `None`."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(1, 1))])
     config = {"callbacks": [telemetry.handler()]}
     for number in range(5000):
@@ -171,7 +171,7 @@ def test_names_from_outside_cannot_flood_the_metrics(telemetry: Telemetry):
 
 
 def test_run_names_tags_and_users_are_no_labels(telemetry: Telemetry):
-    """ollm#2154, semconv#2362: names, tags and metadata of runs stay on spans."""
+    """ollm#2154, semconv#2362: names, tags and metadata of runs are on spans only."""
     config = {
         "callbacks": [telemetry.handler(metadata_keys=("user_id",))],
         "run_name": "question of Ann",
