@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry import context as context_api
 
 from tests.life.model_server import ModelServer, serve
+from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 
@@ -83,22 +84,16 @@ async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
 
 async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetry: Telemetry):
     """After a model was cancelled inside a task that goes on, the next provider call of that task has its span."""
-    waiting = asyncio.Event()
-
-    class Hanging(ScriptedChat):
-        async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
-            waiting.set()
-            return await asyncio.Event().wait()
-
+    hanging = Hanging()
     task = asyncio.current_task()
 
     async def cancel():
-        await waiting.wait()
+        await hanging.begun.wait()
         task.cancel()
 
     canceller = asyncio.ensure_future(cancel())
     with pytest.raises(asyncio.CancelledError):
-        await Hanging(script=[""]).ainvoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
+        await hanging.chat().ainvoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
     await canceller
     provider_call(telemetry)()
     assert "chat direct" in [span.name for span in telemetry.spans]

@@ -24,7 +24,7 @@ OWN = "OTEL_CALLBACKS_SEMCONV"
     ids=["nothing", "latest", "latest among others", "something else", "own", "own wins"],
 )
 def test_environment_chooses_the_dialect(monkeypatch, variables, expected):
-    """OpenTelemetry's variable opts in to the newest dialect, our own variable wins over it."""
+    """OpenTelemetry's variable opts in to the newest dialect, and our own variable takes precedence over it."""
     for name in (STABILITY, OWN):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -33,14 +33,14 @@ def test_environment_chooses_the_dialect(monkeypatch, variables, expected):
 
 
 def test_code_wins_over_the_environment(monkeypatch):
-    """What is written in code is not changed from outside."""
+    """A dialect that is set in code takes precedence over the environment."""
     monkeypatch.setenv(STABILITY, "gen_ai_latest_experimental")
     assert Config(semconv="py-1.3").semconv == "py-1.3"
     assert Config.from_env(semconv="py-1.3").semconv == "py-1.3"
 
 
 def test_choice_by_opentelemetrys_variable_is_logged_once():
-    """A dialect that was chosen from outside is told in the log, once in a process."""
+    """A dialect that OpenTelemetry's variable chooses is logged once per process."""
     program = """
 import logging
 logging.basicConfig(level=logging.INFO)

@@ -49,14 +49,14 @@ METRICS = {
 
 
 class Library(BaseRetriever):
-    """Finds nothing."""
+    """A retriever that finds nothing."""
 
     def _get_relevant_documents(self, query, *, run_manager):
         return []
 
 
 def use_everything(telemetry: Telemetry, dialect: str) -> None:
-    """Run something of every kind."""
+    """Make a run of every kind."""
     config = {"callbacks": [telemetry.handler(semconv=dialect, chunk_metrics=True)]}
     details = {
         "input_token_details": {"cache_read": 2, "cache_creation": 1, "audio": 3},
@@ -75,7 +75,7 @@ def use_everything(telemetry: Telemetry, dialect: str) -> None:
 @pytest.mark.parametrize("dialect", METRICS)
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Telemetry, dialect):
-    """What is measured has exactly the names, instruments, units and bucket boundaries of the dialect."""
+    """Metrics have exactly the names, kinds, units and bucket boundaries of the dialect, and each has a description."""
     use_everything(telemetry, dialect)
     metrics = telemetry.metrics()
     instruments = {
@@ -91,7 +91,7 @@ def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Tel
 
 
 def test_model_labels(telemetry: Telemetry):
-    """Model metrics carry operation, provider and both models, tokens their type, finish reasons the reason."""
+    """Model metrics have operation, provider and both models as labels; tokens also their type, reasons the reason."""
     use_everything(telemetry, "py-1.3")
     request = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "scripted", "gen_ai.request.model": "m"}
     model = {**request, "gen_ai.response.model": "m-1"}
@@ -104,7 +104,7 @@ def test_model_labels(telemetry: Telemetry):
 
 
 def test_tokens_by_modality_in_the_newer_dialect(telemetry: Telemetry):
-    """The newer dialect counts tokens by modality: what is known apart is told, the rest is unknown."""
+    """The newer dialect counts tokens by modality: those reported apart by theirs, the rest as unknown."""
     use_everything(telemetry, "0.1.0")
     points = telemetry.points("gen_ai.client.inference.usage.input_tokens")
     assert {point.attributes["gen_ai.token.modality"]: point.value for point in points} == {"audio": 3, "unknown": 6}
@@ -116,7 +116,7 @@ def test_tokens_by_modality_in_the_newer_dialect(telemetry: Telemetry):
 
 
 def test_workflows_are_agents_in_the_newer_dialect(telemetry: Telemetry):
-    """The newer dialect measures workflows with agents, told apart by operation, and names them alike."""
+    """The newer dialect measures workflows in the metric of agents, with the operation and the same label for names."""
     handler = telemetry.handler(semconv="0.1.0")
     graph("trip", only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})
     (point,) = telemetry.points("gen_ai.invoke_agent.duration")
@@ -125,14 +125,14 @@ def test_workflows_are_agents_in_the_newer_dialect(telemetry: Telemetry):
 
 
 def test_retrievals_stay_client_operations_in_the_newer_dialect(telemetry: Telemetry):
-    """The newer dialect has a metric of its own for model calls only."""
+    """In the newer dialect, which has metrics of its own for model calls only, retrievals stay client operations."""
     Library().invoke("x", {"callbacks": [telemetry.handler(semconv="0.1.0")]})
     (point,) = telemetry.points("gen_ai.client.operation.duration")
     assert dict(point.attributes) == {"gen_ai.operation.name": "retrieval"}
 
 
 def test_two_dialects_on_one_provider_do_not_mix(telemetry: Telemetry):
-    """Handlers that speak different dialects may share a provider."""
+    """Handlers with different dialects on one provider each measure in their own."""
     for dialect in METRICS:
         ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler(semconv=dialect)]})
     assert telemetry.count("gen_ai.client.operation.duration") == 1

@@ -1,25 +1,25 @@
-import asyncio
-import threading
-
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.metrics import MeterProvider
 
 from otel_callbacks import OTelCallbackHandler
 from otel_callbacks._metrics import labels
 from otel_callbacks._runs import recorder as _recorder
+from tests.life.waiting import Hanging, exported
+from tests.support.clock import StillClock, TimedChat
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph, weather
 from tests.support.telemetry import Telemetry
+from tests.support.threads import in_threads
 
 CHAT = "gen_ai.client.operation.duration"
 FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 
 
 def program():
-    """A graph of two nodes, a tool in the one, a prompt and a model in the other."""
+    """Build a graph of two nodes, with a tool in one, and a function and a model in the other."""
     chain = RunnableLambda(str) | ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(7, 5))])
     return graph(
         "trip",
@@ -29,7 +29,7 @@ def program():
 
 
 def test_one_duration_per_run(telemetry: Telemetry):
-    """Every operation and node is measured once, other steps are not."""
+    """Every operation and node is measured once; other steps are not."""
     program().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
     assert telemetry.count(CHAT) == 1
     assert telemetry.count("gen_ai.execute_tool.duration") == 1
@@ -39,7 +39,7 @@ def test_one_duration_per_run(telemetry: Telemetry):
 
 
 def test_tokens_first_chunks_and_reasons_are_of_models_only(telemetry: Telemetry):
-    """What a model used or why it ended is not repeated by the runs around it."""
+    """A model's usage, first chunk and finish reason are measured once, not again by the runs around it."""
     model = ScriptedChat(
         script=[AIMessage("hi", usage_metadata=usage(7, 5), response_metadata={"finish_reason": "stop"})]
     )
@@ -50,7 +50,7 @@ def test_tokens_first_chunks_and_reasons_are_of_models_only(telemetry: Telemetry
 
 
 def test_duration_is_the_spans(telemetry: Telemetry):
-    """A measured duration equals the length of its span."""
+    """A measured duration equals the duration of its span."""
     weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
     span = telemetry.span("execute_tool weather")
     (point,) = telemetry.points("gen_ai.execute_tool.duration")
@@ -66,7 +66,7 @@ def exemplars(telemetry: Telemetry) -> dict[str, set[tuple[int, int]]]:
 
 
 def test_exemplars_lead_to_the_measured_span(telemetry: Telemetry):
-    """The exemplar of each measurement names the trace and span that were measured, not what is current."""
+    """Each measurement's exemplar names the measured span and its trace, not what is current."""
     with telemetry.tracer.start_as_current_span("req"):
         program().invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
     exemplars_by_metric = exemplars(telemetry)
@@ -81,21 +81,21 @@ def test_exemplars_lead_to_the_measured_span(telemetry: Telemetry):
 
 
 def test_exemplars_of_hidden_runs_lead_to_the_next_span_above(telemetry: Telemetry):
-    """A run without a span of its own is found by the span that stands for it."""
+    """The exemplar of a run without a span names the next span above."""
     program().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
     root = telemetry.span("invoke_workflow trip").context
     assert exemplars(telemetry)["otel_callbacks.step.duration"] == {(root.trace_id, root.span_id)}
 
 
 async def test_exemplars_of_async_runs(telemetry: Telemetry):
-    """In async code, where ends run in a copied context, exemplars still name the measured span."""
+    """In async code, where runs end in a copied context, exemplars name the measured span."""
     await ScriptedChat(script=["hi"]).ainvoke("x", {"callbacks": [telemetry.handler()]})
     context = telemetry.span("chat").context
     assert exemplars(telemetry)[CHAT] == {(context.trace_id, context.span_id)}
 
 
 def test_exemplars_do_not_need_the_span_to_be_current(telemetry: Telemetry):
-    """Where spans are not made current, or something else is, the measurement still knows its own."""
+    """With `propagate=False`, exemplars name the measured span although another one is current."""
     handler = telemetry.handler(propagate=False)
     with telemetry.tracer.start_as_current_span("req"):
         weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
@@ -103,36 +103,21 @@ def test_exemplars_do_not_need_the_span_to_be_current(telemetry: Telemetry):
     assert exemplars(telemetry)["gen_ai.execute_tool.duration"] == {(context.trace_id, context.span_id)}
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self):
-        self.now = 0
-
-    def __call__(self):
-        return self.now
-
-
 def test_first_chunk_is_the_first_with_content(telemetry: Telemetry, monkeypatch):
-    """The metric waits for content as the span does, and both tell the same."""
-    clock = Clock()
+    """Metric and span have the same time to the first chunk with content."""
+    clock = StillClock()
     monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
     monkeypatch.setattr("otel_callbacks._runs.start.perf_counter_ns", clock)
 
-    class Timed(ScriptedChat):
-        def _stream(self, *args, **kwargs):
-            for milliseconds, text in ((100, ""), (250, "a"), (300, "b")):
-                clock.now = milliseconds * 1_000_000
-                yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-
-    list(Timed(script=[""]).stream("x", {"callbacks": [telemetry.handler()]}))
+    model = TimedChat(clock=clock, script=[(100, ""), (250, "a"), (300, "b")])
+    list(model.stream("x", {"callbacks": [telemetry.handler()]}))
     (point,) = telemetry.points(FIRST_CHUNK)
     assert point.sum == pytest.approx(0.25)
     assert telemetry.span("chat").attributes["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.25)
 
 
-def test_time_between_chunks_is_measured_only_when_asked(telemetry: Telemetry):
-    """One measurement per chunk costs, so it is off by default."""
+def test_time_between_chunks_is_not_measured_by_default(telemetry: Telemetry):
+    """The time between chunks is not measured by default, as a measurement per chunk costs."""
     chunks = [AIMessageChunk(content=text) for text in "abc"]
     list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
     assert telemetry.count(FIRST_CHUNK) == 1
@@ -140,7 +125,7 @@ def test_time_between_chunks_is_measured_only_when_asked(telemetry: Telemetry):
 
 
 def test_finish_reasons_count_choices(telemetry: Telemetry):
-    """Each choice counts under its own reason."""
+    """Each choice is counted under its own finish reason."""
     choices = [
         ChatGeneration(message=AIMessage("a"), generation_info={"finish_reason": reason})
         for reason in ("stop", "length", "stop")
@@ -151,7 +136,7 @@ def test_finish_reasons_count_choices(telemetry: Telemetry):
 
 
 def test_usage_is_missing_only_where_a_model_answered(telemetry: Telemetry):
-    """A failed call reports no usage and is not counted as missing any."""
+    """A failed call, which reports no usage, does not count as one without usage."""
     with pytest.raises(ValueError, match="no"):
         ScriptedChat(script=[ValueError("no")]).invoke("x", {"callbacks": [telemetry.handler()]})
     assert telemetry.count(CHAT) == 1
@@ -159,7 +144,7 @@ def test_usage_is_missing_only_where_a_model_answered(telemetry: Telemetry):
 
 
 def test_runs_are_counted_by_type_and_outcome(telemetry: Telemetry):
-    """Every run that ended counts, hidden ones too."""
+    """Every run that ended is counted by type and outcome, including hidden ones."""
     handler = telemetry.handler(detail="operations")
     program().invoke({"seen": []}, {"callbacks": [handler]})
     with pytest.raises(ValueError, match="no"):
@@ -172,7 +157,7 @@ def test_runs_are_counted_by_type_and_outcome(telemetry: Telemetry):
 
 
 def test_open_runs_are_counted_while_they_run(telemetry: Telemetry):
-    """The number of open runs is read when metrics are collected."""
+    """Collected metrics have the number of runs that are open at that time."""
     inside = []
 
     def look(text):
@@ -184,30 +169,19 @@ def test_open_runs_are_counted_while_they_run(telemetry: Telemetry):
     assert [point.value for point in telemetry.points("otel_callbacks.runs.open")] == [0]
 
 
-async def test_durations_tell_cancelled_calls_apart(telemetry: Telemetry):
-    """A duration has the outcome as a label only where it is neither ok nor error."""
-    hanging = asyncio.Event()
-
-    class Hanging(ScriptedChat):
-        async def _agenerate(self, *args, **kwargs):
-            hanging.set()
-            await asyncio.Event().wait()
-
+async def test_durations_distinguish_cancelled_calls(telemetry: Telemetry):
+    """A duration has the outcome as a label only if it is neither ok nor error."""
+    hanging = Hanging()
     handler = telemetry.handler()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    task = asyncio.create_task(Hanging(script=[""]).ainvoke("x", {"callbacks": [handler]}))
-    await hanging.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    del task
-    await asyncio.sleep(0)
+    await hanging.cancel(hanging.chat().ainvoke("x", {"callbacks": [handler]}))
+    await exported(telemetry, 2)
     outcomes = [point.attributes.get("otel_callbacks.outcome") for point in telemetry.points(CHAT)]
     assert sorted(outcomes, key=str) == [None, "cancelled"]
 
 
 def test_handlers_own_failures_are_counted_by_kind(telemetry: Telemetry, caplog):
-    """What fails inside the tracer is counted and logged once, and the run goes on."""
+    """Failures inside the tracer are counted by kind and logged once, and the runs go on."""
     handler = telemetry.handler(filter=lambda run: 1 / 0)
     chain = RunnableLambda(str) | RunnableLambda(str)
     for _ in range(3):
@@ -219,7 +193,7 @@ def test_handlers_own_failures_are_counted_by_kind(telemetry: Telemetry, caplog)
 
 
 def test_dimension_keeps_its_first_values(telemetry: Telemetry):
-    """Above the cap new values share one series, known ones keep theirs."""
+    """Above the limit, new values share one series and earlier ones keep theirs."""
     for number in (*range(labels.MAX_VALUES_PER_LABEL + 50), 0):
         tool = weather.model_copy(update={"name": f"tool-{number}"})
         tool.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
@@ -230,24 +204,20 @@ def test_dimension_keeps_its_first_values(telemetry: Telemetry):
 
 
 def test_threads_do_not_lose_measurements(telemetry: Telemetry):
-    """Counts are right when many threads end runs at once."""
+    """No measurement is lost when many threads end runs at once."""
     handler = telemetry.handler()
 
     def work():
         for _ in range(50):
             weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(8, work)
     assert telemetry.count("gen_ai.execute_tool.duration") == 400
     assert telemetry.total("otel_callbacks.runs") == 400
 
 
 def test_meter_provider_without_tracer_provider_is_enough(telemetry: Telemetry):
-    """Metrics work on their own where no traces are set up."""
+    """Metrics are recorded even if no tracer provider is set up."""
     handler = OTelCallbackHandler(meter_provider=telemetry.meter_provider)
     weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
     assert isinstance(telemetry.meter_provider, MeterProvider)

@@ -21,18 +21,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:create_react_agent has been move
 
 
 def asking(tool):
-    """A model that asks for a tool once and then is done."""
+    """Make a model that calls a tool once and is done then."""
     return ScriptedChat(script=[calling(tool, city="Oslo"), "done"])
 
 
 def agents(telemetry: Telemetry) -> str:
-    """The agent, graph and tool spans as a tree."""
+    """Draw the agent, graph and tool spans as a tree."""
     lines = telemetry.tree("gen_ai.agent.name").split("\n")
     return "\n".join(line for line in lines if line.split()[0] in {"invoke_agent", "graph", "execute_tool"})
 
 
 def calls(telemetry: Telemetry, metric: str) -> dict[str | None, float]:
-    """Agent -> the model or tool calls it made itself."""
+    """Return the number of model or tool calls that each agent made itself, by the agent's name."""
     points = telemetry.points(f"gen_ai.invoke_agent.{metric}")
     return {point.attributes.get("gen_ai.agent.name"): point.sum for point in points}
 
@@ -54,8 +54,8 @@ async def _run(program, way, config):
 
 @pytest.mark.parametrize("way", ["invoke", _in_async("ainvoke"), "stream", _in_async("astream")])
 @pytest.mark.parametrize(("name", "title"), [("helper", "invoke_agent helper"), (None, "invoke_agent")])
-async def test_react_agent_is_found_by_its_parts(telemetry: Telemetry, way, name, title):
-    """LangGraph's `create_react_agent` tells nothing at its start; its prompt step does, before any model call."""
+async def test_react_agent_is_recognised_by_its_parts(telemetry: Telemetry, way, name, title):
+    """LangGraph's `create_react_agent` is recognised by its prompt step, as nothing at its start marks it."""
     program = create_react_agent(asking("weather"), [weather], name=name, prompt="Be brief.")
     await _run(program, way, {"callbacks": [telemetry.handler()]})
     root = telemetry.span(title)
@@ -72,7 +72,7 @@ async def test_react_agent_is_found_by_its_parts(telemetry: Telemetry, way, name
 @pytest.mark.parametrize("way", ["invoke", _in_async("ainvoke")])
 @pytest.mark.parametrize(("name", "title"), [("helper", "invoke_agent helper"), (None, "invoke_agent")])
 async def test_create_agent_of_every_release(telemetry: Telemetry, way, name, title):
-    """`create_agent` is an agent with its name and calls, by LangChain's marks or, in 1.0, by its edges."""
+    """`create_agent` is an agent with its name and calls, recognised by LangChain's marks or, in 1.0, by its edges."""
     program = create_agent(asking("weather"), [weather], name=name)
     await _run(program, way, {"callbacks": [telemetry.handler()]})
     assert telemetry.span(title).attributes["gen_ai.operation.name"] == "invoke_agent"
@@ -82,7 +82,7 @@ async def test_create_agent_of_every_release(telemetry: Telemetry, way, name, ti
 
 
 def lookalike(entry, name=None, body=None):
-    """A graph somebody wrote, with the nodes of an agent."""
+    """Build a graph by hand that has the nodes of an agent."""
     model = asking("weather")
     builder = StateGraph(MessagesState)
     builder.add_node(entry, body or (lambda state: {"messages": [model.invoke(state["messages"])]}))
@@ -94,7 +94,7 @@ def lookalike(entry, name=None, body=None):
 
 
 def named_call_model(entry):
-    """A lookalike whose node runs a function that is called like a part of LangGraph's agent."""
+    """Build a lookalike whose node runs a function with the name of a part of LangGraph's agent."""
     model = asking("weather")
 
     def call_model(state):
@@ -108,7 +108,7 @@ def named_call_model(entry):
     "build", [lambda entry: lookalike(entry, "mine"), named_call_model], ids=["lambda", "call_model"]
 )
 def test_graph_that_looks_like_an_agent_is_a_workflow(telemetry: Telemetry, entry, build):
-    """Nodes called "model", "agent" and "tools" do not make an agent of a graph."""
+    """Nodes called "model", "agent" and "tools" do not make a graph an agent."""
     build(entry).invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
     assert telemetry.span("invoke_workflow mine").attributes["gen_ai.operation.name"] == "invoke_workflow"
     assert not [span for span in telemetry.spans if span.name.startswith("invoke_agent")]
@@ -116,7 +116,7 @@ def test_graph_that_looks_like_an_agent_is_a_workflow(telemetry: Telemetry, entr
 
 
 def test_name_with_agent_in_it_is_no_agent(telemetry: Telemetry):
-    """A chain called "reagent_parser" is a chain, one called "agent" a workflow."""
+    """A chain called "reagent_parser" is a chain, and a root called "agent" is a workflow."""
     inner = RunnableLambda(lambda text: text).with_config(run_name="reagent_parser")
     chain = RunnableLambda(lambda text: inner.invoke(text)).with_config(run_name="agent")  # noqa: PLW0108 - keeps config out
     chain.invoke("x", {"callbacks": [telemetry.handler()]})
@@ -136,7 +136,7 @@ def test_name_with_agent_in_it_is_no_agent(telemetry: Telemetry):
     ],
 )
 def test_agent_in_a_tool_of_an_agent(telemetry: Telemetry, outer, build, inner):
-    """An agent inside another one is an agent of its own, with its own name or none, and its own calls."""
+    """An agent inside another one is a separate agent with its own name, if any, and its own calls."""
     program = create_agent(asking("ask"), [tool_that(lambda: build().invoke(MESSAGES))], name=outer)
     program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
 
@@ -160,7 +160,7 @@ def test_agent_in_a_tool_of_an_agent(telemetry: Telemetry, outer, build, inner):
 @pytest.mark.parametrize("name", ["mine", None])
 @pytest.mark.parametrize("entry", ["model", "agent", "other"])
 def test_graph_in_a_tool_of_an_agent_is_no_agent(telemetry: Telemetry, name, entry):
-    """A graph that an agent's tool calls inherits the agent's marks and stays a graph; its calls are the agent's."""
+    """A graph that an agent's tool calls is no agent despite the inherited marks, and its calls are the agent's."""
     tool = tool_that(lambda: lookalike(entry, name).invoke(MESSAGES))
     create_agent(asking("ask"), [tool], name="boss").invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
     assert agents(telemetry) == (
@@ -175,7 +175,7 @@ def test_graph_in_a_tool_of_an_agent_is_no_agent(telemetry: Telemetry, name, ent
 
 @needs_create_agent
 def test_chain_in_a_tool_of_an_agent_is_a_chain(telemetry: Telemetry):
-    """What an agent's tool runs inherits the marks of an unnamed agent and is none."""
+    """A chain that an unnamed agent's tool calls is no agent despite the inherited marks."""
     chain = RunnableLambda(lambda text: text).with_config(run_name="shorten")
     program = create_agent(asking("ask"), [tool_that(lambda: chain.invoke("x"))])
     program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
@@ -185,7 +185,7 @@ def test_chain_in_a_tool_of_an_agent_is_a_chain(telemetry: Telemetry):
 @needs_create_agent
 @pytest.mark.parametrize("name", ["helper", None])
 def test_agent_as_a_node_and_in_a_sequence(telemetry: Telemetry, name):
-    """An agent that is a graph's node or a sequence's step is an agent there, too."""
+    """An agent that is a graph's node or a sequence's step is still an agent."""
     config = {"callbacks": [telemetry.handler()]}
     builder = StateGraph(MessagesState).add_node("desk", create_agent(asking("weather"), [weather], name=name))
     builder.add_edge(START, "desk").compile(name="office").invoke(MESSAGES, config)
@@ -198,7 +198,7 @@ def test_agent_as_a_node_and_in_a_sequence(telemetry: Telemetry, name):
 
 
 def test_deep_agent_and_its_sub_agent(telemetry: Telemetry):
-    """Deep agents carry a mark of their own; their sub-agents are agents, what they run between is not."""
+    """Deep agents, which have a mark of their own, and their sub-agents are agents; a step of theirs is not."""
     root = RunnableLambda(lambda x: sub.invoke(x)).with_config(run_name="LangGraph")  # noqa: PLW0108
     sub = RunnableLambda(lambda x: step.invoke(x)).with_config(  # noqa: PLW0108
         run_name="researcher",
@@ -220,20 +220,20 @@ def run_executor(config):
 
 
 def test_legacy_executor_is_an_agent(telemetry: Telemetry):
-    """The legacy `AgentExecutor` is an agent, its tools are its own, its class name is not its name."""
+    """The legacy `AgentExecutor` is an agent without a name, as its class's name is not one."""
     run_executor({"callbacks": [telemetry.handler(detail="operations")]})
     assert telemetry.tree("gen_ai.agent.name") == "invoke_agent\n  chat\n  execute_tool weather\n  chat"
     assert calls(telemetry, "inference_calls") == {None: 2}
 
 
 def test_executor_with_a_run_name_is_an_agent_of_that_name(telemetry: Telemetry):
-    """A name given to an executor's run is the agent's: nothing else names one."""
+    """An executor has no name of its own, so its run's name is the agent's."""
     run_executor({"callbacks": [telemetry.handler(detail="operations")], "run_name": "support"})
     assert telemetry.tree() == "invoke_agent support\n  chat\n  execute_tool weather\n  chat"
 
 
-def test_sampler_sees_an_agent_that_is_found_late_as_a_workflow():
-    """What `create_react_agent` is turns out after its span was sampled, so samplers are asked for a workflow."""
+def test_sampler_sees_an_agent_that_is_recognised_late_as_a_workflow():
+    """A sampler decides on `create_react_agent` as a workflow, as it is recognised after its span was sampled."""
     sampler = RecordingSampler()
     telemetry = Telemetry(sampler)
     program = create_react_agent(asking("weather"), [weather], name="helper")
@@ -243,8 +243,8 @@ def test_sampler_sees_an_agent_that_is_found_late_as_a_workflow():
     assert telemetry.span("invoke_agent helper")
 
 
-def test_what_was_open_when_an_agent_was_found_works_for_it(telemetry: Telemetry):
-    """Runs inside the node by which an agent was recognised belong to the agent, too."""
+def test_runs_that_are_open_when_an_agent_is_recognised_belong_to_it(telemetry: Telemetry):
+    """Runs inside the node by which an agent is recognised belong to the agent."""
 
     class Curious(ScriptedChat):
         def _generate(self, messages, **kwargs):

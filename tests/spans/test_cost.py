@@ -1,4 +1,4 @@
-"""What model calls cost: on their spans, in the counter, in the totals of agents."""
+"""The cost of model calls: on their spans, in the counter and in the totals of agents."""
 
 import logging
 import pickle
@@ -22,7 +22,7 @@ COST = 0.002
 
 
 def answer(text="hi", model="acme-1", **usage):
-    """An answer with usage and the name of the model that gave it."""
+    """Return an answer with its usage and the name of its model."""
     return AIMessage(text, usage_metadata=USAGE | usage, response_metadata={"model_name": model})
 
 
@@ -38,7 +38,7 @@ def answer(text="hi", model="acme-1", **usage):
     ids=["plain", "cache", "cache written", "reasoning", "nothing"],
 )
 def test_parts_have_their_own_prices(counts, usd):
-    """Cached and reasoning tokens are parts of the totals: each token is paid once, at its own price."""
+    """Each token costs its own price once, as cached and reasoning tokens are parts of the totals."""
     keys = {
         "input": "gen_ai.usage.input_tokens",
         "output": "gen_ai.usage.output_tokens",
@@ -49,14 +49,14 @@ def test_parts_have_their_own_prices(counts, usd):
     assert cost_usd({keys[name]: count for name, count in counts.items()}, PRICE) == pytest.approx(usd)
 
 
-def test_parts_without_a_price_of_their_own_cost_as_the_rest():
-    """A price of two numbers is enough."""
+def test_parts_without_a_price_of_their_own_cost_the_same_as_the_rest():
+    """With a price of two numbers, cached tokens cost as much as other input."""
     counts = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.cache_read.input_tokens": 400}
     assert cost_usd(counts, Price(1.0, 10.0)) == pytest.approx(0.001)
 
 
 def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
-    """oinf#3374, lf#8333: tokens times price, once; a model without a price has no figure and is counted apart."""
+    """oinf#3374, lf#8333: a call's cost is counted once; a call without a price has no cost and counts as unpriced."""
     handler = telemetry.handler(prices={"acme-1": PRICE})
     ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [handler]})
     ScriptedChat(script=[answer(model="acme-2")]).invoke("x", {"callbacks": [handler]})
@@ -71,7 +71,7 @@ def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
 
 @needs_agent_marks
 def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
-    """Totals stand under a key of their own: the sum of costs over all spans is the truth."""
+    """Agents and workflows have totals under a key of their own, so the costs of all spans still add up."""
     handler = telemetry.handler(prices={"acme-1": PRICE})
     script = [calling("weather", city="Oslo"), answer()]
     script[0].usage_metadata, script[0].response_metadata = USAGE, {"model_name": "acme-1"}
@@ -87,14 +87,14 @@ def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
 
 
 def test_nothing_is_priced_by_default(telemetry: Telemetry):
-    """No figure, and nothing counted as unpriced."""
+    """By default calls have no cost, and none counts as unpriced."""
     ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [telemetry.handler()]})
     assert "otel_callbacks.cost.usd" not in telemetry.spans[0].attributes
     assert telemetry.points("otel_callbacks.unpriced") == []
 
 
 def test_answer_from_a_cache_costs_nothing(telemetry: Telemetry):
-    """LangChain's own cache answers without a provider."""
+    """An answer from LangChain's cache, which calls no provider, costs nothing."""
     handler = telemetry.handler(prices={"acme-1": PRICE})
     message = answer()
     message.usage_metadata["total_cost"] = 0
@@ -104,14 +104,14 @@ def test_answer_from_a_cache_costs_nothing(telemetry: Telemetry):
 
 
 class TestListedPrices:
-    """Prices of the package genai-prices."""
+    """Prices from the package genai-prices."""
 
     @pytest.fixture(autouse=True)
     def _package(self):
         pytest.importorskip("genai_prices")
 
     @pytest.mark.parametrize(
-        ("provider", "model", "known"),
+        ("provider", "model", "is_listed"),
         [
             ("openai", "gpt-4o-mini", True),
             ("openai", "gpt-4o-mini-2024-07-18", True),
@@ -123,8 +123,8 @@ class TestListedPrices:
             ("no-such-provider", "gpt-4o-mini", False),
         ],
     )
-    def test_same_as_the_package_itself(self, provider, model, known):
-        """Also where a price depends on the number of tokens; what is not listed has no figure."""
+    def test_same_as_the_package_itself(self, provider, model, is_listed):
+        """Costs equal the package's, even if the price depends on the number of tokens; unlisted models have none."""
         import genai_prices
 
         counts = {
@@ -133,23 +133,23 @@ class TestListedPrices:
             "gen_ai.usage.cache_read.input_tokens": 100_000,
         }
         attributes = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
-        found = Prices({}, listed=True).cost(attributes, counts)
-        if not known:
-            assert found is None
+        cost = Prices({}, listed=True).cost(attributes, counts)
+        if not is_listed:
+            assert cost is None
             return
         usage = genai_prices.Usage(input_tokens=300_000, output_tokens=70, cache_read_tokens=100_000)
         name = {"azure.ai.openai": "azure", "gcp.gemini": "google"}.get(provider, provider)
-        assert found == pytest.approx(float(genai_prices.calc_price(usage, model, provider_id=name).total_price))
+        assert cost == pytest.approx(float(genai_prices.calc_price(usage, model, provider_id=name).total_price))
 
     def test_own_prices_win(self):
-        """A negotiated price replaces the listed one."""
+        """A price of one's own replaces the listed one."""
         attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
         prices = Prices({"gpt-4o-mini": PRICE}, listed=True)
         assert prices.cost(attributes, {"gen_ai.usage.input_tokens": 1_000_000}) == 1.0
 
 
-def test_missing_extra_is_told_in_one_line_when_the_handler_is_made():
-    """Whoever asks for costs without the package is told what to install, before anything runs."""
+def test_missing_extra_is_reported_when_the_handler_is_made():
+    """Without the package, `cost=True` in code raises and the variable only warns; both say what to install."""
     program = (
         "import sys; sys.modules['genai_prices'] = None\n"
         "from otel_callbacks import Config, OTelCallbackHandler\n"
@@ -158,21 +158,21 @@ def test_missing_extra_is_told_in_one_line_when_the_handler_is_made():
         "import os; os.environ['OTEL_CALLBACKS_COST'] = 'true'\n"
         "OTelCallbackHandler(); print('made')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "pip install 'otel-callbacks[cost]'" in done.stdout
-    assert done.stdout.endswith("made\n")
-    assert "otel-callbacks[cost]" in done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'otel-callbacks[cost]'" in process.stdout
+    assert process.stdout.endswith("made\n")
+    assert "otel-callbacks[cost]" in process.stderr
 
 
 @pytest.mark.parametrize("prices", [{"m": 1.0}, {1: PRICE}, [PRICE]])
-def test_wrong_prices_are_told_at_set_up_time(prices):
-    """Only a `Price` per model name will do."""
+def test_wrong_prices_are_refused_by_the_configuration(prices):
+    """A configuration refuses prices that are not a `Price` per model name."""
     with pytest.raises(ValueError, match="a mapping of model names to Price"):
         Config(prices=prices)
 
 
 def test_prices_survive_pickling(telemetry: Telemetry, caplog):
-    """A table is no callable: it travels."""
+    """A pickled handler keeps its price table, unlike its callables."""
     with caplog.at_level(logging.WARNING):
         copied = pickle.loads(pickle.dumps(telemetry.handler(prices={"m": PRICE})))  # noqa: S301 - our own
     assert copied.config.prices == {"m": PRICE}

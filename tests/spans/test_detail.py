@@ -7,13 +7,14 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import RunInfo, suppress
+from tests.life.waiting import LIMIT_S
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, needs_contexts_of_tasks, weather
 from tests.support.telemetry import Telemetry
 
 
 def chain():
-    """A prompt, a model and a parser in a node of a graph."""
+    """Build a graph whose node runs a prompt, a model and a parser."""
     parts = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hi"]) | StrOutputParser()
     return graph("trip", talk=lambda state: {"seen": [parts.invoke(state)]})
 
@@ -33,22 +34,22 @@ TREES = {
 
 
 @pytest.mark.parametrize("detail", TREES)
-def test_hidden_runs_hand_on_their_parents_span(telemetry: Telemetry, detail):
-    """Each detail shows its kinds of runs; what it hides leaves no gap in the tree."""
+def test_hidden_runs_pass_on_their_parents_span(telemetry: Telemetry, detail):
+    """Each detail shows its kinds of runs, and hidden ones leave no gap in the tree."""
     chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
     assert telemetry.tree() == TREES[detail]
 
 
 @pytest.mark.parametrize("detail", TREES)
 def test_hidden_runs_are_measured(telemetry: Telemetry, detail):
-    """Metrics do not depend on which runs have spans."""
+    """Metrics do not depend on the detail, that is, on which runs have spans."""
     chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
     assert telemetry.count("otel_callbacks.step.duration") == 1
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="prompt") == 1
 
 
 def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(telemetry: Telemetry):
-    """Where the run that failed has no span, the exception is told on the next span above, once."""
+    """If a failed run has no span, the next span above has its exception event, once."""
 
     def fail(text):
         raise ValueError("no")
@@ -62,7 +63,7 @@ def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(tel
 
 
 def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
-    """A filter decides by name, run type, tags and metadata; roots stay, also those it does not want."""
+    """A filter decides by name, run type, tags and metadata; roots stay even if it rejects them."""
     seen: list[RunInfo] = []
 
     def keep_models(run: RunInfo) -> bool:
@@ -83,7 +84,7 @@ def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
 
 
 def test_filter_that_fails_hides_nothing(telemetry: Telemetry):
-    """A filter that raises costs nothing but a count."""
+    """A filter that raises hides nothing, and its failures are counted."""
 
     def broken(run):
         raise KeyError("no")
@@ -95,7 +96,7 @@ def test_filter_that_fails_hides_nothing(telemetry: Telemetry):
 
 
 def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
-    """What starts inside `suppress()` has neither spans nor measurements, what starts after it has."""
+    """Runs that start inside `suppress()` have neither spans nor measurements; runs after it have both."""
     handler = telemetry.handler()
     with suppress():
         chain().invoke({"seen": []}, {"callbacks": [handler]})
@@ -109,7 +110,7 @@ def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
 
 @needs_contexts_of_tasks
 async def test_suppression_holds_in_async_code(telemetry: Telemetry):
-    """LangChain takes the block's context over into its tasks."""
+    """Runs in LangChain's tasks are suppressed, as these inherit the block's context."""
     config = {"callbacks": [telemetry.handler()]}
     with suppress():
         await chain().ainvoke({"seen": []}, config)
@@ -119,7 +120,7 @@ async def test_suppression_holds_in_async_code(telemetry: Telemetry):
 
 
 def test_suppressed_stream_stays_so_after_the_block(telemetry: Telemetry):
-    """A tree that started in the block is dropped to its end, also where its runs start later."""
+    """A tree that started in the block is dropped to its end, including runs that start after the block."""
     program = graph("trip", first=lambda state: {"seen": [1]}, second=lambda state: {"seen": [2]})
     with suppress():
         stream = program.stream({"seen": []}, {"callbacks": [telemetry.handler()]}, stream_mode="updates")
@@ -130,7 +131,7 @@ def test_suppressed_stream_stays_so_after_the_block(telemetry: Telemetry):
 
 
 def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
-    """A tree that starts in a suppressed part of a run is dropped, the run itself is not."""
+    """Runs that start in a suppressed part of a run are dropped; the run itself is not."""
 
     def quiet(state):
         with suppress():
@@ -141,18 +142,18 @@ def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
 
 
 def test_suppression_is_for_its_own_thread(telemetry: Telemetry):
-    """Another request in another thread is recorded meanwhile."""
+    """While one thread is suppressed, another thread's runs are recorded."""
     inside = threading.Event()
     done = threading.Event()
 
     def suppressed():
         with suppress():
             inside.set()
-            done.wait(10)
+            done.wait(LIMIT_S)
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(suppressed)
-        inside.wait(10)
+        assert inside.wait(LIMIT_S)
         weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
         done.set()
         other.result()

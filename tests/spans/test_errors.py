@@ -16,12 +16,12 @@ class Refused(Exception):  # noqa: N818
 
 
 def failing(message="the secret prompt", error=Refused):
-    """A model that fails with a message."""
+    """Make a model that fails with this message."""
     return ScriptedChat(script=[error(message)])
 
 
-def test_exception_event_tells_type_status_and_places(telemetry: Telemetry):
-    """The event has the type, the provider's status code and the stack as file:line:function, and no message."""
+def test_exception_event_has_type_status_and_places(telemetry: Telemetry):
+    """An exception event has the type, the provider's status code and the stack as file:line:function, no message."""
     with pytest.raises(Refused):
         failing().invoke("x", {"callbacks": [telemetry.handler()]})
     span = telemetry.span("chat")
@@ -48,7 +48,7 @@ def test_messages_of_exceptions_are_nowhere(telemetry: Telemetry):
 
 
 def test_status_names_the_type(telemetry: Telemetry):
-    """A failed span has status ERROR, described by the error's type; successes leave the status unset."""
+    """A failed span has status ERROR, described by the error's type; a successful one has no status."""
     config = {"callbacks": [telemetry.handler()]}
     with pytest.raises(ValueError, match="no weather"):
         broken.invoke({"city": "Oslo"}, config)
@@ -60,7 +60,7 @@ def test_status_names_the_type(telemetry: Telemetry):
 
 
 def test_other_exception_on_the_way_up_has_its_own_event(telemetry: Telemetry):
-    """Code that raises another exception in an except block fails by itself, so both are told."""
+    """An exception raised in an except block has an event of its own, beside that of the caught exception."""
 
     def wrap(text):
         try:
@@ -70,12 +70,12 @@ def test_other_exception_on_the_way_up_has_its_own_event(telemetry: Telemetry):
 
     with pytest.raises(KeyError):
         RunnableLambda(wrap).invoke("x", {"callbacks": [telemetry.handler()]})
-    told = {span.name: [event.attributes["exception.type"] for event in span.events] for span in telemetry.spans}
-    assert told == {"chat": [f"{__name__}.Refused"], "invoke_workflow wrap": ["KeyError"]}
+    types = {span.name: [event.attributes["exception.type"] for event in span.events] for span in telemetry.spans}
+    assert types == {"chat": [f"{__name__}.Refused"], "invoke_workflow wrap": ["KeyError"]}
 
 
 def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
-    """What a step catches is the child's error only."""
+    """An exception that a step catches is an error of the child only."""
 
     def forgive(text):
         try:
@@ -88,7 +88,7 @@ def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
 
 
 async def test_cancellation_is_no_error(telemetry: Telemetry):
-    """Cancelled runs say so, without status, error type or event; their time is told apart in the metrics."""
+    """A cancelled run has that outcome on its span and duration, and neither status, error type nor event."""
     started = asyncio.Event()
 
     async def wait(text):
@@ -110,8 +110,8 @@ async def test_cancellation_is_no_error(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("detail", ["operations", "steps", "all"])
-def test_every_span_tells_its_outcome(telemetry: Telemetry, detail):
-    """No span is without an outcome, whatever is shown."""
+def test_every_span_has_its_outcome(telemetry: Telemetry, detail):
+    """Every span has an outcome, whatever the detail."""
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
     chain.invoke("x", {"callbacks": [telemetry.handler(detail=detail)]})
     assert {span.attributes["otel_callbacks.outcome"] for span in telemetry.spans} == {"ok"}

@@ -9,7 +9,7 @@ from tests.support.telemetry import Telemetry
 
 
 def custom_events(telemetry: Telemetry) -> list[tuple[str, dict]]:
-    """Span and attributes of each custom event."""
+    """Return the span's name and the attributes of each custom event."""
     return [
         (span.name, dict(event.attributes))
         for span in telemetry.spans
@@ -19,7 +19,7 @@ def custom_events(telemetry: Telemetry) -> list[tuple[str, dict]]:
 
 
 def test_custom_event_is_an_event_of_its_run(telemetry: Telemetry):
-    """`dispatch_custom_event` gives name and size; the data is content and is not exported."""
+    """`dispatch_custom_event` adds an event with name and size; its data is content and is not exported."""
 
     def work(state):
         dispatch_custom_event("progress", {"secret": "data", "percent": 50})
@@ -33,7 +33,7 @@ def test_custom_event_is_an_event_of_its_run(telemetry: Telemetry):
 
 @needs_contexts_of_tasks
 async def test_custom_event_of_async_code(telemetry: Telemetry):
-    """The async twin does the same; data without a size has none."""
+    """`adispatch_custom_event` does the same; data without a size has none."""
 
     async def work(state):
         await adispatch_custom_event("tick", 7)
@@ -43,8 +43,8 @@ async def test_custom_event_of_async_code(telemetry: Telemetry):
     assert custom_events(telemetry) == [("node work", {"langchain.custom_event.name": "tick"})]
 
 
-def test_custom_event_of_a_hidden_run_is_told_on_the_next_span_above(telemetry: Telemetry):
-    """Hiding a run does not lose what it reports."""
+def test_custom_event_of_a_hidden_run_is_on_the_next_span_above(telemetry: Telemetry):
+    """The next span above a hidden run has the run's custom events."""
 
     def work(text):
         dispatch_custom_event("progress", [1, 2, 3])
@@ -56,7 +56,7 @@ def test_custom_event_of_a_hidden_run_is_told_on_the_next_span_above(telemetry: 
 
 
 class Retrying(ScriptedChat):
-    """Tries again by itself, as providers' packages do."""
+    """A model that retries by itself, as providers' packages do."""
 
     def _generate(self, messages, stop=None, run_manager=None, **kwargs):
         retry = create_base_retry_decorator([ConnectionError], max_retries=3, run_manager=run_manager)
@@ -66,7 +66,7 @@ class Retrying(ScriptedChat):
 
 
 def test_retries_inside_a_model_are_counted(telemetry: Telemetry):
-    """Attempts a provider's package makes inside one call are counted on its span."""
+    """Retries that a provider's package makes inside one call are counted on the call's span."""
     model = Retrying(script=[ConnectionError("1"), ConnectionError("2"), "fine"])
     model.invoke("x", {"callbacks": [telemetry.handler()]})
     span = telemetry.span("chat")
@@ -75,6 +75,6 @@ def test_retries_inside_a_model_are_counted(telemetry: Telemetry):
 
 
 def test_call_without_retries_has_no_count(telemetry: Telemetry):
-    """A call that worked at once says nothing of retries."""
+    """A call that succeeds at once has no count of retries."""
     ScriptedChat(script=["fine"]).invoke("x", {"callbacks": [telemetry.handler()]})
     assert "langchain.retry.count" not in telemetry.span("chat").attributes

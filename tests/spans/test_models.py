@@ -8,7 +8,7 @@ from tests.support.telemetry import Telemetry
 
 
 def test_chat_model_without_a_name_has_its_span(telemetry: Telemetry):
-    """A model call is a span also where nobody knows the model's name."""
+    """A model call has a span even if the model's name is unknown."""
     FakeMessagesListChatModel(responses=[AIMessage("hi")]).invoke("x", {"callbacks": [telemetry.handler()]})
     span = telemetry.span("chat")
     assert span.kind.name == "CLIENT"
@@ -17,7 +17,7 @@ def test_chat_model_without_a_name_has_its_span(telemetry: Telemetry):
 
 
 def test_text_model_is_a_text_completion(telemetry: Telemetry):
-    """Text models have spans of an operation of their own."""
+    """Calls of text models are spans of their own operation."""
     FakeListLLM(responses=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
     span = telemetry.span("text_completion")
     assert span.kind.name == "CLIENT"
@@ -25,14 +25,14 @@ def test_text_model_is_a_text_completion(telemetry: Telemetry):
 
 
 def test_run_name_does_not_rename_the_span(telemetry: Telemetry):
-    """The span is named after the model, whatever the run is called."""
+    """A model's span is named after the model, whatever the run's name."""
     model = ScriptedChat(script=["hi"], params={"model": "m"})
     model.invoke("x", {"callbacks": [telemetry.handler()], "run_name": "question of Ann"})
     assert telemetry.span("chat m")
 
 
 def test_choices_have_a_finish_reason_each(telemetry: Telemetry):
-    """Several choices are counted and each tells why it ended; one that does not is left out, none is invented."""
+    """Several choices are counted, and their finish reasons are listed without inventing one for those without."""
     choices = [
         ChatGeneration(message=AIMessage("a"), generation_info={"finish_reason": "stop"}),
         ChatGeneration(message=AIMessage("b"), generation_info={"finish_reason": "length"}),
@@ -56,7 +56,7 @@ def test_choices_have_a_finish_reason_each(telemetry: Telemetry):
     ids=["text", "empty", "reasoning", "tool call"],
 )
 def test_time_to_first_chunk_needs_content(telemetry: Telemetry, chunks, is_timed):
-    """Only a chunk with something generated in it ends the wait for the first one."""
+    """Only a chunk with generated content counts as the first one."""
     list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
     span = telemetry.span("chat")
     duration = (span.end_time - span.start_time) / 1e9
@@ -66,7 +66,7 @@ def test_time_to_first_chunk_needs_content(telemetry: Telemetry, chunks, is_time
 
 
 def test_call_without_stream_is_not_marked_as_one(telemetry: Telemetry):
-    """A call that does not stream says nothing of streaming."""
+    """A call that does not stream has no attributes of streaming."""
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
     attributes = telemetry.span("chat").attributes
     assert "gen_ai.request.stream" not in attributes
@@ -74,7 +74,7 @@ def test_call_without_stream_is_not_marked_as_one(telemetry: Telemetry):
 
 
 def test_broken_stream_keeps_what_it_had(telemetry: Telemetry):
-    """A stream that its consumer leaves is cancelled, not failed, and tells how much text had come."""
+    """A stream that its consumer leaves is cancelled, not failed, and has the length of the text up to then."""
     chunks = [AIMessageChunk(content="Hello "), AIMessageChunk(content="world")]
     stream = ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]})
     next(stream)
@@ -86,7 +86,7 @@ def test_broken_stream_keeps_what_it_had(telemetry: Telemetry):
 
 
 def test_failing_stream_is_an_error_with_its_first_chunk(telemetry: Telemetry):
-    """A stream that breaks down is an error, and its time to the first chunk is known."""
+    """A stream that fails after its first chunk is an error and has the time to that chunk."""
     model = ScriptedChat(script=[[AIMessageChunk(content="Hello "), ConnectionError("gone")]])
     with pytest.raises(ConnectionError):
         list(model.stream("x", {"callbacks": [telemetry.handler()]}))

@@ -6,7 +6,7 @@ from tests.support.telemetry import Telemetry
 
 
 def test_retriever_of_a_vector_store(telemetry: Telemetry):
-    """A retrieval tells its store, its embedding class and how many documents it found; the query is content."""
+    """A retrieval's span has its store, embedding class and number of documents; the query is content."""
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
     store.add_texts(["cats purr", "dogs bark", "cows moo"])
     store.as_retriever(search_kwargs={"k": 2}).invoke("cats?", {"callbacks": [telemetry.handler()]})
@@ -24,7 +24,7 @@ def test_retriever_of_a_vector_store(telemetry: Telemetry):
 
 
 def test_failing_retriever(telemetry: Telemetry):
-    """A retriever that fails is an error and counts no documents."""
+    """A failed retrieval is an error and has no number of documents."""
 
     class Gone(InMemoryVectorStore):
         def similarity_search(self, *args, **kwargs):

@@ -8,8 +8,8 @@ from tests.support.telemetry import Telemetry
 @pytest.mark.parametrize(
     ("dialect", "schema_url"), [("py-1.3", "https://opentelemetry.io/schemas/1.37.0"), ("0.1.0", "")]
 )
-def test_scope_tells_who_wrote_it_and_by_which_schema(telemetry: Telemetry, dialect, schema_url):
-    """Spans and metrics name the package and its version; a schema only where the dialect has a published one."""
+def test_scope_names_the_package_and_the_schema(telemetry: Telemetry, dialect, schema_url):
+    """Spans and metrics name the package, its version, and the dialect's schema if one is published."""
     weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler(semconv=dialect)]})
     scopes = [telemetry.span("execute_tool weather").instrumentation_scope]
     data = telemetry.reader.get_metrics_data()

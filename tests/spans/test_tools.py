@@ -9,7 +9,7 @@ from tests.support.telemetry import Telemetry
 
 
 def test_tool_span(telemetry: Telemetry):
-    """A tool is an internal span with name, type and description, and no agent where there is none."""
+    """A tool's span is internal, with name, type and description, and without an agent outside one."""
     weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
     span = telemetry.span("execute_tool weather")
     assert span.kind.name == "INTERNAL"
@@ -28,7 +28,7 @@ def _raise(city: str) -> str:
 
 
 def test_failure_that_the_tool_handles_is_the_tools_error(otel_spans: OtelSpans):
-    """`handle_tool_error` turns the failure into an error message: an error of the tool, not of what called it."""
+    """With `handle_tool_error`, which turns the failure into a message, the tool fails and its caller does not."""
     tool = StructuredTool.from_function(_raise, name="flaky", handle_tool_error=True)
     call = calling("flaky", "call-1", city="Oslo").tool_calls[0]
     program = graph("g", only=lambda state: {"seen": [tool.invoke(call)]})
@@ -46,7 +46,7 @@ def test_failure_that_the_tool_handles_is_the_tools_error(otel_spans: OtelSpans)
 
 
 def test_failure_that_the_tool_node_handles_is_the_tools_error(otel_spans: OtelSpans):
-    """`ToolNode(handle_tool_errors=True)` lets the graph go on: the tool failed, its node and graph did not."""
+    """With `ToolNode(handle_tool_errors=True)`, which lets the graph go on, the tool fails; node and graph do not."""
     node = ToolNode([broken], handle_tool_errors=True)
     calls = [calling("broken", city="Oslo")]
     program = graph("g", only=lambda state: {"seen": node.invoke({"messages": calls})["messages"]})
@@ -62,7 +62,7 @@ def test_failure_that_the_tool_node_handles_is_the_tools_error(otel_spans: OtelS
 
 
 def test_handled_failures_count_as_errors_of_the_tool_only(telemetry: Telemetry):
-    """The duration of a tool that failed in its own way carries the fixed error type, the workflow's carries none."""
+    """A handled failure's duration has the error type "tool_error", and the duration of the workflow has none."""
     tool = StructuredTool.from_function(_raise, name="flaky", handle_tool_error="sorry")
     call = calling("flaky", city="Oslo").tool_calls[0]
     program = graph("g", only=lambda state: {"seen": [tool.invoke(call)]})
@@ -74,7 +74,7 @@ def test_handled_failures_count_as_errors_of_the_tool_only(telemetry: Telemetry)
 
 
 def test_wrong_arguments_are_an_error_of_the_tool(telemetry: Telemetry):
-    """A call whose arguments do not fit fails before the tool's code runs, inside the tool's span."""
+    """A call with wrong arguments fails inside the tool's span, before the tool's code runs."""
     with pytest.raises(ValueError, match="city"):
         weather.invoke({"town": "Oslo"}, {"callbacks": [telemetry.handler()]})
     span = telemetry.span("execute_tool weather")

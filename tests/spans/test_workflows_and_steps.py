@@ -9,7 +9,7 @@ from tests.support.telemetry import Telemetry
 
 
 def double(value):
-    """A step with a name of its own."""
+    """Double the value, in a step with a name of its own."""
     return value * 2
 
 
@@ -29,8 +29,8 @@ def double(value):
         ),
     ],
 )
-def test_root_chain_has_a_name_only_if_somebody_gave_it(telemetry: Telemetry, program, value, title):
-    """Root chains are workflows; names of LangChain's classes are no names of workflows."""
+def test_root_chain_has_a_name_only_if_one_was_chosen(telemetry: Telemetry, program, value, title):
+    """Root chains are workflows, and names of LangChain's classes are not workflow names."""
     program.invoke(value, {"callbacks": [telemetry.handler()]})
     (root,) = [span for span in telemetry.spans if span.parent is None]
     assert root.name == title
@@ -38,14 +38,14 @@ def test_root_chain_has_a_name_only_if_somebody_gave_it(telemetry: Telemetry, pr
 
 
 @pytest.mark.parametrize(("name", "title"), [("trip", "invoke_workflow trip"), (None, "invoke_workflow")])
-def test_root_graph_has_a_name_only_if_somebody_gave_it(telemetry: Telemetry, name, title):
-    """A graph compiled without a name is a workflow without one."""
+def test_root_graph_has_a_name_only_if_one_was_chosen(telemetry: Telemetry, name, title):
+    """A root graph is a workflow, and without a name if it was compiled without one."""
     graph(name, only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == f"{title}\n  node only"
 
 
-def test_node_tells_its_name_and_step(telemetry: Telemetry):
-    """A node's span has LangGraph's step and name and LangChain's run type and name, as attributes of our own."""
+def test_node_has_its_name_and_step(telemetry: Telemetry):
+    """A node's span has LangGraph's step and name and LangChain's run type and name under keys of our own."""
     program = graph("trip", start=lambda state: {"seen": [1]}, stop=lambda state: {"seen": [2]})
     program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
     span = telemetry.span("node stop")
@@ -67,8 +67,8 @@ def test_graph_in_a_chain_is_a_graph(telemetry: Telemetry):
     assert telemetry.tree() == "invoke_workflow outer\n  graph inner\n    node only"
 
 
-async def test_edge_nobody_named_is_no_step(telemetry: Telemetry):
-    """LangGraph reports a function on an edge that has no name under a class's name, or in async code under none."""
+async def test_edge_without_a_name_is_no_step(telemetry: Telemetry):
+    """A nameless function on an edge is no step; LangGraph reports it with a class's name, or in async code without."""
     program = StateGraph(dict)
     program.add_node("first", lambda state: {})
     program.add_node("last", lambda state: {})
@@ -81,7 +81,7 @@ async def test_edge_nobody_named_is_no_step(telemetry: Telemetry):
 
 
 def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
-    """Spans that the convention does not know have names of our own only."""
+    """Spans of steps, which the convention does not define, have only keys of our own."""
     inner = graph("inner", only=lambda state: {"seen": [1]})
     chain = RunnableLambda(lambda x: inner.invoke({"seen": []})) | RunnableLambda(list)
     chain.invoke(1, {"callbacks": [telemetry.handler(detail="all")]})
@@ -90,8 +90,8 @@ def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
     assert [key for span in steps for key in span.attributes if key.startswith("gen_ai.")] == []
 
 
-def test_node_whose_graph_nobody_saw(telemetry: Telemetry):
-    """A node is one also where the handler is attached inside the graph only."""
+def test_node_whose_graph_the_handler_did_not_see(telemetry: Telemetry):
+    """A node is a node even if the handler is attached only inside the graph."""
     run_id = uuid4()
     handler = telemetry.handler()
     handler.on_chain_start(None, {}, run_id=run_id, parent_run_id=uuid4(), name="talk", tags=["graph:step:1"])
