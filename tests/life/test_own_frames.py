@@ -30,9 +30,9 @@ async def run(kind: str, way: str, probe: Probe, telemetry: Telemetry) -> None:
     config = {"callbacks": [telemetry.handler(detail="all")]}
     program = subject.build(probe)
     if way == "invoke":
-        program.invoke(subject.given, config)
+        program.invoke(subject.value, config)
     else:
-        await program.ainvoke(subject.given, config)
+        await program.ainvoke(subject.value, config)
 
 
 class Stack:

@@ -1,6 +1,7 @@
 """Models, retrievers and tools that hang until they are cancelled, and signal when they have begun to."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from langchain_core.documents import Document
@@ -78,11 +79,16 @@ class HangingRetriever(BaseRetriever):
 
 async def exported(telemetry: Telemetry, spans: int) -> None:
     """Let the event loop run until that many spans are exported."""
+    await until(telemetry, lambda: len(telemetry.spans) >= spans)
+
+
+async def until(telemetry: Telemetry, condition: Callable[[], bool]) -> None:
+    """Let the event loop run until the condition holds, which is checked now and after each end of a span."""
     more = asyncio.Event()
     loop = asyncio.get_running_loop()
     watcher = SpanProcessor()
     watcher.on_end = lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(more.set)
     telemetry.tracer_provider.add_span_processor(watcher)
-    while len(telemetry.spans) < spans:
+    while not condition():
         await asyncio.wait_for(more.wait(), LIMIT_S)
         more.clear()

@@ -1,4 +1,4 @@
-"""Records and results as the mapping reads them, without LangChain."""
+"""Records and results in the form that the mapping reads, without LangChain."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,7 @@ from otel_callbacks.types import RunType
 
 
 def start(run_type: RunType = "chat", name: str = "", **fields: Any) -> RunStart:
-    """A start record; what is not given is empty."""
+    """Make a start record whose other fields are empty."""
     empty = {
         "serialized": {},
         "inputs": None,
@@ -22,11 +22,11 @@ def start(run_type: RunType = "chat", name: str = "", **fields: Any) -> RunStart
 
 
 def answer(*messages: Any, llm_output: Any = None) -> SimpleNamespace:
-    """An ``LLMResult`` with one choice per message."""
+    """Make what looks like an ``LLMResult`` with one choice per message."""
     choices = [SimpleNamespace(message=message, generation_info=None, text="") for message in messages]
     return SimpleNamespace(generations=[choices], llm_output=llm_output)
 
 
 def message(**fields: Any) -> SimpleNamespace:
-    """A message of a model."""
+    """Make what looks like a model's message."""
     return SimpleNamespace(**{"response_metadata": {}, "usage_metadata": None, "id": None, **fields})

@@ -8,7 +8,7 @@ from otel_callbacks._mapping import error as errors
 
 
 def class_in(module, name, *bases):
-    """A class as if `module` had defined it."""
+    """Make a class that seems to be defined in that module."""
     return type(name, bases or (Exception,), {"__module__": module})
 
 
@@ -34,7 +34,7 @@ RECURSION = class_in("langgraph.errors", "GraphRecursionError", RecursionError)
     ],
 )
 def test_outcome_of_an_exception(error, outcome, error_type):
-    """Interrupts and hand-offs are control flow, cancellations are no errors, everything else is one."""
+    """Interrupts and hand-offs are control flow, cancellations are not errors, and everything else is an error."""
     ending = errors.ending(error, cancel_is_error=False)
     assert (ending.outcome, ending.error_type) == (outcome, error_type)
 
@@ -43,18 +43,18 @@ def test_outcome_of_an_exception(error, outcome, error_type):
     "name", ["GraphInterrupt", "GraphBubbleUp", "ParentCommand", "CancelledError", "GeneratorExit"]
 )
 def test_class_of_the_same_name_elsewhere_is_an_error(name):
-    """A user's own class is an error even if it is named like LangGraph's."""
+    """An exception of a user's own class is an error even if the class is named like one of LangGraph's."""
     ending = errors.ending(class_in("app.errors", name)(), cancel_is_error=False)
     assert (ending.outcome, ending.error_type) == ("error", f"app.errors.{name}")
 
 
 def test_subclass_of_an_interrupt_is_an_interrupt():
-    """Classes derived from LangGraph's control flow mean the same."""
+    """An exception of a class derived from LangGraph's interrupt is an interrupt."""
     assert errors.ending(class_in("app", "Pause", INTERRUPT)(), cancel_is_error=False).outcome == "interrupted"
 
 
 def test_cancellation_may_count_as_an_error():
-    """With `cancel_is_error` a cancelled run keeps its outcome and gets an error type."""
+    """With `cancel_is_error`, a cancelled run keeps its outcome and gets an error type."""
     ending = errors.ending(asyncio.CancelledError(), cancel_is_error=True)
     assert (ending.outcome, ending.error_type) == ("cancelled", "asyncio.exceptions.CancelledError")
 
@@ -71,13 +71,13 @@ def test_cancellation_may_count_as_an_error():
     ],
 )
 def test_target_of_a_hand_off(goto, expected):
-    """A hand-off tells the nodes it goes to."""
+    """A hand-off names the nodes it goes to."""
     ending = errors.ending(PARENT_COMMAND(SimpleNamespace(goto=goto)), cancel_is_error=False)
     assert ending.attributes.get("langgraph.handoff.target") == expected
 
 
 def test_hand_off_without_a_command_is_still_one():
-    """A hand-off that carries nothing raises nothing."""
+    """A hand-off that carries no command is still a hand-off."""
     assert errors.ending(PARENT_COMMAND(), cancel_is_error=False).outcome == "handed_off"
 
 
@@ -103,7 +103,7 @@ PROVIDER_ERROR = class_in("openai", "RateLimitError")
     ],
 )
 def test_error_type_is_the_first_class_outside_langchain(kind, expected):
-    """The type names the provider's or application's class, qualified; LangChain's wrappers are looked through."""
+    """The type is the qualified name of the provider's or application's class, not of LangChain's wrapper around it."""
     assert errors.error_type(kind) == expected
 
 
@@ -112,7 +112,7 @@ def test_error_type_is_the_first_class_outside_langchain(kind, expected):
     [(429, 429), (599, 599), (99, None), (600, None), (True, None), ("429", None), (None, None)],
 )
 def test_status_code(code, expected):
-    """Only an HTTP status counts as one."""
+    """Only an integer from 100 to 599 is an HTTP status."""
     error = ValueError()
     error.status_code = code
     assert errors.status_code(error) == expected
@@ -120,22 +120,22 @@ def test_status_code(code, expected):
 
 
 def fail(depth):
-    """Raise from `depth` frames below."""
+    """Raise an exception that many frames below."""
     if depth:
         fail(depth - 1)
     raise ValueError("secret text")
 
 
 def stack_of(depth):
-    """The stack of an exception raised `depth` frames below."""
+    """Return the stack of an exception that is raised that many frames below."""
     try:
         fail(depth)
     except ValueError as error:
         return errors.stack(error)
 
 
-def test_stack_tells_places_only():
-    """The stack has a line with file, line and function per frame, innermost last, and neither message nor source."""
+def test_stack_has_places_only():
+    """The stack has file, line and function of each frame, innermost last, but neither message nor source."""
     lines = stack_of(1).split("\n")
     assert [line.rsplit(":", 1)[1] for line in lines] == ["stack_of", "fail", "fail"]
     assert all(line.startswith(__file__) for line in lines)
@@ -143,7 +143,7 @@ def test_stack_tells_places_only():
 
 
 def test_long_stack_is_cut_in_the_middle():
-    """A deep recursion keeps both ends of its stack and says how much is missing."""
+    """A deep stack keeps both ends and says how many frames are left out."""
     lines = stack_of(200).split("\n")
     assert len(lines) == 65
     assert lines[32] == "... 138 frames ..."

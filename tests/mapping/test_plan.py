@@ -22,21 +22,21 @@ DIALECT = semconv.DIALECTS["py-1.3"]
     ],
 )
 def test_each_run_type_has_its_operation(run_type, operation):
-    """The hook that fired decides the operation, not a name."""
+    """The run type determines the operation, not the run's name."""
     plan = tables.PLAN[run_type](start(run_type, "agent"), Inherited(), DIALECT, False)
     assert plan.operation == operation
 
 
 @pytest.mark.parametrize("run_type", ["chat", "llm", "tool", "retriever", "chain"])
 def test_bare_plan_needs_nothing(run_type):
-    """A run whose own data cannot be read still becomes a span of its operation."""
+    """A run whose data cannot be read still becomes a span of its operation."""
     plan = tables.bare_plan(run_type)
     assert plan.name == plan.operation
     assert plan.attributes.get("gen_ai.operation.name") in {plan.operation, None}
 
 
 def test_each_detail_shows_more():
-    """Each level of detail shows all that the one before shows, and more."""
+    """Each detail shows everything that the one before shows, and more."""
     visible = tables.VISIBLE
     assert visible["operations"] < visible["steps"] < visible["all"]
 
@@ -56,5 +56,5 @@ def test_each_detail_shows_more():
     ],
 )
 def test_conversation_id(metadata, expected):
-    """The conversation is the thread's, the session's or the conversation's id, the first that is there."""
+    """The conversation is the first that is present of the thread's, the session's and the conversation's id."""
     assert conversation_id(metadata) == expected

@@ -33,7 +33,7 @@ from tests.mapping.records import start
     ],
 )
 def test_ls_provider_becomes_the_conventions_name(langchain_name, expected):
-    """The provider LangChain names gets the convention's word, and an unknown one passes through in lower case."""
+    """LangChain's name of a provider becomes the convention's, and an unknown one is only put in lower case."""
     assert provider(start(metadata={"ls_provider": langchain_name})) == expected
 
 
@@ -42,7 +42,7 @@ def test_ls_provider_becomes_the_conventions_name(langchain_name, expected):
     [("azure-openai-chat", "azure.ai.openai"), ("azureml_chat", "azure.ai.inference"), (None, "azure.ai.inference")],
 )
 def test_azure_serves_openai_models_and_others(model_type, expected):
-    """LangChain calls both kinds "azure"; the type among the invocation parameters tells them apart."""
+    """The type among the invocation parameters distinguishes the two providers that LangChain calls "azure"."""
     assert provider(start(metadata={"ls_provider": "azure"}, params={"_type": model_type})) == expected
 
 
@@ -60,12 +60,12 @@ def test_azure_serves_openai_models_and_others(model_type, expected):
     ],
 )
 def test_sources_after_ls_provider(fields, expected):
-    """Without ``ls_provider`` the model's type, its module path, then its class name tell; else it is unknown."""
+    """Without ``ls_provider``, the model's type, module path or class name give the provider; else it is unknown."""
     assert provider(start(**fields)) == expected
 
 
 def test_first_source_wins():
-    """``ls_provider`` wins over the type, which wins over the module path."""
+    """``ls_provider`` takes precedence over the type, and that over the module path."""
     everything = {
         "metadata": {"ls_provider": "groq"},
         "params": {"_type": "openai-chat"},
@@ -77,11 +77,11 @@ def test_first_source_wins():
 
 
 @pytest.mark.parametrize("value", [None, "", 7, ["openai"]])
-def test_senseless_ls_provider_is_passed_over(value):
-    """A value that is no text does not hide the next source."""
+def test_ls_provider_without_a_text_is_skipped(value):
+    """An ``ls_provider`` that is empty or not a text does not hide the next source."""
     assert provider(start(metadata={"ls_provider": value}, params={"_type": "openai-chat"})) == "openai"
 
 
 def test_spelling_does_not_matter():
-    """Case and dashes of LangChain's names are not looked at."""
+    """Case and dashes in LangChain's names make no difference."""
     assert convention_name("Azure-OpenAI") == "azure.ai.openai"

@@ -15,19 +15,19 @@ from tests.mapping.records import start
         ({}, None),
     ],
 )
-def test_provider_only_where_it_is_a_genai_service(metadata, expected):
-    """A vector store is no GenAI provider."""
+def test_provider_only_if_it_is_a_genai_service(metadata, expected):
+    """Only a GenAI service is a retriever's provider; a vector store is not."""
     plan = retriever.plan(start("retriever", "R", metadata=metadata), Inherited())
     assert plan.attributes.get("gen_ai.provider.name") == expected
 
 
 def test_span_is_named_after_the_operation_alone():
-    """The convention names the span after the data source, which LangChain does not tell."""
+    """A retrieval's span has no data source in its name, as LangChain does not report one."""
     assert retriever.plan(start("retriever", "VectorStoreRetriever"), Inherited()).name == "retrieval"
 
 
 def test_request_gives_store_and_embedding():
-    """Vector store and embedding names are attributes of our own."""
+    """The names of vector store and embedding are exported under keys of our own."""
     out = {}
     metadata = {"ls_vector_store_provider": "FAISS", "ls_embedding_provider": "OpenAIEmbeddings"}
     retriever.request(start("retriever", "R", metadata=metadata), out)
@@ -36,7 +36,7 @@ def test_request_gives_store_and_embedding():
 
 @pytest.mark.parametrize(("documents", "expected"), [([1, 2], 2), ((), 0), (None, None), ("text", None)])
 def test_response_counts_documents(documents, expected):
-    """The number of documents is known where a list came back."""
+    """The number of documents is exported only if the result is a list or tuple."""
     out = {}
     retriever.response(documents, out)
     assert out.get("langchain.retriever.document_count") == expected

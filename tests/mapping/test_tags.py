@@ -4,7 +4,7 @@ from otel_callbacks._mapping import tags
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("names", "expected"),
     [
         (["seq:step:1", "retry:attempt:2"], 2),
         (["retry:attempt:12"], 12),
@@ -13,22 +13,22 @@ from otel_callbacks._mapping import tags
         ([], None),
     ],
 )
-def test_retry_attempt(given, expected):
-    """The attempt's number is read from the tag `with_retry` sets from the second attempt on."""
-    assert tags.read(given).retry_attempt == expected
+def test_retry_attempt(names, expected):
+    """The attempt's number comes from the tag that `with_retry` sets from the second attempt on."""
+    assert tags.read(names).retry_attempt == expected
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("names", "expected"),
     [(["graph:step:3"], 3), (["vip", "graph:step:0"], 0), (["graph:step:"], None), (["graph"], None)],
 )
-def test_graph_step(given, expected):
-    """LangGraph's tag tells that a run is a node, and its step."""
-    assert tags.read(given).graph_step == expected
+def test_graph_step(names, expected):
+    """A node's step comes from LangGraph's tag."""
+    assert tags.read(names).graph_step == expected
 
 
 def test_sequence_and_hidden():
-    """Steps of sequences and LangGraph's hidden runs are known by their tags."""
+    """Steps of sequences and LangGraph's hidden runs are recognised by their tags."""
     assert tags.read(["seq:step:2"]).in_sequence
     assert tags.read(["langsmith:hidden"]).hidden
     assert not tags.read(["vip"]).in_sequence
@@ -36,7 +36,7 @@ def test_sequence_and_hidden():
 
 
 @pytest.mark.parametrize("kind", [list, tuple])
-def test_own_tags_are_what_langchain_did_not_set(kind):
-    """LangChain's own tags are kept apart from the application's, whose order stays."""
-    given = kind(["seq:step:1", "vip", "map:key:ctx", "graph:step:1", "retry:attempt:2", "langsmith:hidden", "beta"])
-    assert tags.read(given).own == ("vip", "beta")
+def test_own_tags_are_those_that_langchain_did_not_set(kind):
+    """The application's tags are those that LangChain did not set, in their order."""
+    names = kind(["seq:step:1", "vip", "map:key:ctx", "graph:step:1", "retry:attempt:2", "langsmith:hidden", "beta"])
+    assert tags.read(names).own == ("vip", "beta")

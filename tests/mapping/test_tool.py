@@ -8,7 +8,7 @@ from tests.mapping.records import start
 
 
 def test_plan_names_tool_and_agent():
-    """A tool's span is named after the tool and knows the agent it works for."""
+    """A tool's span is named after the tool and has the name of the agent it works for."""
     plan = tool.plan(start("tool", "weather"), Inherited(agent_name="helper"))
     assert (plan.operation, plan.name) == ("execute_tool", "execute_tool weather")
     assert plan.attributes == {
@@ -20,14 +20,14 @@ def test_plan_names_tool_and_agent():
 
 
 def test_plan_without_names():
-    """A tool without a name, outside any agent, still has the attributes the convention requires."""
+    """A tool without a name, outside any agent, still has the attributes that the convention requires."""
     plan = tool.plan(start("tool", ""), Inherited())
     assert plan.attributes["gen_ai.tool.name"] == "tool"
     assert "gen_ai.agent.name" not in plan.attributes
 
 
 def test_request_gives_call_id_and_description():
-    """The call's id and the tool's description are known at the start."""
+    """The call's id and the tool's description are exported at the start."""
     out = {}
     tool.request(
         start("tool", "w", params={"tool_call_id": "c1"}, serialized={"description": "Tells the weather."}), out
@@ -36,15 +36,15 @@ def test_request_gives_call_id_and_description():
 
 
 @pytest.mark.parametrize("value", [None, "", 5])
-def test_missing_call_id_is_left_out(value):
-    """A call without an id has none."""
+def test_missing_call_id_and_description_are_left_out(value):
+    """A call id or description that is empty or not a text is left out."""
     out = {}
     tool.request(start("tool", "w", params={"tool_call_id": value}, serialized={"description": value}), out)
     assert out == {}
 
 
 def test_response_gives_the_call_id_of_older_releases():
-    """LangChain before 1.1 tells the call's id with the result only."""
+    """The call's id is also taken from the result, as LangChain before 1.1 reports it only there."""
     out = {}
     tool.response(SimpleNamespace(tool_call_id="c1"), out)
     assert out == {"gen_ai.tool.call.id": "c1"}
@@ -63,5 +63,5 @@ def test_response_gives_the_call_id_of_older_releases():
     ],
 )
 def test_failed_tool_message(output, expected):
-    """A tool message with status "error" is a failure; other objects with a status are not tool messages."""
+    """A tool message with status "error" is a failure; other objects with that status are not."""
     assert tool.failed(output) is expected

@@ -13,21 +13,21 @@ REASONING = "gen_ai.usage.reasoning.output_tokens"
 
 
 def counts(result):
-    """The token counts of a result, empty where nobody reported any."""
-    found = usage(result)
-    return found.counts if found else {}
+    """Return the token counts of a result, empty if it reports none."""
+    tokens = usage(result)
+    return tokens.counts if tokens else {}
 
 
 def with_metadata(**metadata):
-    """A result whose message carries ``usage_metadata``."""
+    """Make a result whose message carries ``usage_metadata``."""
     return answer(message(usage_metadata=metadata))
 
 
 @pytest.mark.parametrize("key", ["token_usage", "usage"])
 @pytest.mark.parametrize("place", ["llm_output", "response_metadata", "generation_info"])
 @pytest.mark.parametrize("names", [("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")])
-def test_providers_own_form_is_found_wherever_it_is(place, key, names):
-    """Raw usage counts the same in ``llm_output``, the message's metadata and the generation's, under both keys."""
+def test_providers_own_form_is_found_in_every_place(place, key, names):
+    """Raw usage counts the same in ``llm_output``, a message's metadata and a generation's info, under both keys."""
     raw = {key: dict(zip(names, (7, 5), strict=True))}
     generation = SimpleNamespace(
         message=message(response_metadata=raw if place == "response_metadata" else {}),
@@ -38,7 +38,7 @@ def test_providers_own_form_is_found_wherever_it_is(place, key, names):
 
 
 def test_usage_metadata_wins_over_raw_usage():
-    """LangChain's own form is taken where there is one, and nothing is added to it."""
+    """LangChain's own form of usage takes precedence, and nothing is added to it."""
     raw = {"token_usage": {"prompt_tokens": 999, "completion_tokens": 999}}
     result = answer(
         message(usage_metadata={"input_tokens": 7, "output_tokens": 5}, response_metadata=raw), llm_output=raw
@@ -47,7 +47,7 @@ def test_usage_metadata_wins_over_raw_usage():
 
 
 def test_llm_output_wins_over_the_messages_metadata():
-    """Of two raw usages the call's own is taken."""
+    """Of two raw usages, the call's takes precedence over the message's."""
     result = answer(
         message(response_metadata={"usage": {"input_tokens": 1, "output_tokens": 1}}),
         llm_output={"token_usage": {"prompt_tokens": 7, "completion_tokens": 5}},
@@ -56,7 +56,7 @@ def test_llm_output_wins_over_the_messages_metadata():
 
 
 def test_choices_are_not_summed():
-    """With several choices each message repeats the whole call's usage, which counts once."""
+    """With several choices, whose messages repeat the whole call's usage, that counts once."""
     one = message(usage_metadata={"input_tokens": 7, "output_tokens": 5})
     assert counts(answer(one, one, one)) == {INPUT: 7, OUTPUT: 5}
 
@@ -76,19 +76,19 @@ def test_choices_are_not_summed():
     ],
 )
 def test_input_details(details, expected):
-    """Cached and spoken tokens are parts of the input, which stays as it is, however Anthropic spells its cache."""
+    """Cached and audio tokens are parts of the input, which they do not change, in every form of Anthropic's cache."""
     result = with_metadata(input_tokens=117, output_tokens=20, input_token_details=details)
     assert counts(result) == {INPUT: 117, OUTPUT: 20, **expected}
 
 
 def test_reasoning_is_part_of_the_output():
-    """Reasoning tokens are a part of the output, not added to it."""
+    """Reasoning tokens are part of the output, not added to it."""
     result = with_metadata(input_tokens=1, output_tokens=1000, output_token_details={"reasoning": 700})
     assert counts(result) == {INPUT: 1, OUTPUT: 1000, REASONING: 700}
 
 
 def test_raw_openai_counts_cached_tokens_inside():
-    """OpenAI's cached and reasoning tokens are inside its totals."""
+    """OpenAI's totals include its cached and reasoning tokens, so they stay unchanged."""
     raw = {
         "prompt_tokens": 21,
         "completion_tokens": 9,
@@ -100,32 +100,32 @@ def test_raw_openai_counts_cached_tokens_inside():
 
 
 def test_raw_anthropic_counts_cached_tokens_beside():
-    """Anthropic's cached tokens come on top of its input, so the total is their sum."""
+    """Anthropic's input does not include its cached tokens, so the total is their sum."""
     raw = {"input_tokens": 12, "output_tokens": 20, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 5}
     expected = {INPUT: 117, OUTPUT: 20, CACHE_READ: 100, CACHE_WRITE: 5}
     assert counts(answer(message(), llm_output={"usage": raw})) == expected
 
 
 def test_no_usage_is_none():
-    """Where nobody reported usage there is none: absent, not zero."""
+    """Usage that was not reported is absent, not zero."""
     assert usage(answer(message())) is None
     assert usage(answer(message(), llm_output={"token_usage": {}})) is None
     assert usage(None) is None
 
 
 def test_reported_zero_is_zero():
-    """A count that was reported as 0 is 0."""
+    """A count that is reported as 0 is 0."""
     assert counts(with_metadata(input_tokens=0, output_tokens=0)) == {INPUT: 0, OUTPUT: 0}
 
 
 @pytest.mark.parametrize("value", [None, "7", 7.5, True, -1, 2**70])
-def test_senseless_counts_are_left_out(value):
-    """A count that is no number of tokens is not exported, the other one is."""
+def test_invalid_counts_are_left_out(value):
+    """A count that is not a number of tokens is left out, and the other one is not."""
     assert counts(with_metadata(input_tokens=value, output_tokens=5)) == {OUTPUT: 5}
 
 
 def test_answer_from_langchains_cache_is_marked():
-    """LangChain repeats the usage on a cache hit; only its zero cost tells, and only where no output is there."""
+    """A cache hit is recognised by its cost of zero without an ``llm_output``, as LangChain repeats the usage."""
     metadata = {"input_tokens": 7, "output_tokens": 5, "total_cost": 0}
     assert usage(with_metadata(**metadata)).from_cache
     assert not usage(with_metadata(input_tokens=7, output_tokens=5)).from_cache

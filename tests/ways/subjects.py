@@ -1,4 +1,4 @@
-"""What is run in the matrix: one runnable of each kind, with a probe in its innermost body."""
+"""What the matrix runs: one runnable of each kind, with a probe in its innermost body."""
 
 import asyncio
 import operator
@@ -22,7 +22,12 @@ from pydantic import ConfigDict
 
 
 class Probe:
-    """Opens a span of its own in a body, then lets it go on, fail, or hang until it is cancelled."""
+    """Opens a span of its own in a body, then lets the body go on, fail, or hang until it is cancelled.
+
+    Args:
+        tracer: The application's tracer.
+        ending: What happens after the span: "failed" and "cancelled" (async only) end the body, all others do not.
+    """
 
     def __init__(self, tracer: Tracer, ending: str) -> None:
         self.tracer = tracer
@@ -182,10 +187,10 @@ def _agent(probe: Probe) -> Any:
 
 
 class Subject(NamedTuple):
-    """A runnable to trace, its input, and whose span the probe's own span belongs under."""
+    """A runnable to trace, its input, and the name of the span that is the parent of the probe's own."""
 
     build: Callable[[Probe], Runnable[Any, Any]]
-    given: Any
+    value: Any
     own_parent: str
     streams: bool = True
     """Whether its first chunk comes before the probe is visited or the run is over."""
@@ -220,13 +225,13 @@ SUBJECTS: dict[str, Subject] = {
 
 
 class RunCounter(BaseCallbackHandler):
-    """Counts what LangChain announces, independently of the tracer."""
+    """Counts the runs that LangChain announces, independently of the tracer."""
 
     def __init__(self, *, run_inline: bool) -> None:
         self.run_inline = run_inline
         self.runs: set[int] = set()
 
     def _note(self, *_: Any, run_id: Any, **__: Any) -> None:
-        self.runs.add(run_id.int)  # not the id object: LangChain dropping it tells the tracer that a run is over
+        self.runs.add(run_id.int)  # not the id object: by its end the tracer notices that LangChain dropped a run
 
     on_chain_start = on_tool_start = on_retriever_start = on_chat_model_start = on_llm_start = _note

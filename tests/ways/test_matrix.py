@@ -1,14 +1,16 @@
-"""Every way of running LangChain, on every kind of runnable, with every kind of ending."""
+"""Tests of every way of running LangChain, on every kind of runnable, with every kind of ending."""
 
 import asyncio
 import gc
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 
+from tests.life.waiting import LIMIT_S, until
 from tests.support.telemetry import Telemetry
 from tests.ways.subjects import SUBJECTS, Probe, RunCounter
 
@@ -37,32 +39,30 @@ def _exists(way: str, subject: str, ending: str) -> bool:
     return ending != "cancelled" or way not in SYNC
 
 
-def _run_sync(way: str, runnable: Any, given: Any, config: Any, ending: str) -> None:
+def _run_sync(way: str, runnable: Any, value: Any, config: Any, ending: str) -> None:
     if way == "invoke":
-        runnable.invoke(given, config)
+        runnable.invoke(value, config)
     elif way == "batch":
-        runnable.batch([given, given], config)
+        runnable.batch([value, value], config)
     else:
-        for _ in runnable.stream(given, config):
+        for _ in runnable.stream(value, config):
             if ending == "broken off":
                 break
 
 
-async def _run_async(way: str, runnable: Any, given: Any, config: Any, ending: str) -> None:
+async def _run_async(way: str, runnable: Any, value: Any, config: Any, ending: str) -> None:
     if way == "ainvoke":
-        await runnable.ainvoke(given, config)
+        await runnable.ainvoke(value, config)
     elif way == "abatch":
-        await runnable.abatch([given, given], config)
+        await runnable.abatch([value, value], config)
     else:
-        await _consume(_open_stream(way, runnable, given, config), way, ending)
+        await _consume(_open_stream(way, runnable, value, config), way, ending)
 
 
-def _open_stream(way: str, runnable: Any, given: Any, config: Any) -> Any:
+def _open_stream(way: str, runnable: Any, value: Any, config: Any) -> Any:
     if way == "astream":
-        return runnable.astream(given, config)
-    if way == "astream_events v2":
-        return runnable.astream_events(given, config, version="v2")
-    return runnable.astream_events(given, config, version="v3")
+        return runnable.astream(value, config)
+    return runnable.astream_events(value, config, version=way.removeprefix("astream_events "))
 
 
 async def _consume(stream: Any, way: str, ending: str) -> None:
@@ -76,7 +76,7 @@ async def _consume(stream: Any, way: str, ending: str) -> None:
 
 async def _cancel(work: Any, probe: Probe) -> None:
     task = asyncio.ensure_future(work)
-    await asyncio.wait_for(probe.hanging.wait(), 30)
+    await asyncio.wait_for(probe.hanging.wait(), LIMIT_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -93,11 +93,11 @@ def test_every_way_keeps_the_tree_right_and_the_context_clean(
     telemetry: Telemetry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One trace below the caller's span, own spans inside, the caller's span current afterwards, every run ended."""
+    """Every run ends, in one tree below the caller's span with own spans inside; afterwards the caller's is current."""
     caplog.set_level(logging.DEBUG, "opentelemetry.context")
     kind = SUBJECTS[subject]
     probe = Probe(telemetry.tracer, ending)
-    # Another inline handler would be one more victim of LangChain's way with text models.
+    # LangChain sends the start of an async text model to inline handlers only, if there are any.
     counter = RunCounter(run_inline=subject != "text model")
     handler = telemetry.handler(detail="all")
     runnable = kind.build(probe)
@@ -107,25 +107,25 @@ def test_every_way_keeps_the_tree_right_and_the_context_clean(
     with telemetry.tracer.start_as_current_span("request") as request:
         if way in SYNC:
             with _expected(ending):
-                _run_sync(way, runnable, kind.given, config, ending)
+                _run_sync(way, runnable, kind.value, config, ending)
             after = trace.get_current_span().get_span_context()
         else:
-            after = asyncio.run(_in_loop(way, runnable, kind.given, config, ending, probe, telemetry, handler))
+            after = asyncio.run(_in_loop(way, runnable, kind.value, config, ending, probe, telemetry, handler))
     gc.collect()
 
     assert after == request.get_span_context(), "the caller's own span is current again"
     assert handler.open_runs == 0
-    # Not those of exporters: these providers have none, but another test's may still be giving up in its thread.
+    # Without those of exporters: there are none here, but another test's may still log from its thread.
     loggers = ("opentelemetry.context", "opentelemetry.sdk", "opentelemetry.attributes", "otel_callbacks")
     assert [record for record in caplog.records if record.name.startswith(loggers)] == []
     _check_tree(telemetry, counter, kind, way, ending, subject)
 
 
 async def _in_loop(
-    way: str, runnable: Any, given: Any, config: Any, ending: str, probe: Probe, telemetry: Telemetry, handler: Any
+    way: str, runnable: Any, value: Any, config: Any, ending: str, probe: Probe, telemetry: Telemetry, handler: Any
 ) -> Any:
     probe.hanging = asyncio.Event()
-    work = _run_async(way, runnable, given, config, ending)
+    work = _run_async(way, runnable, value, config, ending)
     if ending == "cancelled":
         await _cancel(work, probe)
     else:
@@ -134,49 +134,43 @@ async def _in_loop(
     after = trace.get_current_span().get_span_context()
     with telemetry.tracer.start_as_current_span("after"):
         pass
-    for _ in range(200):
-        if not handler.open_runs:
-            break
-        gc.collect()
-        await asyncio.sleep(0.01)
+    for _ in range(10):  # turns of the loop, in which the tasks below a cancelled one end
+        await asyncio.sleep(0)
+    gc.collect()
+    await until(telemetry, lambda: not handler.open_runs)
     return after
 
 
 def _expected(ending: str) -> Any:
-    return pytest.raises((ValueError, RuntimeError), match=r"no|down") if ending == "failed" else _NoError()
-
-
-class _NoError:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
+    return pytest.raises((ValueError, RuntimeError), match=r"no|down") if ending == "failed" else nullcontext()
 
 
 def _check_tree(telemetry: Telemetry, counter: RunCounter, kind: Any, way: str, ending: str, subject: str) -> None:
-    shown = telemetry.tree()
+    tree = telemetry.tree()
     request = telemetry.span("request")
     spans = telemetry.spans
-    assert {span.context.trace_id for span in spans} == {request.context.trace_id}, shown
+    assert {span.context.trace_id for span in spans} == {request.context.trace_id}, tree
     runs = [span for span in spans if span.instrumentation_scope.name == "otel_callbacks"]
-    assert len(runs) == len(counter.runs), shown
+    assert len(runs) == len(counter.runs), tree
     assert telemetry.total("otel_callbacks.runs") == len(counter.runs)
     outermost = [span for span in runs if telemetry.parent_name(span) == "request"]
-    # LangChain starts the other branches of a parallel step that was closed after its first chunk only then.
+    # When a parallel step is closed after its first chunk, LangChain starts its other branches only then.
     late = subject == "parallel" and ending == "broken off"
     failed_early = way == "batch" and ending == "failed" and len(outermost) == 1
-    assert len(outermost) == (2 if "batch" in way else 1) or late or failed_early, shown
+    assert len(outermost) == (2 if "batch" in way else 1) or late or failed_early, tree
     own = [span for span in spans if span.name == "own"]
-    # LangChain starts text models in a task of its own where other handlers listen, and drains the model of a closed
-    # stream after the chain's end.
+    # LangChain starts async text models in a task of its own where other handlers listen, and reads on from the model
+    # of a closed stream after the chain's end.
     unreachable = subject == "text model" and way not in SYNC
     drained = ending == "broken off"
     expected = {"request"} if unreachable else {kind.own_parent, "request"} if drained else {kind.own_parent}
-    assert {telemetry.parent_name(span) for span in own} <= expected, shown
-    assert own or ending == "broken off", shown
-    assert all(telemetry.parent_name(span) == "request" for span in spans if span.name == "after"), shown
+    assert {telemetry.parent_name(span) for span in own} <= expected, tree
+    assert own or ending == "broken off", tree
+    assert all(telemetry.parent_name(span) == "request" for span in spans if span.name == "after"), tree
     outcomes = {span.attributes["otel_callbacks.outcome"] for span in outermost}
-    assert outcomes <= _OUTCOMES[ending], shown
+    assert outcomes <= _OUTCOMES[ending], tree
     if ending != "failed" and subject != "fallback":
-        assert {span.status.status_code.name for span in runs} == {"UNSET"}, shown
+        assert {span.status.status_code.name for span in runs} == {"UNSET"}, tree
 
 
 _OUTCOMES = {
@@ -188,7 +182,7 @@ _OUTCOMES = {
 
 
 def test_table_in_the_docs_is_what_is_tested(request: pytest.FixtureRequest) -> None:
-    """docs/matrix.md lists the cells above, no more and no less; `--update-goldens` writes it."""
+    """docs/matrix.md lists exactly the cells that are tested; `--update-goldens` writes it."""
     if request.config.getoption("--update-goldens"):
         DOCUMENT.write_text(_document(), encoding="utf-8")
     assert DOCUMENT.read_text(encoding="utf-8") == _document()
@@ -216,9 +210,9 @@ finishes. E: it fails. B: the consumer of a stream breaks off. C: the task is ca
 - the outermost run has the right outcome: only failures are errors;
 - no run stays open, and nothing is logged.
 
-Where LangChain leaves no choice: the body of a text model (not a chat model) run in async code cannot see its span
-when other handlers listen, too; spans opened there are children of the caller's span. When a chain's stream is
-broken off, LangChain goes on to read the rest of the model's answer after it has ended the chain; spans opened then
-are the caller's children.
+Two exceptions are due to LangChain. If other handlers listen as well, the body of a text model (not a chat model) in
+async code cannot see its span, and spans opened there are children of the caller's span. When a chain's stream is
+broken off, LangChain reads the rest of the model's answer after it has ended the chain, and spans opened then are
+children of the caller's span.
 
 """
