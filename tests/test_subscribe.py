@@ -1,4 +1,4 @@
-"""Subscribers are told of each run whose span has ended; they harm nobody."""
+"""Tests of subscribers, which get a summary of each run whose span has ended."""
 
 import asyncio
 import logging
@@ -9,19 +9,18 @@ from langchain_core.messages import AIMessage
 
 from otel_callbacks import Price, RunSummary
 from tests.life.test_generators import model
-from tests.support.models import ScriptedChat
+from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph
 from tests.support.telemetry import Telemetry
 
 
 def answer():
-    """An answer with usage and a model."""
-    usage = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
-    return AIMessage("hi", usage_metadata=usage, response_metadata={"model_name": "m"})
+    """Return an answer with usage and a model."""
+    return AIMessage("hi", usage_metadata=usage(10, 2), response_metadata={"model_name": "m"})
 
 
 def test_summary_says_what_the_span_says(telemetry: Telemetry):
-    """Run, operation, outcome, place, duration, tokens and cost; no content."""
+    """A summary has the run, operation, outcome, place, duration, tokens and cost of its span, but no content."""
     handler = telemetry.handler(prices={"m": Price(1.0, 2.0)})
     told: list[RunSummary] = []
     handler.subscribe(told.append)
@@ -38,7 +37,7 @@ def test_summary_says_what_the_span_says(telemetry: Telemetry):
 
 
 def test_subscribers_are_called_in_the_order_in_which_spans_end(telemetry: Telemetry):
-    """Children before their parents; runs without a span of their own are not told."""
+    """Subscribers get children before their parents, and no runs without a span of their own."""
     handler = telemetry.handler()
     told: list[str] = []
     handler.subscribe(lambda summary: told.append(summary.span_name))
@@ -46,88 +45,85 @@ def test_subscribers_are_called_in_the_order_in_which_spans_end(telemetry: Telem
     assert told == ["node look", "invoke_workflow trip"]
 
 
-@pytest.mark.parametrize(("error", "outcome", "kind"), [(ValueError("no"), "error", "ValueError")])
-def test_failed_run_is_told_as_such(telemetry: Telemetry, error, outcome, kind):
-    """The error's type, not its message."""
+def test_summary_of_a_failed_run_has_its_error_type(telemetry: Telemetry):
+    """The summary of a failed run has its outcome and the error's type."""
     handler = telemetry.handler()
-    told: list[RunSummary] = []
-    handler.subscribe(told.append)
+    summaries: list[RunSummary] = []
+    handler.subscribe(summaries.append)
     with pytest.raises(ValueError, match="no"):
-        ScriptedChat(script=[error]).invoke("x", {"callbacks": [handler]})
-    assert (told[0].outcome, told[0].error_type) == (outcome, kind)
+        ScriptedChat(script=[ValueError("no")]).invoke("x", {"callbacks": [handler]})
+    assert (summaries[0].outcome, summaries[0].error_type) == ("error", "ValueError")
 
 
-def test_runs_without_an_end_event_are_told_too(telemetry: Telemetry):
-    """A stream that its consumer leaves is cancelled; a run that `close` ends is abandoned."""
+def test_runs_without_an_end_event_have_summaries(telemetry: Telemetry):
+    """Subscribers get runs without an end event: a closed stream as cancelled, a run ended by `close` as abandoned."""
     handler = telemetry.handler()
-    told: list[str] = []
-    handler.subscribe(lambda summary: told.append(summary.outcome))
-    left = model().stream("x", {"callbacks": [handler]})
-    next(left)
-    left.close()
-    kept = model().stream("x", {"callbacks": [handler]})
-    next(kept)
+    outcomes: list[str] = []
+    handler.subscribe(lambda summary: outcomes.append(summary.outcome))
+    streams = [model().stream("x", {"callbacks": [handler]}) for _ in range(2)]
+    for stream in streams:
+        next(stream)
+    streams[0].close()
     handler.close()
-    assert told == ["cancelled", "abandoned"]
+    assert outcomes == ["cancelled", "abandoned"]
 
 
-def test_subscriber_that_raises_harms_nobody(telemetry: Telemetry, caplog):
-    """The answer comes, the other subscriber is called, the failure is counted and logged once."""
+def test_subscriber_that_raises_changes_nothing_else(telemetry: Telemetry, caplog):
+    """When a subscriber raises, answers and other subscribers are unaffected; failures are counted and logged once."""
     handler = telemetry.handler()
-    told: list[RunSummary] = []
+    summaries: list[RunSummary] = []
     handler.subscribe(lambda summary: summary.missing)  # type: ignore[attr-defined]
-    handler.subscribe(told.append)
+    handler.subscribe(summaries.append)
     with caplog.at_level(logging.WARNING, "otel_callbacks"):
         answers = [ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]}).content for _ in range(3)]
     assert answers == ["hi"] * 3
-    assert len(told) == 3
+    assert len(summaries) == 3
     assert len([record for record in caplog.records if "subscriber" in record.message]) == 1
     [point] = telemetry.points("otel_callbacks.errors")
     assert (point.value, point.attributes["otel_callbacks.error.kind"]) == (3, "subscriber")
 
 
 def test_subscription_can_be_ended(telemetry: Telemetry):
-    """Afterwards nothing is told, and ending it twice is nothing."""
+    """An ended subscription gets nothing more, and ending it again does nothing."""
     handler = telemetry.handler()
-    told: list[RunSummary] = []
-    unsubscribe = handler.subscribe(told.append)
+    summaries: list[RunSummary] = []
+    unsubscribe = handler.subscribe(summaries.append)
     unsubscribe()
     unsubscribe()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    assert told == []
+    assert summaries == []
 
 
 def test_each_subscription_ends_on_its_own(telemetry: Telemetry):
-    """The same callable twice is told twice, and once when one of the two has ended."""
+    """A callable that is subscribed twice is called twice, and once after one of its subscriptions has ended."""
     handler = telemetry.handler()
-    told: list[RunSummary] = []
-    handler.subscribe(told.append)
-    unsubscribe = handler.subscribe(told.append)
+    summaries: list[RunSummary] = []
+    handler.subscribe(summaries.append)
+    unsubscribe = handler.subscribe(summaries.append)
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    assert len(told) == 2
+    assert len(summaries) == 2
     unsubscribe()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    assert len(told) == 3
+    assert len(summaries) == 3
 
 
 def test_threads_subscribe_without_losing_one(telemetry: Telemetry):
-    """Many at once, some of which leave again, while runs end."""
+    """No subscription is lost when threads subscribe and unsubscribe at the same time."""
     handler = telemetry.handler()
-    told: list[int] = []
+    numbers: list[int] = []
 
     def come_and_go(number: int) -> None:
-        handler.subscribe(lambda _: told.append(number))
-        handler.subscribe(lambda _: told.append(-1))()
+        handler.subscribe(lambda _: numbers.append(number))
+        handler.subscribe(lambda _: numbers.append(-1))()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(come_and_go, range(200)))
-    told.clear()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    assert sorted(told) == list(range(200))
+    assert sorted(numbers) == list(range(200))
 
 
-async def test_async_runs_are_told_in_line(telemetry: Telemetry):
-    """The subscriber is called in the run's event loop, before the answer comes."""
+async def test_subscribers_of_async_runs_are_called_inline(telemetry: Telemetry):
+    """A subscriber of an async run is called in the run's event loop, before the answer is returned."""
     handler = telemetry.handler()
     loops: list[object] = []
     handler.subscribe(lambda _: loops.append(asyncio.get_running_loop()))
@@ -135,7 +131,7 @@ async def test_async_runs_are_told_in_line(telemetry: Telemetry):
     assert loops == [asyncio.get_running_loop()]
 
 
-def test_what_cannot_be_called_is_told_at_once(telemetry: Telemetry):
-    """A mistake in code."""
+def test_subscriber_that_cannot_be_called_is_refused(telemetry: Telemetry):
+    """Subscribing what is not callable raises at once."""
     with pytest.raises(TypeError, match="RunSummary"):
         telemetry.handler().subscribe("print")  # type: ignore[arg-type]

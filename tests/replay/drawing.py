@@ -1,4 +1,4 @@
-"""Exported spans as text for golden files: everything that does not differ from run to run."""
+"""Exported spans as text for golden files, without what differs from run to run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ _VALUE_VARIES = frozenset({"gen_ai.response.time_to_first_chunk", "exception.sta
 
 
 def draw(spans: Sequence[ReadableSpan]) -> str:
-    """One line per span with its kind and status, children indented; below it attributes, events and links."""
+    """Draw a line per span with its kind and status, children indented; below it attributes, events and links."""
     ordered = sorted(spans, key=lambda span: span.start_time or 0)
     names = {span.context.span_id: span.name for span in spans}
     roots = [span for span in ordered if _parent(span) not in names]

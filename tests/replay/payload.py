@@ -1,4 +1,4 @@
-"""Recorded callback payloads, with LangChain's and LangGraph's own objects put back in place of their JSON forms."""
+"""Recorded callback payloads, with LangChain's and LangGraph's own objects restored from their JSON forms."""
 
 import importlib
 import inspect
@@ -22,13 +22,13 @@ _CLASSES = {
     "GraphInterruptEvent": "langgraph.callbacks.GraphInterruptEvent",
     "GraphResumeEvent": "langgraph.callbacks.GraphResumeEvent",
 }
-"""Classes whose objects the handler tells apart; all others become plain namespaces."""
+"""Classes whose objects the handler distinguishes; all others become plain namespaces."""
 _LOAD_OPTIONS = {"allowed_objects": "all"} if "allowed_objects" in inspect.signature(load).parameters else {}
 _RUN = re.compile(r"run-(\d+)")
 
 
 class Event(NamedTuple):
-    """One callback as it was recorded: the hook's name, its arguments still as JSON."""
+    """One recorded callback: the hook's name, its thread, and its arguments as JSON."""
 
     hook: str
     thread: str
@@ -38,43 +38,42 @@ class Event(NamedTuple):
 
 
 class NotLoadable(Exception):  # noqa: N818 - a reason to skip, not an error
-    """The payload holds objects of a class that this environment lacks."""
+    """Raised for a payload with objects of a class that this environment does not have."""
 
 
 def events(scenario: str) -> list[Event]:
-    """The scenario's events in the order they were recorded in."""
+    """Return the scenario's events in the order in which they were recorded."""
     text = (FOLDER / f"{scenario}.json").read_text(encoding="utf-8").replace("127.0.0.1:PORT", "127.0.0.1:8000")
     recorded = json.loads(text)["events"]
     return [Event(e["hook"], e["thread"], e["in_loop"], e["args"], e["kwargs"]) for e in recorded]
 
 
 class Objects:
-    """Turns JSON forms of one scenario into objects: equal run ids and exceptions become the same object each time."""
+    """Restores the objects of one scenario; equal run ids and equal exceptions become one object each."""
 
     def __init__(self) -> None:
         self._run_ids: dict[str, UUID] = {}
         self._errors: dict[tuple[str, str], BaseException] = {}
 
     def run_id(self, name: str | None) -> UUID | None:
-        """Make an id of "run-7"; LangChain keeps one object per run and so does this."""
+        """Return the id of "run-7", always the same object, as LangChain has one object per run."""
         if name is None:
             return None
         return self._run_ids.setdefault(name, UUID(int=int(name.removeprefix("run-"))))
 
     def arguments(self, event: Event) -> tuple[list[Any], dict[str, Any]]:
-        """Positional and keyword arguments of the hook."""
+        """Return the positional and the keyword arguments of the hook."""
         args = list(event.args)
-        # What a start event tells of the object that runs stays a dictionary in LangChain, too.
+        # LangChain itself passes `serialized`, the first argument of a start, as a dictionary.
         serialized = [args.pop(0)] if event.hook.endswith("_start") else []
-        kwargs = {key: value for key, value in event.kwargs.items() if key not in {"run_id", "parent_run_id"}}
-        made = {key: self.object(value) for key, value in kwargs.items()}
-        for key in ("run_id", "parent_run_id"):
-            if key in event.kwargs:
-                made[key] = self.run_id(event.kwargs[key])
-        return serialized + [self.object(value) for value in args], made
+        kwargs = {
+            key: self.run_id(value) if key in {"run_id", "parent_run_id"} else self.object(value)
+            for key, value in event.kwargs.items()
+        }
+        return serialized + [self.object(value) for value in args], kwargs
 
     def object(self, value: Any) -> Any:
-        """`value` with every JSON form of an object replaced by the object."""
+        """Return the value with every JSON form of an object replaced by the object."""
         if isinstance(value, list):
             return [self.object(entry) for entry in value]
         if not isinstance(value, dict):
@@ -98,15 +97,15 @@ class Objects:
         return _class(_CLASSES[name])(**fields) if name in _CLASSES else SimpleNamespace(**fields)
 
     def _constructed(self, value: dict[str, Any]) -> Any:
-        if value["id"][:3] == ["langchain", "schema", "agent"]:  # lives in a package of its own by now
+        if value["id"][:3] == ["langchain", "schema", "agent"]:  # now in a package of its own
             return SimpleNamespace(**self.object(value["kwargs"]))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "beta", since 2024
+            warnings.simplefilter("ignore")  # `load` warns that it is in beta
             return load(value, **_LOAD_OPTIONS)
 
 
 def _exception(value: dict[str, Any]) -> BaseException:
-    """Never raised, so without a traceback: its frames would keep the run ids alive."""
+    """Make an exception without raising it: the frames of a traceback would keep the run ids alive."""
     kind = _class(value["__exception__"])
     error: BaseException = kind.__new__(kind, value["str"])
     for name in ("status_code", "code", "type"):

@@ -1,4 +1,4 @@
-"""Plays recorded payloads to a handler: hooks, threads and contexts as LangChain calls them, without its programs."""
+"""Replays recorded payloads to a handler, with hooks, threads and contexts as in LangChain but without its programs."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ _RETURN_IN_A_COPY = ("_end", "_error")
 
 
 def play(scenario: str, handler: OTelCallbackHandler) -> None:
-    """Play one scenario to the end, including what follows when LangChain has let go of its run ids.
+    """Replay one scenario to the end, including what follows once LangChain has dropped its run ids.
 
     Raises:
-        NotLoadable: the scenario needs a class that this environment lacks.
+        NotLoadable: The scenario needs a class that this environment does not have.
     """
     recorded = events(scenario)
     if any(event.in_loop for event in recorded):
@@ -31,7 +31,7 @@ def play(scenario: str, handler: OTelCallbackHandler) -> None:
 
 async def _play_in_loop(recorded: list[Event], handler: OTelCallbackHandler) -> None:
     _Player(handler, Objects()).play(recorded)
-    await asyncio.sleep(0)  # the run ids are gone: the loop gets to know of runs without an end
+    await asyncio.sleep(0)  # the run ids are gone, so in this turn the loop ends the runs that got no end
 
 
 class _Player:
@@ -40,12 +40,12 @@ class _Player:
         self._objects = objects
         self._main = copy_context()
         self._contexts: dict[str, tuple[str, Context]] = {}
-        """Run -> the thread it started on, and its context."""
+        """By run: the thread it started on, and its context."""
         self._bodies: dict[str, list[str]] = {}
-        """Thread -> the runs that are open on it and pass on that they are the parent, innermost last."""
+        """By thread: the open chains and tools, which are the parents of what their bodies run, innermost last."""
 
     def play(self, recorded: list[Event]) -> None:
-        # All objects first: what cannot be loaded here must not leave a scenario half played.
+        # All objects first, so that one that cannot be loaded does not leave a scenario half played.
         for event, (args, kwargs) in [(event, self._objects.arguments(event)) for event in recorded]:
             self._context(event).run(self._call, event, args, kwargs)
 
@@ -65,13 +65,13 @@ class _Player:
         return context.copy() if is_copied else context
 
     def _context_below(self, event: Event) -> Context:
-        """A run starts in its parent's context; on another thread, in a copy of it."""
+        """Return the context a run starts in: its parent's, or on another thread a copy of that."""
         thread, context = self._contexts.get(event.kwargs["parent_run_id"], ("main", self._main))
         return context if thread == event.thread else context.copy()
 
     @contextmanager
     def _child_config(self, event: Event) -> Iterator[None]:
-        """What LangChain tells in the body of a chain or tool: whose body it is."""
+        """Set the configuration that LangChain has in the body of a chain or tool, which names the parent."""
         around = self._bodies.get(event.thread)
         if not around:
             yield

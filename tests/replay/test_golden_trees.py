@@ -13,7 +13,7 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.mark.parametrize("detail", ["steps", "all"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_recorded_payload_becomes_its_golden_tree(telemetry: Telemetry, scenario, detail, request):
-    """A recorded payload gives exactly the spans in its golden file, which `--update-goldens` writes anew."""
+    """A recorded payload gives exactly the spans in its golden file; `--update-goldens` writes it."""
     handler = telemetry.handler(detail=detail)
     try:
         play(scenario, handler)
