@@ -10,10 +10,11 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableLambda
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_callbacks import Config, OTelCallbackHandler
+from tests.support.exporters import HangingExporter
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 
@@ -126,24 +127,6 @@ def test_fork_while_other_threads_trace_does_not_hang():
     assert lines[-1] == "parent inherited invoke_workflow outer ok"
 
 
-class _Hanging(SpanExporter):
-    """An exporter whose back end does not answer until the test lets it.
-
-    Attributes:
-        called: Set when the first export begins.
-        answers: Set by the test; until then every export hangs.
-    """
-
-    def __init__(self) -> None:
-        self.called = threading.Event()
-        self.answers = threading.Event()
-
-    def export(self, spans: Any) -> SpanExportResult:
-        self.called.set()
-        self.answers.wait()
-        return SpanExportResult.SUCCESS
-
-
 def _batched(exporter: SpanExporter, **options: Any) -> tuple[TracerProvider, OTelCallbackHandler]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=3_600_000, **options))
@@ -163,7 +146,7 @@ def test_flush_sends_what_a_batch_processor_would_keep_for_an_hour():
 
 def test_flush_returns_false_while_the_exporter_hangs():
     """weave#4965: `flush` returns false while the exporter hangs, and the application can go on tracing."""
-    exporter = _Hanging()
+    exporter = HangingExporter()
     provider, handler = _batched(exporter)
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     patient = threading.Thread(target=handler.flush, args=(60,))
@@ -200,7 +183,7 @@ def test_flush_returns_false_for_an_exporter_that_raises():
 
 def test_hanging_exporter_does_not_hold_up_the_application():
     """otel-py#4043: behind a batch processor with a full queue, a chain returns its result while the exporter hangs."""
-    exporter = _Hanging()
+    exporter = HangingExporter()
     provider, handler = _batched(exporter, max_queue_size=8, max_export_batch_size=4)
     chain = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
     results = [chain.invoke("x", {"callbacks": [handler]}).content for _ in range(20)]
@@ -215,7 +198,7 @@ def test_what_a_full_queue_loses_can_be_counted(telemetry: Telemetry, caplog):
     """otel-py#3152: `otel_callbacks.runs` counts every run, so it shows how many the back end did not get."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
-    hanging = _Hanging()
+    hanging = HangingExporter()
 
     class Late(InMemorySpanExporter):
         def export(self, spans):

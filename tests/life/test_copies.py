@@ -1,5 +1,6 @@
 import copy
 import gc
+import logging
 import pickle
 import weakref
 
@@ -9,6 +10,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import Config, OTelCallbackHandler
+from otel_callbacks.config import _warn_dropped
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 
@@ -56,6 +58,16 @@ def test_pickled_handler_leaves_out_what_cannot_be_pickled(telemetry: Telemetry)
     assert other.config.filter is None
     assert ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [other]}).content == "hi"
     assert telemetry.spans == ()
+
+
+def test_callables_left_out_are_logged_once(telemetry: Telemetry, caplog):
+    """The first pickling of a handler with callables logs a warning that names them; the options are kept."""
+    _warn_dropped.cache_clear()  # another test may have used up this process's one warning
+    handler = telemetry.handler(detail="all", filter=lambda _: True)
+    with caplog.at_level(logging.WARNING, "otel_callbacks"):
+        handlers = [pickle.loads(pickle.dumps(handler)) for _ in range(2)]  # noqa: S301 - our own bytes
+    assert {one.config for one in handlers} == {Config(detail="all")}
+    assert [record.message for record in caplog.records] == ["pickling a handler leaves out its callables: filter"]
 
 
 def test_handlers_are_equal_to_themselves_only(telemetry: Telemetry):
