@@ -1,4 +1,4 @@
-"""The direction of data flow, checked in the source: what maps is pure, and the core is light."""
+"""Tests of imports in the source: what maps is pure, and the core is light."""
 
 import ast
 import importlib
@@ -11,11 +11,11 @@ import otel_callbacks
 
 PACKAGE = Path(otel_callbacks.__file__).parent
 PURE = {"semconv", "types", "_langchain", "_mapping", "config"}
-"""Parts that map values to values. They may import each other and nothing else of the package."""
+"""Parts that map values to values. Within the package they may import only each other."""
 PURE_CONTENT = {"policy", "extractors", "messages", "json", "redaction"}
 """Parts of `_content` that do the same; they may also import each other."""
 WITH_SDK = {"providers", "_setup", "console", "files", "testing", "cli"}
-"""Parts for applications that have no OpenTelemetry set up; they are loaded when asked for."""
+"""Parts for applications that have not set up OpenTelemetry; they are loaded only on request."""
 WITH_LANGCHAIN = {"cli"}
 """Parts that run real LangChain programs."""
 
@@ -26,12 +26,12 @@ MODULES = [
 
 
 def part(path: Path) -> str:
-    """The first name below the package: ``_mapping`` for every module in that folder."""
+    """Return the first name below the package, such as ``_mapping`` for every module in that folder."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def runtime_imports(node: ast.AST) -> Iterator[str]:
-    """Every name that an import statement at any depth may load, except those that only type checkers follow."""
+    """Yield each name that an import statement at any depth may load, except those that only type checkers follow."""
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
         children: list[ast.stmt] = node.orelse
     else:
@@ -45,13 +45,13 @@ def runtime_imports(node: ast.AST) -> Iterator[str]:
 
 
 def loads(path: Path, *packages: str) -> set[str]:
-    """The imports of a module that lie in one of the packages."""
+    """Return the imports of a module that lie in one of the packages."""
     names = runtime_imports(ast.parse(path.read_text(encoding="utf-8")))
     return {name for name in names if f"{name}.".startswith(tuple(f"{package}." for package in packages))}
 
 
 def test_imports_are_found_in_functions_and_not_for_type_checkers():
-    """The reader of imports sees those inside functions and every form, and skips what only type checkers follow."""
+    """All forms of imports are found, also inside functions, except those that only type checkers follow."""
     source = """
 if TYPE_CHECKING:
     import hidden
@@ -65,7 +65,7 @@ def late():
 
 
 def is_pure(path: Path) -> bool:
-    """Whether the module is one of those that map values to values."""
+    """Tell whether the module is one of those that map values to values."""
     inside = path.relative_to(PACKAGE).with_suffix("").parts
     return part(path) in PURE or (inside[0] == "_content" and inside[1] in PURE_CONTENT)
 
@@ -83,18 +83,18 @@ def test_pure_modules_import_only_each_other(path):
 
 @pytest.mark.parametrize("path", [module for module in MODULES if part(module.values[0]) not in WITH_SDK])
 def test_core_works_without_the_sdk(path):
-    """Everything that an instrumented application runs needs only the OpenTelemetry API."""
+    """Everything that runs in an application with OpenTelemetry needs only the OpenTelemetry API."""
     assert loads(path, "opentelemetry.sdk", "opentelemetry.exporter") == set()
 
 
 @pytest.mark.parametrize("path", [module for module in MODULES if part(module.values[0]) not in WITH_LANGCHAIN])
 def test_core_works_without_langchain_above_its_core(path):
-    """The handler needs langchain-core only; LangGraph is looked at when the application has loaded it."""
+    """The core needs only langchain-core, and uses LangGraph only if the application has loaded it."""
     assert loads(path, "langchain", "langgraph", "langsmith", "langchain_openai", "langchain_classic") == set()
 
 
 def test_public_names_are_sorted_and_exist():
-    """``__all__`` lists the public names in order, and each can be had from the package."""
+    """``__all__`` lists the public names in order, and the package has each of them."""
     names = list(otel_callbacks.__all__)
 
     assert names == sorted(names)
