@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_callbacks import OTelCallbackHandler
 from tests.support.exporters import HangingExporter
+from tests.support.threads import in_threads
 
 
 def test_configuration_must_be_one():
@@ -62,9 +63,5 @@ def test_first_runs_at_the_same_time_share_one_set_of_instruments(telemetry):
         together.wait()
         model.invoke("q", {"callbacks": [handler]})
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(16, work)
     assert telemetry.total("otel_callbacks.runs") == 16

@@ -17,6 +17,7 @@ from otel_callbacks import Config, OTelCallbackHandler
 from tests.support.exporters import HangingExporter
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
+from tests.support.threads import in_threads
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 FORK = """
@@ -238,16 +239,7 @@ def test_state_that_another_thread_changes_costs_nothing(telemetry: Telemetry, o
     mutator = threading.Thread(target=mutate)
     mutator.start()
     try:
-        workers = [
-            threading.Thread(
-                target=lambda: [tool.invoke(state, {"callbacks": [handler], "metadata": state}) for _ in range(5)]
-            )
-            for _ in range(8)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        in_threads(8, lambda: [tool.invoke(state, {"callbacks": [handler], "metadata": state}) for _ in range(5)])
     finally:
         stop.set()
         mutator.join()

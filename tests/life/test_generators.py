@@ -1,7 +1,6 @@
 import asyncio
 import contextvars
 import gc
-import threading
 
 import pytest
 from langchain_core.messages import AIMessageChunk
@@ -14,6 +13,7 @@ from tests.life.waiting import exported
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph
 from tests.support.telemetry import Telemetry
+from tests.support.threads import in_threads
 
 CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"), AIMessageChunk(" c")]
 
@@ -201,14 +201,7 @@ def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry:
         yield from chunks
 
     stream = RunnableGenerator(step).with_config(run_name="step").stream("x", {"callbacks": [telemetry.handler()]})
-    in_a_thread(next, stream)
-    in_a_thread(contexts[0].run, lambda: telemetry.tracer.start_span("own").end())
+    in_threads(1, lambda: next(stream))
+    in_threads(1, lambda: contexts[0].run(lambda: telemetry.tracer.start_span("own").end()))
     stream.close()
     assert telemetry.parent_name(telemetry.span("own")) == "invoke_workflow step"
-
-
-def in_a_thread(function, *args):
-    """Call the function in a thread of its own, and wait for that to end."""
-    thread = threading.Thread(target=function, args=args)
-    thread.start()
-    thread.join()
