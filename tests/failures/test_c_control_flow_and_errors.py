@@ -1,13 +1,11 @@
 import pytest
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from langgraph.prebuilt import ToolNode
-from langgraph.types import Command, interrupt
+from langgraph.types import Command
 
 from otel_callbacks.testing import OtelSpans
-from tests.support.models import ScriptedChat, calling
+from tests.support.models import ScriptedChat
+from tests.support.pauses import approval, in_graph, in_tool
 from tests.support.programs import State, graph
 from tests.support.telemetry import Telemetry
 
@@ -60,40 +58,12 @@ def test_error_of_a_leaf_is_recorded_once(otel_spans: OtelSpans):
     assert events == [("chat", "exception")]
 
 
-def paused_in_node():
-    """Build a graph that pauses in a node."""
-    return graph_with_memory(lambda state: {"seen": [interrupt("go on?")]})
-
-
-def paused_in_tool():
-    """Build a graph that pauses in a tool."""
-
-    @tool
-    def ask(question: str) -> str:
-        """Asks a human."""
-        return interrupt(question)
-
-    calls = [calling("ask", question="go on?")]
-    return graph_with_memory(lambda state: {"seen": ToolNode([ask]).invoke({"messages": calls})["messages"]})
-
-
-def paused_in_graph():
-    """Build a graph that pauses in a sub-graph."""
-    return graph_with_memory(graph("inner", deep=lambda state: {"seen": [interrupt("go on?")]}))
-
-
-def graph_with_memory(body):
-    """Build a graph of one node that can be resumed."""
-    builder = StateGraph(State).add_node("pausing", body).add_edge(START, "pausing")
-    return builder.compile(checkpointer=InMemorySaver(), name="approval")
-
-
 @pytest.mark.parametrize(
     ("build", "below"),
     [
-        pytest.param(paused_in_node, "", id="node"),
-        pytest.param(paused_in_tool, "\n    execute_tool ask [interrupted]", id="tool"),
-        pytest.param(paused_in_graph, "\n    graph inner [interrupted]\n      node deep [interrupted]", id="sub-graph"),
+        pytest.param(approval, "", id="node"),
+        pytest.param(in_tool, "\n    execute_tool ask [interrupted]", id="tool"),
+        pytest.param(in_graph, "\n    graph inner [interrupted]\n      node deep [interrupted]", id="sub-graph"),
     ],
 )
 def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
@@ -107,7 +77,7 @@ def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
 def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
     """lf#6704: a paused node's duration is labelled as interrupted, so that latencies can exclude it."""
     config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
-    paused_in_node().invoke({"seen": []}, config)
+    approval().invoke({"seen": []}, config)
     points = telemetry.points("otel_callbacks.step.duration")
     assert [dict(point.attributes) for point in points] == [
         {"langgraph.node": "pausing", "otel_callbacks.outcome": "interrupted"}

@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
-from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send, interrupt
 
 from otel_callbacks._runs import pauses as _links
-from tests.support.models import calling
+from tests.support.pauses import approval, in_graph, in_tool
 from tests.support.programs import State, graph, needs_contexts_of_tasks
 from tests.support.telemetry import Telemetry
 
@@ -28,34 +26,6 @@ except ImportError:
 needs_graph_callbacks = pytest.mark.skipif(
     not reports_pauses, reason="on_interrupt and on_resume came with LangGraph 1.2"
 )
-
-
-def asking(state: Any) -> Any:
-    """Pause a node to ask a human."""
-    return {"seen": [interrupt("go on?")]}
-
-
-def approval(body: Any = asking, **options: Any) -> Any:
-    """Build a graph of one node that can be resumed."""
-    builder = StateGraph(State).add_node("pausing", body).add_edge(START, "pausing")
-    return builder.compile(checkpointer=InMemorySaver(), name="approval", **options)
-
-
-def in_tool() -> Any:
-    """Build a graph whose tool asks a human."""
-
-    @tool
-    def ask(question: str) -> str:
-        """Asks a human."""
-        return interrupt(question)
-
-    calls = [calling("ask", question="go on?")]
-    return approval(lambda state: {"seen": ToolNode([ask]).invoke({"messages": calls})["messages"]})
-
-
-def in_graph() -> Any:
-    """Build a graph in which a sub-graph asks a human."""
-    return approval(graph("inner", deep=asking))
 
 
 def on(telemetry: Telemetry, thread: str = "t", **options: Any) -> dict[str, Any]:
