@@ -1,10 +1,10 @@
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 
 from otel_callbacks._runs import recorder as _recorder
+from tests.support.clock import StillClock, TimedChat
 from tests.support.models import ScriptedChat, calling, usage
 from tests.support.programs import MESSAGES, agent, broken, needs_agent_marks, weather
 from tests.support.telemetry import Telemetry
@@ -121,28 +121,13 @@ def test_tokens_are_measured_on_models(telemetry: Telemetry):
     assert units(telemetry)[TOKENS] == "{token}"
 
 
-class Clock:
-    """A clock that stands still until it is moved, in nanoseconds."""
-
-    def __init__(self):
-        self.now = 0
-
-    def __call__(self):
-        return self.now
-
-
 def test_time_between_chunks(telemetry: Telemetry, monkeypatch):
     """genai#13: chunks at 1.0, 1.1 and 1.3 s are measured as 0.1 and 0.2 s apart; empty ones do not count."""
-    clock = Clock()
+    clock = StillClock()
     monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
 
-    class Timed(ScriptedChat):
-        def _stream(self, *args, **kwargs):
-            for milliseconds, text in ((1000, "a"), (1100, "b"), (1200, ""), (1300, "c")):
-                clock.now = milliseconds * 1_000_000
-                yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-
-    list(Timed(script=[""]).stream("x", {"callbacks": [telemetry.handler(chunk_metrics=True)]}))
+    model = TimedChat(clock=clock, script=[(1000, "a"), (1100, "b"), (1200, ""), (1300, "c")])
+    list(model.stream("x", {"callbacks": [telemetry.handler(chunk_metrics=True)]}))
     (point,) = telemetry.points(PER_CHUNK)
     assert point.count == 2
     assert (point.min, point.max) == (pytest.approx(0.1), pytest.approx(0.2))

@@ -1,22 +1,13 @@
 import logging
-from collections.abc import Iterator
 
 import pytest
 from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
 from langgraph.graph import START, StateGraph
 from opentelemetry.sdk._logs import LoggingHandler
 
-from tests.life.model_server import ModelServer, serve
 from tests.support.models import ScriptedChat, ScriptedText
 from tests.support.programs import State, graph, tool_that
 from tests.support.telemetry import Telemetry
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    """Run a model server."""
-    with serve() as running:
-        yield running
 
 
 async def _run(runnable, way, value, config):

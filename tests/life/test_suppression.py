@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,19 +7,11 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from opentelemetry import context as context_api
 
-from tests.life.model_server import ModelServer, serve
 from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
 from tests.support.telemetry import Telemetry
 
 OPENLLMETRY_KEY = "suppress_language_model_instrumentation"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    """Run a model server."""
-    with serve() as running:
-        yield running
 
 
 def provider_call(telemetry: Telemetry) -> Any:
