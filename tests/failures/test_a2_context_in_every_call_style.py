@@ -7,7 +7,7 @@ from langchain_core.runnables.config import ContextThreadPoolExecutor
 from opentelemetry import propagate, trace
 
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import MESSAGES, graph, needs_create_agent, tool_that, weather
+from tests.support.programs import MESSAGES, graph, needs_create_agent, run, tool_that, weather
 from tests.support.telemetry import Telemetry
 
 
@@ -17,16 +17,10 @@ def _chain():
 
 async def _call(way, config, *, is_broken_off):
     chain = _chain()
-    if way in {"stream", "astream", "astream_events"}:
+    if way in STREAMS:
         await _stream(chain, way, config, is_broken_off=is_broken_off)
-    elif way == "invoke":
-        chain.invoke("x", config)
-    elif way == "batch":
-        chain.batch(["x", "y"], config)
-    elif way == "ainvoke":
-        await chain.ainvoke("x", config)
     else:
-        await chain.abatch(["x", "y"], config)
+        await run(chain, way, "x", config)
 
 
 async def _stream(chain, way, config, *, is_broken_off):
@@ -106,7 +100,7 @@ async def test_what_a_tool_injects_names_the_tools_span(telemetry: Telemetry, wa
     headers: dict[str, str] = {}
     ask = tool_that(lambda: propagate.inject(headers))
     config = {"callbacks": [telemetry.handler()]}
-    await ask.ainvoke({"city": "Oslo"}, config) if way == "ainvoke" else ask.invoke({"city": "Oslo"}, config)
+    await run(ask, way, {"city": "Oslo"}, config)
     span = telemetry.span("execute_tool ask").context
     assert headers["traceparent"].split("-")[1:3] == [f"{span.trace_id:032x}", f"{span.span_id:016x}"]
 

@@ -10,7 +10,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, needs_contexts_of_tasks, weather
+from tests.support.programs import graph, needs_contexts_of_tasks, run, weather
 from tests.support.telemetry import Telemetry
 
 
@@ -59,23 +59,12 @@ async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
     )
 
 
-async def _call(chain, method, config):
-    if method == "astream":
-        _ = [chunk async for chunk in chain.astream("x", config)]
-    elif method == "ainvoke":
-        await chain.ainvoke("x", config)
-    elif method == "invoke":
-        chain.invoke("x", config)
-    else:
-        chain.batch(["x", "y"], config)
-
-
-@pytest.mark.parametrize(("method", "roots"), [("invoke", 1), ("ainvoke", 1), ("batch", 2), ("astream", 1)])
-async def test_root_runs_join_the_applications_span(telemetry: Telemetry, method, roots):
+@pytest.mark.parametrize(("way", "roots"), [("invoke", 1), ("ainvoke", 1), ("batch", 2), ("astream", 1)])
+async def test_root_runs_join_the_applications_span(telemetry: Telemetry, way, roots):
     """lf#10721, ls#1682: however a chain is run, its root is a child of the application's current span."""
     chain = ScriptedChat(script=["hello"]) | RunnableLambda(lambda message: message.content)
     with telemetry.tracer.start_as_current_span("req"):
-        await _call(chain, method, {"callbacks": [telemetry.handler()]})
+        await run(chain, way, "x", {"callbacks": [telemetry.handler()]})
     workflows = [span for span in telemetry.spans if span.name == "invoke_workflow"]
     assert [telemetry.parent_name(span) for span in workflows] == ["req"] * roots
     assert telemetry.parent_name(telemetry.span("req")) is None

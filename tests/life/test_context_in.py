@@ -2,16 +2,10 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph
+from tests.support.programs import graph, run
 from tests.support.telemetry import Telemetry
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-async def _call(chain, way, config):
-    if way == "invoke":
-        return chain.invoke("x", config)
-    return await chain.ainvoke("x", config)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
@@ -20,7 +14,7 @@ async def test_root_joins_the_trace_named_in_the_metadata(telemetry: Telemetry, 
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
     config = {"callbacks": [telemetry.handler(remote_parent=True)], "metadata": {"traceparent": REMOTE}}
     with telemetry.tracer.start_as_current_span("req"):
-        await _call(chain, way, config)
+        await run(chain, way, "x", config)
     root = telemetry.span("invoke_workflow")
     assert f"{root.parent.span_id:016x}" == "b7ad6b7169203331"
     chat = telemetry.span("chat")
@@ -55,7 +49,7 @@ async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: Te
 
     program = RunnableLambda(lambda text: graph("g", talk=talk).invoke({"seen": []})["seen"])
     with telemetry.tracer.start_as_current_span("req") as request:
-        await _call(program, way, {"callbacks": [telemetry.handler(), other.handler()]})
+        await run(program, way, "x", {"callbacks": [telemetry.handler(), other.handler()]})
     expected = "invoke_workflow\n  graph g\n    node talk\n      chat"
     assert other.tree() == expected
     assert telemetry.tree() == "req\n  " + expected.replace("\n", "\n  ")

@@ -6,26 +6,15 @@ from langgraph.graph import START, StateGraph
 from opentelemetry.sdk._logs import LoggingHandler
 
 from tests.support.models import ScriptedChat, ScriptedText
-from tests.support.programs import State, graph, tool_that
+from tests.support.programs import State, graph, run, tool_that
 from tests.support.telemetry import Telemetry
-
-
-async def _run(runnable, way, value, config):
-    if way == "invoke":
-        runnable.invoke(value, config)
-    elif way == "stream":
-        list(runnable.stream(value, config))
-    elif way == "ainvoke":
-        await runnable.ainvoke(value, config)
-    else:
-        _ = [chunk async for chunk in runnable.astream(value, config)]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 async def test_request_of_the_model_client_carries_the_model_span(telemetry: Telemetry, server, way):
     """The HTTP span of the client's request is a child of the model's span, and the provider receives its id."""
     async with server.model(telemetry.tracer_provider) as model:
-        await _run(model, way, "hi", {"callbacks": [telemetry.handler()]})
+        await run(model, way, "hi", {"callbacks": [telemetry.handler()]})
     assert telemetry.tree() == "chat gpt-4o-mini\n  POST"
     assert server.callers() == [f"{telemetry.span('POST').context.span_id:016x}"]
 
@@ -40,7 +29,7 @@ async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: Tel
     async with server.model(telemetry.tracer_provider) as model:
         node = RunnableLambda(lambda state: {"seen": [model.invoke("hi").content]}, atalk).with_config(run_name="talk")
         program = graph("g", first=node, second=node)
-        await _run(program, way, {"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
+        await run(program, way, {"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
     assert telemetry.tree() == ("invoke_workflow g\n  chat gpt-4o-mini\n    POST\n  chat gpt-4o-mini\n    POST")
 
 
@@ -112,7 +101,7 @@ async def test_own_span_lies_under_the_body_that_opens_it(telemetry: Telemetry, 
         pytest.skip("LangGraph runs async nodes in async code only")
     program, value, around = getattr(Bodies(telemetry), kind)()
     with telemetry.tracer.start_as_current_span("req"):
-        await _run(program, way, value, {"callbacks": [telemetry.handler()]})
+        await run(program, way, value, {"callbacks": [telemetry.handler()]})
         telemetry.tracer.start_span("after").end()
     parents = [telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"]
     assert parents, telemetry.tree()
@@ -134,7 +123,7 @@ async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Te
 
     chain = RunnableLambda(lambda text: [ask.invoke({"city": "Oslo"}), log.warning("in the chain")], step)
     chain = chain.with_config(run_name="talk")
-    await _run(chain, way, "x", {"callbacks": [telemetry.handler()]})
+    await run(chain, way, "x", {"callbacks": [telemetry.handler()]})
     assert {record.body: record.span_id for record in telemetry.logs} == {
         "in the tool": telemetry.span("execute_tool ask").context.span_id,
         "in the chain": telemetry.span("invoke_workflow talk").context.span_id,
@@ -150,7 +139,7 @@ async def test_propagation_can_be_switched_off(telemetry: Telemetry, way):
             return ScriptedChat(script=["hi"]).invoke(text)
 
     with telemetry.tracer.start_as_current_span("req"):
-        await _run(RunnableLambda(body), way, "x", {"callbacks": [telemetry.handler(propagate=False)]})
+        await run(RunnableLambda(body), way, "x", {"callbacks": [telemetry.handler(propagate=False)]})
     assert telemetry.tree() == "req\n  invoke_workflow body\n    chat\n  own"
 
 

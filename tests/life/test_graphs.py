@@ -6,14 +6,10 @@ from langgraph.types import Command, RetryPolicy, Send
 
 from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat, calling
-from tests.support.programs import MESSAGES, State, graph, needs_contexts_of_tasks, needs_create_agent, weather
+from tests.support.programs import MESSAGES, State, graph, needs_contexts_of_tasks, needs_create_agent, run, weather
 from tests.support.telemetry import Telemetry
 
 IMMEDIATELY = {"initial_interval": 0.0, "jitter": False, "backoff_factor": 0.0}
-
-
-async def _run(program, way, value, config):
-    return program.invoke(value, config) if way == "invoke" else await program.ainvoke(value, config)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
@@ -31,7 +27,7 @@ async def test_attempts_of_a_retry_policy_are_numbered(otel_spans: OtelSpans, wa
     keyword = "retry_policy" if "retry_policy" in StateGraph.add_node.__kwdefaults__ else "retry"
     builder.add_node("shaky", shaky, **{keyword: policy}).add_node("calm", lambda state: {"seen": [2]})
     program = builder.add_edge(START, "shaky").add_edge("shaky", "calm").compile(name="g")
-    await _run(program, way, {"seen": []}, {"callbacks": [otel_spans.handler]})
+    await run(program, way, {"seen": []}, {"callbacks": [otel_spans.handler]})
     otel_spans.assert_tree(
         """
         invoke_workflow g
@@ -61,7 +57,7 @@ async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
     builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
     program = builder.add_edge(START, "again").add_edge("again", "again").compile(name="loop")
     with pytest.raises(GraphRecursionError):
-        await _run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()], "recursion_limit": 3})
+        await run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()], "recursion_limit": 3})
     assert telemetry.tree("error.type") == (
         "invoke_workflow loop [error] ERROR error.type='langgraph.errors.GraphRecursionError'" + "\n  node again" * 3
     )
@@ -83,7 +79,7 @@ async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, targe
     builder = StateGraph(State).add_node("a", inner).add_edge(START, "a")
     for name in ("b", "c"):
         builder.add_node(name, lambda state: {"seen": [2]})
-    await _run(builder.compile(name="outer"), way, {"seen": []}, {"callbacks": [telemetry.handler()]})
+    await run(builder.compile(name="outer"), way, {"seen": []}, {"callbacks": [telemetry.handler()]})
     handed_off = [span for span in telemetry.spans if span.attributes["otel_callbacks.outcome"] == "handed_off"]
     assert {span.name for span in handed_off} == {"node a", "graph inner", "node decide"}
     assert {span.attributes["langgraph.handoff.target"] for span in handed_off} == {target}
@@ -143,7 +139,7 @@ async def test_failing_tool_of_an_agent_is_recorded_once(telemetry: Telemetry, w
 
     program = create_agent(ScriptedChat(script=[calling("broken", city="Oslo"), "hi"]), [broken], name="clerk")
     with pytest.raises(OSError, match="down"):
-        await _run(program, way, MESSAGES, {"callbacks": [telemetry.handler(detail="operations")]})
+        await run(program, way, MESSAGES, {"callbacks": [telemetry.handler(detail="operations")]})
     assert telemetry.tree("error.type") == (
         "invoke_agent clerk [error] ERROR error.type='OSError'\n"
         "  chat\n"

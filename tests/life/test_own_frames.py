@@ -11,6 +11,7 @@ import pytest
 
 from otel_callbacks._spans import body as body_module
 from otel_callbacks._spans.body import _MANAGER, _OWN_FRAMES, Body
+from tests.support.programs import run
 from tests.support.telemetry import Telemetry
 from tests.ways.subjects import SUBJECTS, Probe
 
@@ -24,15 +25,10 @@ STARTS = [
 ]
 
 
-async def run(kind: str, way: str, probe: Probe, telemetry: Telemetry) -> None:
+async def start(kind: str, way: str, probe: Probe, telemetry: Telemetry) -> None:
     """Run a subject of the matrix in that way."""
     subject = SUBJECTS[kind]
-    config = {"callbacks": [telemetry.handler(detail="all")]}
-    program = subject.build(probe)
-    if way == "invoke":
-        program.invoke(subject.value, config)
-    else:
-        await program.ainvoke(subject.value, config)
+    await run(subject.build(probe), way, subject.value, {"callbacks": [telemetry.handler(detail="all")]})
 
 
 class Stack:
@@ -64,7 +60,7 @@ async def test_no_start_skips_the_manager_or_walks_far(telemetry: Telemetry, mon
     """No start skips a frame of LangChain's manager, and none walks more than a few frames to reach one."""
     stack = Stack()
     monkeypatch.setattr(body_module, "sys", stack)
-    await run(kind, way, Probe(telemetry.tracer, "finished"), telemetry)
+    await start(kind, way, Probe(telemetry.tracer, "finished"), telemetry)
     assert stack.neighbours == {_MANAGER}
     assert min(stack.depths) >= _OWN_FRAMES, f"_OWN_FRAMES skips frames of the manager: make it {min(stack.depths)}"
     assert max(stack.depths) <= _OWN_FRAMES + MOST_FRAMES_WALKED, f"_OWN_FRAMES is too small: {stack.depths}"
@@ -74,8 +70,8 @@ async def test_the_shallowest_start_walks_no_frame(telemetry: Telemetry, monkeyp
     """`_OWN_FRAMES` is exactly the least depth of all starts."""
     stack = Stack()
     monkeypatch.setattr(body_module, "sys", stack)
-    for start in STARTS:
-        await run(*start.values, Probe(telemetry.tracer, "finished"), telemetry)
+    for parameters in STARTS:
+        await start(*parameters.values, Probe(telemetry.tracer, "finished"), telemetry)
     assert min(stack.depths) == _OWN_FRAMES, f"set _OWN_FRAMES to {min(stack.depths)}"
 
 
@@ -102,7 +98,7 @@ class StackProbe(Probe):
 async def test_each_start_finds_its_body(telemetry: Telemetry, kind, way):
     """Every run knows the frame that encloses its body, and synchronous code in the body has it on the stack."""
     probe = StackProbe(telemetry)
-    await run(kind, way, probe, telemetry)
+    await start(kind, way, probe, telemetry)
     assert probe.bodies
     assert [body for body in probe.bodies if body.code is None] == []
     # LangChain awaits some async bodies in a task of their own, on whose stack the frame is not.

@@ -14,24 +14,8 @@ from langsmith import Client, traceable, tracing_context
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import graph, needs_contexts_of_tasks, tool_that, weather
+from tests.support.programs import WAYS, graph, needs_contexts_of_tasks, run, tool_that, weather
 from tests.support.telemetry import Telemetry
-
-WAYS = ["invoke", "ainvoke", "stream", "astream", "batch", "abatch"]
-
-
-async def run(runnable: Any, way: str, value: Any, config: Any) -> None:
-    """Run it in that way; a batch gets the value twice."""
-    if way == "stream":
-        list(runnable.stream(value, config))
-    elif way == "astream":
-        _ = [chunk async for chunk in runnable.astream(value, config)]
-    elif "batch" in way:
-        result = getattr(runnable, way)([value, value], config)
-        _ = await result if way == "abatch" else result
-    else:
-        result = getattr(runnable, way)(value, config)
-        _ = await result if way == "ainvoke" else result
 
 
 def path(telemetry: Telemetry, span: Any) -> list[str]:

@@ -9,6 +9,7 @@ from opentelemetry import context as context_api
 
 from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
+from tests.support.programs import run
 from tests.support.telemetry import Telemetry
 
 OPENLLMETRY_KEY = "suppress_language_model_instrumentation"
@@ -38,19 +39,12 @@ class Instrumented(ScriptedChat):
         return ChatResult(generations=[ChatGeneration(message=AIMessage("hi"))])
 
 
-async def _invoke(runnable: Any, way: str, config: Any) -> None:
-    if way == "invoke":
-        runnable.invoke("x", config)
-    else:
-        await runnable.ainvoke("x", config)
-
-
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 @pytest.mark.parametrize(("suppress", "spans"), [(False, ["chat direct", "chat"]), (True, ["chat"])])
 async def test_instrumented_provider_under_a_model_run(telemetry: Telemetry, way, suppress, spans):
     """oinf#2101: a model call has one span and one measurement with the option, and the provider's as well without."""
     model = Instrumented(script=[""], call=provider_call(telemetry))
-    await _invoke(model, way, {"callbacks": [telemetry.handler(suppress_provider_spans=suppress)]})
+    await run(model, way, "x", {"callbacks": [telemetry.handler(suppress_provider_spans=suppress)]})
     assert [span.name for span in telemetry.spans] == spans
     assert telemetry.count("gen_ai.client.operation.duration") == len(spans)
 
@@ -67,8 +61,8 @@ async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
         call()
 
     with telemetry.tracer.start_as_current_span("req"):
-        await _invoke(RunnableLambda(lambda text: [model.invoke(text), call()], step), way, {"callbacks": [handler]})
-        await _invoke(model, way, {"callbacks": [handler]})
+        await run(RunnableLambda(lambda text: [model.invoke(text), call()], step), way, "x", {"callbacks": [handler]})
+        await run(model, way, "x", {"callbacks": [handler]})
         call()
     assert telemetry.tree() == "req\n  invoke_workflow\n    chat\n    chat direct\n  chat\n  chat direct"
 
@@ -122,7 +116,7 @@ async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: 
     try:
         config = {"callbacks": [telemetry.handler(suppress_provider_spans=True)]}
         async with server.model(telemetry.tracer_provider) as model:
-            await _invoke(model, way, config) if way != "stream" else list(model.stream("x", config))
+            await run(model, way, "x", config)
     finally:
         instrumentor.uninstrument()
     assert telemetry.tree() == "chat gpt-4o-mini\n  POST"

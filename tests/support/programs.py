@@ -20,6 +20,7 @@ except ImportError:  # LangChain before 1.0
 CORE = tuple(int(number) for number in version("langchain-core").split(".")[:2])
 """Release of langchain-core, such as (1, 8)."""
 MESSAGES = {"messages": [("user", "hi")]}
+WAYS = ("invoke", "ainvoke", "stream", "astream", "batch", "abatch")
 
 needs_create_agent = pytest.mark.skipif(create_agent is None, reason="create_agent came with LangChain 1.0")
 needs_agent_marks = pytest.mark.skipif(CORE < (1, 1), reason="LangChain marks its agents since 1.1")
@@ -52,6 +53,18 @@ def agent(model: Any, tools: list[Any], name: str | None = None) -> Runnable[Any
     """Build an agent the way this environment's LangChain does."""
     build = create_agent or create_react_agent
     return build(model, tools, name=name)
+
+
+async def run(runnable: Runnable[Any, Any], way: str, value: Any, config: Any) -> None:
+    """Run it in one of the `WAYS`; a batch gets the value twice."""
+    if way == "stream":
+        list(runnable.stream(value, config))
+    elif way == "astream":
+        _ = [chunk async for chunk in runnable.astream(value, config)]
+    else:
+        values = [value, value] if "batch" in way else value
+        result = getattr(runnable, way)(values, config)
+        _ = await result if way.startswith("a") else result
 
 
 @tool
