@@ -9,6 +9,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.retrievers import BaseRetriever
 
 from otel_callbacks.testing import OtelSpans
+from tests.mapping.test_provider import PROVIDERS
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import (
     MESSAGES,
@@ -39,28 +40,7 @@ def test_streamed_answer_has_its_model_and_id(telemetry: Telemetry):
     assert attributes["gen_ai.response.finish_reasons"] == ("stop",)
 
 
-@pytest.mark.parametrize(
-    ("ls_provider", "expected"),
-    [
-        ("openai", "openai"),
-        ("azure_openai", "azure.ai.openai"),
-        ("azure", "azure.ai.inference"),
-        ("anthropic", "anthropic"),
-        ("amazon_bedrock", "aws.bedrock"),
-        ("google_vertexai", "gcp.vertex_ai"),
-        ("google_genai", "gcp.gen_ai"),
-        ("google_generativeai", "gcp.gemini"),
-        ("cohere", "cohere"),
-        ("mistralai", "mistral_ai"),
-        ("groq", "groq"),
-        ("deepseek", "deepseek"),
-        ("perplexity", "perplexity"),
-        ("xai", "x_ai"),
-        ("ibm", "ibm.watsonx.ai"),
-        ("moonshot", "moonshot_ai"),
-        ("ollama", "ollama"),
-    ],
-)
+@pytest.mark.parametrize(("ls_provider", "expected"), [*PROVIDERS, ("azure", "azure.ai.inference")])
 def test_model_span_names_its_provider(telemetry: Telemetry, ls_provider, expected):
     """ollm#3098, lcaz#509: every model span names its operation and provider in the convention's words."""
     ScriptedChat(script=["hi"], ls_params={"ls_provider": ls_provider}).invoke(

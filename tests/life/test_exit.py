@@ -91,14 +91,15 @@ def test_tasks_left_to_the_loop_are_cancelled_before_exit():
     """Runs that the shutdown of the event loop cancels are exported as cancelled."""
     body = """
         async def hang(text):
+            begun.set()
             await asyncio.Event().wait()
 
         async def main():
             chain = RunnableLambda(hang).with_config(run_name="hang")
-            global task
+            global begun, task
+            begun = asyncio.Event()
             task = asyncio.ensure_future(chain.ainvoke("x", {"callbacks": [handler]}))
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await begun.wait()
 
         asyncio.run(main())
     """

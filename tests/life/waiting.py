@@ -1,9 +1,10 @@
 """Models, retrievers and tools that hang until they are cancelled, and signal when they have begun to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from langchain_core.documents import Document
 from langchain_core.outputs import ChatResult
 from langchain_core.retrievers import BaseRetriever
@@ -31,6 +32,14 @@ class Hanging:
     async def forever(self) -> Any:
         self.begun.set()
         return await asyncio.Event().wait()
+
+    async def cancel(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run the coroutine in a task, and cancel that as soon as a body hangs."""
+        task = asyncio.ensure_future(work)
+        await self.begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     def chat(self) -> "HangingChat":
         model = HangingChat(script=["hi"])

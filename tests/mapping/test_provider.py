@@ -3,35 +3,35 @@ import pytest
 from otel_callbacks._mapping.provider import convention_name, provider
 from tests.mapping.records import start
 
+PROVIDERS = [
+    ("openai", "openai"),
+    ("azure_openai", "azure.ai.openai"),
+    ("azure_ai", "azure.ai.inference"),
+    ("anthropic", "anthropic"),
+    ("amazon_bedrock", "aws.bedrock"),
+    ("bedrock_converse", "aws.bedrock"),
+    ("google_vertexai", "gcp.vertex_ai"),
+    ("vertexai", "gcp.vertex_ai"),
+    ("google_genai", "gcp.gen_ai"),
+    ("google_generativeai", "gcp.gemini"),
+    ("cohere", "cohere"),
+    ("mistralai", "mistral_ai"),
+    ("mistral", "mistral_ai"),
+    ("groq", "groq"),
+    ("deepseek", "deepseek"),
+    ("perplexity", "perplexity"),
+    ("xai", "x_ai"),
+    ("ibm", "ibm.watsonx.ai"),
+    ("watsonx", "ibm.watsonx.ai"),
+    ("moonshot", "moonshot_ai"),
+    ("ollama", "ollama"),
+    ("fireworks", "fireworks"),
+    ("My-House-LLM", "my-house-llm"),
+]
+"""LangChain's name of a provider, and the convention's."""
 
-@pytest.mark.parametrize(
-    ("langchain_name", "expected"),
-    [
-        ("openai", "openai"),
-        ("azure_openai", "azure.ai.openai"),
-        ("azure_ai", "azure.ai.inference"),
-        ("anthropic", "anthropic"),
-        ("amazon_bedrock", "aws.bedrock"),
-        ("bedrock_converse", "aws.bedrock"),
-        ("google_vertexai", "gcp.vertex_ai"),
-        ("vertexai", "gcp.vertex_ai"),
-        ("google_genai", "gcp.gen_ai"),
-        ("google_generativeai", "gcp.gemini"),
-        ("cohere", "cohere"),
-        ("mistralai", "mistral_ai"),
-        ("mistral", "mistral_ai"),
-        ("groq", "groq"),
-        ("deepseek", "deepseek"),
-        ("perplexity", "perplexity"),
-        ("xai", "x_ai"),
-        ("ibm", "ibm.watsonx.ai"),
-        ("watsonx", "ibm.watsonx.ai"),
-        ("moonshot", "moonshot_ai"),
-        ("ollama", "ollama"),
-        ("fireworks", "fireworks"),
-        ("My-House-LLM", "my-house-llm"),
-    ],
-)
+
+@pytest.mark.parametrize(("langchain_name", "expected"), PROVIDERS)
 def test_ls_provider_becomes_the_conventions_name(langchain_name, expected):
     """LangChain's name of a provider becomes the convention's, and an unknown one is only put in lower case."""
     assert provider(start(metadata={"ls_provider": langchain_name})) == expected

@@ -1,9 +1,9 @@
-import asyncio
 import re
 
 import pytest
 from langchain_core.runnables import RunnableLambda
 
+from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
 from tests.support.programs import broken, graph, weather
 from tests.support.telemetry import Telemetry
@@ -89,18 +89,13 @@ def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
 
 async def test_cancellation_is_no_error(telemetry: Telemetry):
     """A cancelled run has that outcome on its span and duration, and neither status, error type nor event."""
-    started = asyncio.Event()
+    hanging = Hanging()
 
     async def wait(text):
-        started.set()
-        await asyncio.Event().wait()
+        await hanging.forever()
 
     chain = RunnableLambda(wait).with_config(run_name="patient")
-    task = asyncio.create_task(chain.ainvoke("x", {"callbacks": [telemetry.handler()]}))
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await hanging.cancel(chain.ainvoke("x", {"callbacks": [telemetry.handler()]}))
     span = telemetry.span("invoke_workflow patient")
     assert span.status.is_unset
     assert span.events == ()
