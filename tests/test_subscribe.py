@@ -22,10 +22,10 @@ def answer():
 def test_summary_says_what_the_span_says(telemetry: Telemetry):
     """A summary has the run, operation, outcome, place, duration, tokens and cost of its span, but no content."""
     handler = telemetry.handler(prices={"m": Price(1.0, 2.0)})
-    told: list[RunSummary] = []
-    handler.subscribe(told.append)
+    summaries: list[RunSummary] = []
+    handler.subscribe(summaries.append)
     ScriptedChat(script=[answer()]).invoke("secret", {"callbacks": [handler], "tags": ["a"], "metadata": {"k": "v"}})
-    [summary] = told
+    [summary] = summaries
     span = telemetry.span("chat")
     assert (summary.trace_id, summary.span_id) == (f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}")
     assert (summary.operation, summary.span_name, summary.outcome, summary.error_type) == ("chat", "chat", "ok", None)
@@ -39,10 +39,10 @@ def test_summary_says_what_the_span_says(telemetry: Telemetry):
 def test_subscribers_are_called_in_the_order_in_which_spans_end(telemetry: Telemetry):
     """Subscribers get children before their parents, and no runs without a span of their own."""
     handler = telemetry.handler()
-    told: list[str] = []
-    handler.subscribe(lambda summary: told.append(summary.span_name))
+    names: list[str] = []
+    handler.subscribe(lambda summary: names.append(summary.span_name))
     graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})
-    assert told == ["node look", "invoke_workflow trip"]
+    assert names == ["node look", "invoke_workflow trip"]
 
 
 def test_summary_of_a_failed_run_has_its_error_type(telemetry: Telemetry):

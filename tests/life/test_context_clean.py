@@ -142,13 +142,13 @@ def test_a_runtime_context_that_raises_changes_nothing(tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: raising\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[opentelemetry_context]\nraising = raising:Raising\n")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)],
         env={"PYTHONPATH": f"{tmp_path}:.", "OTEL_PYTHON_CONTEXT": "raising"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     once = ["chain < invoke_workflow", "chat < invoke_workflow", "invoke_workflow < None"]
-    assert sorted(done.stdout.splitlines()) == sorted(["Raising", *once * 3, "records 0"])
+    assert sorted(process.stdout.splitlines()) == sorted(["Raising", *once * 3, "records 0"])

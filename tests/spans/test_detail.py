@@ -144,17 +144,17 @@ def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
 def test_suppression_is_for_its_own_thread(telemetry: Telemetry):
     """While one thread is suppressed, another thread's runs are recorded."""
     inside = threading.Event()
-    done = threading.Event()
+    may_leave = threading.Event()
 
     def suppressed():
         with suppress():
             inside.set()
-            done.wait(LIMIT_S)
+            may_leave.wait(LIMIT_S)
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(suppressed)
         assert inside.wait(LIMIT_S)
         weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
-        done.set()
+        may_leave.set()
         other.result()
     assert telemetry.tree() == "execute_tool weather"
