@@ -1,7 +1,7 @@
 """The number of our own frames between LangChain's callback manager and the place that reads the stack.
 
-`_OWN_FRAMES` depends on how deep the calls between a hook and `Body` are nested, which nothing else checks. Too large a
-number skips the manager's frames, so no body is found; too small a number walks our own frames at every start.
+`_OWN_FRAMES` must follow the depth of the calls between a hook and `Body`. Too large a number skips the manager's
+frames, so no body is found; too small a number walks our own frames at every start.
 """
 
 import gc
@@ -32,7 +32,7 @@ async def start(kind: str, way: str, probe: Probe, telemetry: Telemetry) -> None
 
 
 class Stack:
-    """Stands for `sys` in the module of `Body`, and measures the stack whenever that module skips frames of it.
+    """Stands in for `sys` in the module of `Body`, and measures the stack whenever that module skips frames of it.
 
     Attributes:
         depths: Own frames below the first frame of another package, by each reading of the stack.
