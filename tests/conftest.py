@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,8 +13,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def telemetry() -> Iterator[Telemetry]:
+def telemetry() -> Iterator[RecordedSpans]:
     """Record what the test's runs emit, with real ids and times."""
-    recorder = Telemetry()
+    recorder = RecordedSpans()
     yield recorder
     recorder.shutdown()

@@ -16,7 +16,7 @@ from otel_callbacks import Config, suppress, trace_embeddings
 from otel_callbacks.semconv import DIALECTS
 from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 class PlainEmbeddings(Embeddings):
@@ -36,7 +36,7 @@ class PlainEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
 
-def traced(telemetry: Telemetry, embeddings: Any, **options: Any) -> Any:
+def traced(telemetry: RecordedSpans, embeddings: Any, **options: Any) -> Any:
     """Return the embeddings, traced on the test's providers."""
     return trace_embeddings(
         embeddings,
@@ -62,7 +62,7 @@ async def _use(embeddings: Embeddings, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["documents", "query", "async documents", "async query"])
-async def test_each_call_is_one_span_and_one_measurement(telemetry: Telemetry, way):
+async def test_each_call_is_one_span_and_one_measurement(telemetry: RecordedSpans, way):
     """lc#11093: a call has model, provider, number of texts and dimension; nested calls are one call."""
     await _use(traced(telemetry, PlainEmbeddings()), way)
     span = telemetry.span("embeddings plain-1")
@@ -79,7 +79,7 @@ async def test_each_call_is_one_span_and_one_measurement(telemetry: Telemetry, w
 
 
 @pytest.mark.parametrize("dialect", ["py-1.3", "0.1.0"])
-def test_telemetry_follows_the_conventions(telemetry: Telemetry, dialect):
+def test_telemetry_follows_the_conventions(telemetry: RecordedSpans, dialect):
     """The span and the measurement follow the conventions in both dialects."""
     traced(telemetry, PlainEmbeddings(), semconv=dialect).embed_query("x")
     checker = Checker({"py-1.3": "py-1.3b0"}.get(dialect, dialect))
@@ -88,15 +88,15 @@ def test_telemetry_follows_the_conventions(telemetry: Telemetry, dialect):
     assert checker.findings == []
 
 
-def test_spans_are_below_the_retriever_that_embeds(telemetry: Telemetry):
+def test_spans_are_below_the_retriever_that_embeds(telemetry: RecordedSpans):
     """oinf#2156: the query of a vector store is a child of the retrieval."""
     store = InMemoryVectorStore(traced(telemetry, DeterministicFakeEmbedding(size=8)))
     store.add_documents([Document("a")])
-    store.as_retriever().invoke("b", {"callbacks": [telemetry.handler()]})
+    store.as_retriever().invoke("b", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "embeddings\nretrieval\n  embeddings"
 
 
-def test_failure_is_an_error_without_its_message(telemetry: Telemetry):
+def test_failure_is_an_error_without_its_message(telemetry: RecordedSpans):
     """A failure's type is on span and metric, its message nowhere; the current span is the one from before."""
     with telemetry.tracer.start_as_current_span("app"):
         with pytest.raises(ConnectionError):
@@ -109,7 +109,7 @@ def test_failure_is_an_error_without_its_message(telemetry: Telemetry):
     assert telemetry.count("gen_ai.client.operation.duration", error__type="ConnectionError") == 1
 
 
-def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
+def test_wrapped_object_is_of_its_class(telemetry: RecordedSpans):
     """A wrapped pydantic model with a client of its own keeps its fields, `isinstance` and class name."""
     plain = OpenAIEmbeddings(model="text-embedding-3-small", api_key="sk-none", base_url="http://localhost:9")
     wrapped = traced(telemetry, plain)
@@ -122,7 +122,7 @@ def test_wrapped_object_is_of_its_class(telemetry: Telemetry):
 
 @pytest.mark.parametrize("make", [PlainEmbeddings, lambda: DeterministicFakeEmbedding(size=3)], ids=["plain", "model"])
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, _pickled], ids=["copy", "deepcopy", "pickle"])
-def test_copies_and_pickles_are_traced(telemetry: Telemetry, make, duplicate, monkeypatch):
+def test_copies_and_pickles_are_traced(telemetry: RecordedSpans, make, duplicate, monkeypatch):
     """Copies and pickles report to the same providers, whatever the environment says by then."""
     plain = traced(telemetry, make())
     monkeypatch.setenv("OTEL_CALLBACKS_SEMCONV", "no such release")
@@ -133,7 +133,7 @@ def test_copies_and_pickles_are_traced(telemetry: Telemetry, make, duplicate, mo
     assert [span.attributes["gen_ai.operation.name"] for span in telemetry.spans] == ["embeddings"]
 
 
-def test_pickle_reports_to_the_global_providers_of_another_process(telemetry: Telemetry):
+def test_pickle_reports_to_the_global_providers_of_another_process(telemetry: RecordedSpans):
     """A pickle keeps its dialect; its providers, which cannot travel, are replaced by the global ones."""
     data = pickle.dumps(traced(telemetry, DeterministicFakeEmbedding(size=3), semconv="py-1.3"))
     program = """
@@ -153,7 +153,7 @@ print(len(pickle.load(sys.stdin.buffer).embed_query("x")))
     assert telemetry.spans == ()
 
 
-def test_suppressed_calls_are_silent(telemetry: Telemetry):
+def test_suppressed_calls_are_silent(telemetry: RecordedSpans):
     """`suppress` silences embeddings as it does runs."""
     with suppress():
         traced(telemetry, PlainEmbeddings()).embed_query("x")
@@ -203,14 +203,14 @@ class HostileError(Exception):
         raise RuntimeError(name)
 
 
-def test_more_arguments_and_any_iterable_are_passed_on(telemetry: Telemetry):
+def test_more_arguments_and_any_iterable_are_passed_on(telemetry: RecordedSpans):
     """Arguments beyond the interface reach the class, and a generator is not consumed."""
     wrapped = traced(telemetry, DeterministicFakeEmbedding(size=2))
     assert len(wrapped.embed_documents(text for text in "ab")) == 2
     assert traced(telemetry, Odd()).embed_documents(["a"], chunk_size=3) == [[3.0, 1]]
 
 
-def test_class_whose_attributes_raise_is_still_called(telemetry: Telemetry):
+def test_class_whose_attributes_raise_is_still_called(telemetry: RecordedSpans):
     """A call that cannot be traced is counted, and the application gets its answer."""
     assert traced(telemetry, Odd()).embed_query("x") == [1.0, 1]
     [point] = telemetry.points("otel_callbacks.errors")
@@ -218,7 +218,7 @@ def test_class_whose_attributes_raise_is_still_called(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("kind", [Lazy, HostileError], ids=["result", "exception"])
-def test_hostile_results_and_exceptions_reach_the_caller(telemetry: Telemetry, kind):
+def test_hostile_results_and_exceptions_reach_the_caller(telemetry: RecordedSpans, kind):
     """Results and exceptions reach the caller unchanged, and the span ends."""
     outcome = kind()
 
@@ -237,6 +237,6 @@ def test_hostile_results_and_exceptions_reach_the_caller(telemetry: Telemetry, k
     assert len(telemetry.spans) == 1
 
 
-def test_values_in_slots_are_copied(telemetry: Telemetry):
+def test_values_in_slots_are_copied(telemetry: RecordedSpans):
     """A class may keep its values outside its dictionary."""
     assert copy.copy(traced(telemetry, Odd())).embed_documents(["a"]) == [[1.0, 1]]

@@ -12,7 +12,7 @@ from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def ids(span) -> tuple[str, str]:
@@ -20,9 +20,9 @@ def ids(span) -> tuple[str, str]:
     return f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
 
 
-def test_run_is_found_while_it_runs_and_afterwards(telemetry: Telemetry):
+def test_run_is_found_while_it_runs_and_afterwards(telemetry: RecordedSpans):
     """The id that the application gave a run leads to its span while it runs and after it has ended."""
-    handler, run_id = telemetry.handler(), uuid.uuid4()
+    handler, run_id = telemetry.new_handler(), uuid.uuid4()
     during: list[TraceRef | None] = []
     chain = RunnableLambda(lambda _: during.append(handler.trace_ref(run_id)), name="work")
     chain.invoke("x", {"callbacks": [handler], "run_id": run_id})
@@ -31,16 +31,16 @@ def test_run_is_found_while_it_runs_and_afterwards(telemetry: Telemetry):
     assert after[:2] == ids(telemetry.span("invoke_workflow work"))
 
 
-def test_answer_leads_to_its_trace(telemetry: Telemetry):
+def test_answer_leads_to_its_trace(telemetry: RecordedSpans):
     """A message's id leads to the run that produced it."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     assert handler.trace_ref(answer.id)[:2] == ids(telemetry.span("chat"))
 
 
-def test_hidden_run_is_found_at_its_visible_ancestor(telemetry: Telemetry):
+def test_hidden_run_is_found_at_its_visible_ancestor(telemetry: RecordedSpans):
     """While a hidden run is open, its id leads to the span of its visible ancestor."""
-    handler, inner = telemetry.handler(detail="operations"), uuid.uuid4()
+    handler, inner = telemetry.new_handler(detail="operations"), uuid.uuid4()
     refs: list[TraceRef | None] = []
     hidden = RunnableLambda(lambda _: refs.append(handler.trace_ref(inner)), name="hidden")
     outer = RunnableLambda(lambda _: hidden.invoke("x", {"run_id": inner}), name="outer")
@@ -49,15 +49,15 @@ def test_hidden_run_is_found_at_its_visible_ancestor(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("run_id", [uuid.uuid4(), "no id at all", "", "run-7"])
-def test_unknown_run_is_nowhere(telemetry: Telemetry, run_id):
+def test_unknown_run_is_nowhere(telemetry: RecordedSpans, run_id):
     """An unknown or malformed id raises no error and leads nowhere."""
-    assert telemetry.handler().trace_ref(run_id) is None
+    assert telemetry.new_handler().trace_ref(run_id) is None
 
 
-def test_memory_of_ended_runs_is_bounded(telemetry: Telemetry, monkeypatch):
+def test_memory_of_ended_runs_is_bounded(telemetry: RecordedSpans, monkeypatch):
     """Old runs are forgotten; the latest ones are still found."""
     monkeypatch.setattr(table, "_REMEMBERED_ENDED", 10)
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     answers = [ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]}).id for _ in range(50)]
     is_found = [handler.trace_ref(answer) is not None for answer in answers]
     assert is_found[-10:] == [True] * 10
@@ -66,8 +66,8 @@ def test_memory_of_ended_runs_is_bounded(telemetry: Telemetry, monkeypatch):
 
 def test_unsampled_run_has_a_place_that_says_so():
     """An unsampled run has a reference, because its trace id may be in logs, but one that is not `sampled`."""
-    telemetry = Telemetry(sampler=ALWAYS_OFF)
-    handler = telemetry.handler()
+    telemetry = RecordedSpans(sampler=ALWAYS_OFF)
+    handler = telemetry.new_handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     assert handler.trace_ref(answer.id).sampled is False
 
@@ -79,9 +79,9 @@ def test_address_in_jaeger():
     assert trace_url(ref, "https://jaeger.example/ui/").startswith("https://jaeger.example/ui/trace/aaa")
 
 
-def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: Telemetry):
+def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: RecordedSpans):
     """`gen_ai.evaluation.result` follows the conventions, carries the span's ids, and explains without secrets."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     answer = ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
     ref = handler.trace_ref(answer.id)
     why = "leaked sk-ant-abcdefghijklmnopqrstuvwxyz012345"
@@ -114,7 +114,7 @@ def test_evaluation_is_an_event_of_the_evaluated_span(telemetry: Telemetry):
         TraceRef("a" * 32, None),  # type: ignore[arg-type]
     ],
 )
-def test_evaluation_of_no_run_is_refused(telemetry: Telemetry, ref):
+def test_evaluation_of_no_run_is_refused(telemetry: RecordedSpans, ref):
     """A reference that no span can have is refused: its event would be lost silently."""
     with pytest.raises(ValueError, match="trace_ref"):
         record_evaluation(ref, "lost", score=1, logger_provider=telemetry.logger_provider)
@@ -122,7 +122,7 @@ def test_evaluation_of_no_run_is_refused(telemetry: Telemetry, ref):
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), "good", object()])
-def test_score_is_a_finite_number(telemetry: Telemetry, score):
+def test_score_is_a_finite_number(telemetry: RecordedSpans, score):
     """A score that is not a finite number is refused: it would not reach a back end intact."""
     with pytest.raises(ValueError, match="finite number"):
         record_evaluation(TraceRef("a" * 32, "b" * 16), "odd", score=score, logger_provider=telemetry.logger_provider)
@@ -135,9 +135,9 @@ def test_evaluation_needs_a_result():
         record_evaluation(TraceRef("a" * 32, "b" * 16), "empty")
 
 
-def test_nodes_have_references_of_their_own(telemetry: Telemetry):
+def test_nodes_have_references_of_their_own(telemetry: RecordedSpans):
     """Every visible run has its own span id, not only the root."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     span_ids: list[str] = []
     handler.subscribe(lambda summary: span_ids.append(summary.span_id))
     graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})

@@ -22,7 +22,7 @@ def test_configuration_must_be_one():
 def test_closed_handler_ends_what_is_open_and_records_nothing_more(telemetry):
     """`close()` ends open runs as abandoned, and later events change nothing."""
     run_id, later = uuid.uuid4(), uuid.uuid4()
-    with telemetry.handler() as handler:
+    with telemetry.new_handler() as handler:
         handler.on_chain_start(None, {}, run_id=run_id, name="job")
         assert handler.open_runs == 1
     handler.on_chain_start(None, {}, run_id=later, name="later")
@@ -35,7 +35,7 @@ def test_closed_handler_ends_what_is_open_and_records_nothing_more(telemetry):
 def test_disabled_by_opentelemetrys_own_variable(telemetry, monkeypatch):
     """`OTEL_SDK_DISABLED=true` switches the handler off."""
     monkeypatch.setenv("OTEL_SDK_DISABLED", "TRUE")
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     FakeListChatModel(responses=["a"]).invoke("q", {"callbacks": [handler]})
     assert telemetry.spans == ()
 
@@ -55,7 +55,7 @@ def test_flush_returns_the_truth_within_its_time():
 
 def test_first_runs_at_the_same_time_share_one_set_of_instruments(telemetry):
     """Threads that start a handler's first runs at the same time lose no count."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     model = FakeListChatModel(responses=["a"])
     together = threading.Barrier(16)
 

@@ -11,7 +11,7 @@ from otel_callbacks import Price, RunSummary
 from tests.life.test_generators import model
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def answer():
@@ -19,9 +19,9 @@ def answer():
     return AIMessage("hi", usage_metadata=usage(10, 2), response_metadata={"model_name": "m"})
 
 
-def test_summary_says_what_the_span_says(telemetry: Telemetry):
+def test_summary_says_what_the_span_says(telemetry: RecordedSpans):
     """A summary has the run, operation, outcome, place, duration, tokens and cost of its span, but no content."""
-    handler = telemetry.handler(prices={"m": Price(1.0, 2.0)})
+    handler = telemetry.new_handler(prices={"m": Price(1.0, 2.0)})
     summaries: list[RunSummary] = []
     handler.subscribe(summaries.append)
     ScriptedChat(script=[answer()]).invoke("secret", {"callbacks": [handler], "tags": ["a"], "metadata": {"k": "v"}})
@@ -36,18 +36,18 @@ def test_summary_says_what_the_span_says(telemetry: Telemetry):
     assert "secret" not in repr(summary)
 
 
-def test_subscribers_are_called_in_the_order_in_which_spans_end(telemetry: Telemetry):
+def test_subscribers_are_called_in_the_order_in_which_spans_end(telemetry: RecordedSpans):
     """Subscribers get children before their parents, and no runs without a span of their own."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     names: list[str] = []
     handler.subscribe(lambda summary: names.append(summary.span_name))
     graph("trip", look=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})
     assert names == ["node look", "invoke_workflow trip"]
 
 
-def test_summary_of_a_failed_run_has_its_error_type(telemetry: Telemetry):
+def test_summary_of_a_failed_run_has_its_error_type(telemetry: RecordedSpans):
     """The summary of a failed run has its outcome and the error's type."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     summaries: list[RunSummary] = []
     handler.subscribe(summaries.append)
     with pytest.raises(ValueError, match="no"):
@@ -55,9 +55,9 @@ def test_summary_of_a_failed_run_has_its_error_type(telemetry: Telemetry):
     assert (summaries[0].outcome, summaries[0].error_type) == ("error", "ValueError")
 
 
-def test_runs_without_an_end_event_have_summaries(telemetry: Telemetry):
+def test_runs_without_an_end_event_have_summaries(telemetry: RecordedSpans):
     """Subscribers get runs without an end event: a closed stream as cancelled, a run ended by `close` as abandoned."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     outcomes: list[str] = []
     handler.subscribe(lambda summary: outcomes.append(summary.outcome))
     streams = [model().stream("x", {"callbacks": [handler]}) for _ in range(2)]
@@ -68,9 +68,9 @@ def test_runs_without_an_end_event_have_summaries(telemetry: Telemetry):
     assert outcomes == ["cancelled", "abandoned"]
 
 
-def test_subscriber_that_raises_changes_nothing_else(telemetry: Telemetry, caplog):
+def test_subscriber_that_raises_changes_nothing_else(telemetry: RecordedSpans, caplog):
     """When a subscriber raises, answers and other subscribers are unaffected; failures are counted and logged once."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     summaries: list[RunSummary] = []
     handler.subscribe(lambda summary: summary.missing)  # type: ignore[attr-defined]
     handler.subscribe(summaries.append)
@@ -83,9 +83,9 @@ def test_subscriber_that_raises_changes_nothing_else(telemetry: Telemetry, caplo
     assert (point.value, point.attributes["otel_callbacks.error.kind"]) == (3, "subscriber")
 
 
-def test_subscription_can_be_ended(telemetry: Telemetry):
+def test_subscription_can_be_ended(telemetry: RecordedSpans):
     """An ended subscription gets nothing more, and ending it again does nothing."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     summaries: list[RunSummary] = []
     unsubscribe = handler.subscribe(summaries.append)
     unsubscribe()
@@ -94,9 +94,9 @@ def test_subscription_can_be_ended(telemetry: Telemetry):
     assert summaries == []
 
 
-def test_each_subscription_ends_on_its_own(telemetry: Telemetry):
+def test_each_subscription_ends_on_its_own(telemetry: RecordedSpans):
     """A callable that is subscribed twice is called twice, and once after one of its subscriptions has ended."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     summaries: list[RunSummary] = []
     handler.subscribe(summaries.append)
     unsubscribe = handler.subscribe(summaries.append)
@@ -107,9 +107,9 @@ def test_each_subscription_ends_on_its_own(telemetry: Telemetry):
     assert len(summaries) == 3
 
 
-def test_threads_subscribe_without_losing_one(telemetry: Telemetry):
+def test_threads_subscribe_without_losing_one(telemetry: RecordedSpans):
     """No subscription is lost when threads subscribe and unsubscribe at the same time."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     numbers: list[int] = []
 
     def come_and_go(number: int) -> None:
@@ -122,16 +122,16 @@ def test_threads_subscribe_without_losing_one(telemetry: Telemetry):
     assert sorted(numbers) == list(range(200))
 
 
-async def test_subscribers_of_async_runs_are_called_inline(telemetry: Telemetry):
+async def test_subscribers_of_async_runs_are_called_inline(telemetry: RecordedSpans):
     """A subscriber of an async run is called in the run's event loop, before the answer is returned."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     loops: list[object] = []
     handler.subscribe(lambda _: loops.append(asyncio.get_running_loop()))
     await ScriptedChat(script=["hi"]).ainvoke("x", {"callbacks": [handler]})
     assert loops == [asyncio.get_running_loop()]
 
 
-def test_subscriber_that_cannot_be_called_is_refused(telemetry: Telemetry):
+def test_subscriber_that_cannot_be_called_is_refused(telemetry: RecordedSpans):
     """Subscribing what is not callable raises at once."""
     with pytest.raises(TypeError, match="RunSummary"):
-        telemetry.handler().subscribe("print")  # type: ignore[arg-type]
+        telemetry.new_handler().subscribe("print")  # type: ignore[arg-type]

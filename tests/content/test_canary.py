@@ -24,14 +24,14 @@ from otel_callbacks import OTelCallbackHandler
 from tests.semconv.otlp import documents
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import State, create_agent, needs_contexts_of_tasks, needs_create_agent
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 CANARY = "wobbly-teapot-of-the-emperor"
 """No redaction rule recognises it: only capturing nothing keeps it back."""
 
 
 @pytest.fixture(autouse=True)
-def nothing_leaks(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def nothing_leaks(telemetry: RecordedSpans, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Search everything exported and logged for the canary."""
     with caplog.at_level(logging.DEBUG):
         yield
@@ -164,9 +164,9 @@ def happen(handler: OTelCallbackHandler, run_id: uuid.UUID) -> None:
 
 @pytest.mark.parametrize("ending", [ENDS, FAILURES], ids=["end", "error"])
 @pytest.mark.parametrize("kind", STARTS)
-def test_no_field_of_a_hook_leaves(telemetry: Telemetry, kind, ending):
+def test_no_field_of_a_hook_leaves(telemetry: RecordedSpans, kind, ending):
     """No argument of a hook leaves but names and identities, neither from a root nor from a child."""
-    handler = telemetry.handler(detail="all", chunk_metrics=True, remote_parent=True)
+    handler = telemetry.new_handler(detail="all", chunk_metrics=True, remote_parent=True)
     for parent in (None, uuid.uuid4()):
         if parent is not None:
             STARTS["chain"](handler, run_id=parent)
@@ -206,17 +206,17 @@ def _chain() -> Any:
     return prompt | ScriptedChat(script=[CANARY]) | RunnableLambda(work)
 
 
-def test_chain_in_every_call_style(telemetry: Telemetry):
+def test_chain_in_every_call_style(telemetry: RecordedSpans):
     """In every call style, question, prompt, answer and result stay here."""
-    config = {"callbacks": [telemetry.handler(detail="all")]}
+    config = {"callbacks": [telemetry.new_handler(detail="all")]}
     _chain().invoke({"q": CANARY}, config)
     _chain().batch([{"q": CANARY}] * 2, config)
     list(_chain().stream({"q": CANARY}, config))
 
 
-async def test_chain_in_every_async_call_style(telemetry: Telemetry):
+async def test_chain_in_every_async_call_style(telemetry: RecordedSpans):
     """In every async call style, question, prompt, answer and result stay here."""
-    config = {"callbacks": [telemetry.handler(detail="all")]}
+    config = {"callbacks": [telemetry.new_handler(detail="all")]}
 
     async def work(text: str) -> str:
         await adispatch_custom_event("tick", CANARY, config=config)
@@ -230,36 +230,36 @@ async def test_chain_in_every_async_call_style(telemetry: Telemetry):
 
 @needs_create_agent
 @pytest.mark.parametrize("name", ["look", "fail"])
-def test_agent_with_a_tool(telemetry: Telemetry, name):
+def test_agent_with_a_tool(telemetry: RecordedSpans, name):
     """Arguments, results and errors of tools stay here, on the agent, its nodes and its models as well."""
     program = create_agent(ScriptedChat(script=[calling(name, city=CANARY), CANARY]), [look, fail], name="helper")
     try:
-        program.invoke({"messages": [("user", CANARY)]}, {"callbacks": [telemetry.handler(detail="all")]})
+        program.invoke({"messages": [("user", CANARY)]}, {"callbacks": [telemetry.new_handler(detail="all")]})
     except ProviderError:
         assert name == "fail"
 
 
 @needs_contexts_of_tasks
 @needs_create_agent
-async def test_agent_with_a_tool_in_async_code(telemetry: Telemetry):
+async def test_agent_with_a_tool_in_async_code(telemetry: RecordedSpans):
     """In async code, arguments and results of tools stay here as well."""
     program = create_agent(ScriptedChat(script=[calling("look", city=CANARY), CANARY]), [look], name="helper")
-    config = {"callbacks": [telemetry.handler(detail="all")]}
+    config = {"callbacks": [telemetry.new_handler(detail="all")]}
     [part async for part in program.astream({"messages": [("user", CANARY)]}, config, stream_mode="messages")]
 
 
-def test_graph_that_asks_a_person(telemetry: Telemetry):
+def test_graph_that_asks_a_person(telemetry: RecordedSpans):
     """A graph's question to a person and the answer stay here."""
     builder = StateGraph(State).add_node("ask", lambda _: {"seen": [interrupt(CANARY)]})
     program = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver(), name="approval")
-    config = {"callbacks": [telemetry.handler(detail="all")], "configurable": {"thread_id": "1"}}
+    config = {"callbacks": [telemetry.new_handler(detail="all")], "configurable": {"thread_id": "1"}}
     program.invoke({"seen": [CANARY]}, config)
     program.invoke(Command(resume=CANARY), config)
 
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
-def test_failing_model(telemetry: Telemetry, way):
+def test_failing_model(telemetry: RecordedSpans, way):
     """A provider's error keeps its message, body and headers here, and those of its cause."""
-    config = {"callbacks": [telemetry.handler(detail="all")]}
+    config = {"callbacks": [telemetry.new_handler(detail="all")]}
     with pytest.raises(ProviderError):
         list(getattr(ScriptedChat(script=[ProviderError()]), way)(CANARY, config))

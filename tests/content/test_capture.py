@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from otel_callbacks import Config, OTelCallbackHandler, capture
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import State, create_agent, graph, needs_agent_marks, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SECRET = "sk-ant-abcdefghijklmnopqrstuvwxyz012345"
@@ -37,17 +37,17 @@ def ask(handler: OTelCallbackHandler, question: str = "why?", **config: Any) -> 
     ScriptedChat(script=["because"]).invoke(question, {"callbacks": [handler], **config})
 
 
-def on_spans(telemetry: Telemetry) -> bool:
+def on_spans(telemetry: RecordedSpans) -> bool:
     """Tell whether any span has messages."""
     return any("gen_ai.input.messages" in (span.attributes or {}) for span in telemetry.spans)
 
 
-def counted(telemetry: Telemetry, metric: str) -> dict[str, float]:
+def counted(telemetry: RecordedSpans, metric: str) -> dict[str, float]:
     """Return a counter's values by its only label."""
     return {value: point.value for point in telemetry.points(metric) for value in point.attributes.values()}
 
 
-def read(telemetry: Telemetry, span: str, key: str) -> Any:
+def read(telemetry: RecordedSpans, span: str, key: str) -> Any:
     """Return a captured value, parsed."""
     return json.loads(telemetry.span(span).attributes[key])
 
@@ -69,23 +69,23 @@ class Shelf(BaseRetriever):
         ("span_and_event", True, True),
     ],
 )
-def test_content_goes_where_configured(telemetry: Telemetry, where, span, event):
+def test_content_goes_where_configured(telemetry: RecordedSpans, where, span, event):
     """Content goes to spans, to log events, to both or nowhere, as `capture` says."""
-    ask(telemetry.handler(capture=where))
+    ask(telemetry.new_handler(capture=where))
     assert on_spans(telemetry) is span
     assert len(telemetry.logs) == event
 
 
-def test_nothing_is_captured_by_default(telemetry: Telemetry):
+def test_nothing_is_captured_by_default(telemetry: RecordedSpans):
     """A handler without configuration keeps all content back."""
-    ask(telemetry.handler())
+    ask(telemetry.new_handler())
     assert not on_spans(telemetry)
     assert telemetry.logs == ()
 
 
-def test_event_of_a_model_call_is_structured_and_names_its_span(telemetry: Telemetry):
+def test_event_of_a_model_call_is_structured_and_names_its_span(telemetry: RecordedSpans):
     """`gen_ai.client.inference.operation.details` has the span's ids, its attributes, and messages as structures."""
-    ask(telemetry.handler(capture="span_and_event"))
+    ask(telemetry.new_handler(capture="span_and_event"))
     [record] = telemetry.logs
     span = telemetry.span("chat")
     assert record.event_name == "gen_ai.client.inference.operation.details"
@@ -96,11 +96,11 @@ def test_event_of_a_model_call_is_structured_and_names_its_span(telemetry: Telem
     assert not [key for key in record.attributes if key.startswith(("langchain.", "otel_callbacks."))]
 
 
-def test_failed_call_has_its_event_without_an_answer(telemetry: Telemetry):
+def test_failed_call_has_its_event_without_an_answer(telemetry: RecordedSpans):
     """The event of a failed call has the input and the error's type, and no invented output."""
     with pytest.raises(ValueError, match="broken"):
         ScriptedChat(script=[ValueError("broken")]).invoke(
-            "why?", {"callbacks": [telemetry.handler(capture="event_only")]}
+            "why?", {"callbacks": [telemetry.new_handler(capture="event_only")]}
         )
     [record] = telemetry.logs
     assert record.attributes["error.type"] == "ValueError"
@@ -148,9 +148,9 @@ def test_wrong_value_in_code_is_an_error():
 # What decides
 
 
-def test_block_switches_capture_for_what_runs_inside(telemetry: Telemetry):
+def test_block_switches_capture_for_what_runs_inside(telemetry: RecordedSpans):
     """A block turns capture on or off against the configuration, and only inside it."""
-    off, on = telemetry.handler(), telemetry.handler(capture="span_only")
+    off, on = telemetry.new_handler(), telemetry.new_handler(capture="span_only")
     with capture("span_only"):
         ask(off)
     with capture("no_content"):
@@ -159,10 +159,10 @@ def test_block_switches_capture_for_what_runs_inside(telemetry: Telemetry):
     assert ["gen_ai.input.messages" in span.attributes for span in telemetry.spans] == [True, False, False]
 
 
-async def test_block_holds_in_tasks_and_threads(telemetry: Telemetry):
+async def test_block_holds_in_tasks_and_threads(telemetry: RecordedSpans):
     """LangChain's own tasks and threads inherit the block; a concurrent task does not."""
     chain = RunnablePassthrough.assign(a=lambda _: ScriptedChat(script=["because"]).invoke("why?"))
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
 
     async def inside() -> None:
         with capture("span_only"):
@@ -175,26 +175,26 @@ async def test_block_holds_in_tasks_and_threads(telemetry: Telemetry):
     assert sum(text is None for text in texts) == 1
 
 
-def test_each_run_can_be_decided_on(telemetry: Telemetry):
+def test_each_run_can_be_decided_on(telemetry: RecordedSpans):
     """`capture_when` gets name, type, tags and metadata, and can keep single runs back."""
-    handler = telemetry.handler(capture="span_only", capture_when=lambda info: "private" not in info.tags)
+    handler = telemetry.new_handler(capture="span_only", capture_when=lambda info: "private" not in info.tags)
     ask(handler, tags=["private"])
     ask(handler)
     assert ["gen_ai.input.messages" in span.attributes for span in telemetry.spans] == [False, True]
 
 
-def test_decision_that_fails_captures_nothing(telemetry: Telemetry):
+def test_decision_that_fails_captures_nothing(telemetry: RecordedSpans):
     """A `capture_when` that raises is counted, and captures nothing."""
-    ask(telemetry.handler(capture="span_only", capture_when=lambda info: info.metadata["missing"]))
+    ask(telemetry.new_handler(capture="span_only", capture_when=lambda info: info.metadata["missing"]))
     assert not on_spans(telemetry)
     assert counted(telemetry, "otel_callbacks.errors") == {"capture_when": 1}
 
 
 def test_unsampled_runs_do_no_content_work(monkeypatch):
     """Content is read only for spans that are recorded."""
-    telemetry = Telemetry(sampler=ALWAYS_OFF)
+    telemetry = RecordedSpans(sampler=ALWAYS_OFF)
     texts: list[str] = []
-    ask(telemetry.handler(capture="span_and_event", redact=(lambda text: texts.append(text) or text,)))
+    ask(telemetry.new_handler(capture="span_and_event", redact=(lambda text: texts.append(text) or text,)))
     assert texts == []
     assert telemetry.logs == ()
 
@@ -203,10 +203,10 @@ def test_unsampled_runs_do_no_content_work(monkeypatch):
 
 
 @needs_agent_marks
-def test_agent_has_its_conversation_on_every_level(telemetry: Telemetry):
+def test_agent_has_its_conversation_on_every_level(telemetry: RecordedSpans):
     """Agents and models have messages, tools their arguments and result, nodes their input and output."""
     program = create_agent(ScriptedChat(script=[calling("weather", city="Oslo"), "because"]), [weather], name="helper")
-    program.invoke({"messages": [("user", "why?")]}, {"callbacks": [telemetry.handler(capture="span_only")]})
+    program.invoke({"messages": [("user", "why?")]}, {"callbacks": [telemetry.new_handler(capture="span_only")]})
     assert read(telemetry, "invoke_agent helper", "gen_ai.input.messages") == QUESTION
     assert read(telemetry, "invoke_agent helper", "gen_ai.output.messages") == [{**ANSWER[0], "name": "helper"}]
     assert read(telemetry, "execute_tool weather", "gen_ai.tool.call.arguments") == {"city": "Oslo"}
@@ -215,9 +215,9 @@ def test_agent_has_its_conversation_on_every_level(telemetry: Telemetry):
     assert read(telemetry, "node tools", "langchain.run.output")["messages"][0]["role"] == "tool"
 
 
-def test_text_model_retriever_and_workflow(telemetry: Telemetry):
+def test_text_model_retriever_and_workflow(telemetry: RecordedSpans):
     """Prompts become a user's messages, a query stays text, documents are listed, other values use our own keys."""
-    handler = telemetry.handler(capture="span_only")
+    handler = telemetry.new_handler(capture="span_only")
     model = FakeListLLM(responses=["because"])
     chain = RunnableLambda(
         lambda inputs: {"found": Shelf().invoke(inputs["q"]), "said": model.invoke("why?")}, name="do"
@@ -231,18 +231,18 @@ def test_text_model_retriever_and_workflow(telemetry: Telemetry):
     assert read(telemetry, "invoke_workflow do", "langchain.run.output")["said"] == "because"
 
 
-def test_step_of_a_stream_has_its_late_input(telemetry: Telemetry):
+def test_step_of_a_stream_has_its_late_input(telemetry: RecordedSpans):
     """A streamed step has its input, which LangChain reports only when the step ends."""
     chain = RunnableLambda(lambda text: text + "?", name="ask") | RunnableLambda(lambda text: text * 2, name="twice")
-    list(chain.stream("why", {"callbacks": [telemetry.handler(capture="span_only")]}))
+    list(chain.stream("why", {"callbacks": [telemetry.new_handler(capture="span_only")]}))
     assert read(telemetry, "chain twice", "langchain.run.input") == "why?"
     assert read(telemetry, "chain twice", "langchain.run.output") == "why?why?"
 
 
-def test_broken_off_stream_keeps_the_partial_answer(telemetry: Telemetry):
+def test_broken_off_stream_keeps_the_partial_answer(telemetry: RecordedSpans):
     """The partial answer that LangChain reports with the error is the output."""
     stream = ScriptedChat(script=[[AIMessageChunk("one "), AIMessageChunk("three")]]).stream(
-        "why?", {"callbacks": [telemetry.handler(capture="span_only")]}
+        "why?", {"callbacks": [telemetry.new_handler(capture="span_only")]}
     )
     next(stream)
     stream.close()
@@ -251,7 +251,7 @@ def test_broken_off_stream_keeps_the_partial_answer(telemetry: Telemetry):
     assert "three" not in message["parts"][0]["content"]
 
 
-def test_exception_messages_and_custom_events(telemetry: Telemetry):
+def test_exception_messages_and_custom_events(telemetry: RecordedSpans):
     """Exception messages and custom event data are on the span's events when captured, without secrets."""
 
     def fail(_: Any) -> None:
@@ -259,17 +259,17 @@ def test_exception_messages_and_custom_events(telemetry: Telemetry):
         raise ValueError(f"refused {SECRET}")
 
     with pytest.raises(ValueError, match="refused"):
-        RunnableLambda(fail, name="f").invoke("x", {"callbacks": [telemetry.handler(capture="span_only")]})
+        RunnableLambda(fail, name="f").invoke("x", {"callbacks": [telemetry.new_handler(capture="span_only")]})
     custom, exception = telemetry.span("invoke_workflow f").events
     assert json.loads(custom.attributes["langchain.custom_event.data"]) == {"at": 1}
     assert exception.attributes["exception.message"] == "refused [REDACTED:anthropic_key]"
 
 
-def test_interrupt_shows_what_it_asks(telemetry: Telemetry):
+def test_interrupt_shows_what_it_asks(telemetry: RecordedSpans):
     """The value shown to a person is on the node that waits."""
     builder = StateGraph(State).add_node("ask", lambda _: {"seen": [interrupt({"question": "refund?"})]})
     program = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver(), name="approval")
-    config = {"callbacks": [telemetry.handler(capture="span_only")], "configurable": {"thread_id": "1"}}
+    config = {"callbacks": [telemetry.new_handler(capture="span_only")], "configurable": {"thread_id": "1"}}
     program.invoke({"seen": []}, config)
     assert read(telemetry, "node ask", "langgraph.interrupt.values") == [{"question": "refund?"}]
 
@@ -279,7 +279,7 @@ def test_interrupt_shows_what_it_asks(telemetry: Telemetry):
 
 def test_sdks_own_length_limit_leaves_valid_json():
     """A value that the SDK would cut is fitted into the SDK's limit instead, even the first one."""
-    telemetry = Telemetry()
+    telemetry = RecordedSpans()
     provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=200), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(telemetry.exporter))
     handler = OTelCallbackHandler(tracer_provider=provider, config=Config(capture="span_only"))
@@ -291,9 +291,9 @@ def test_sdks_own_length_limit_leaves_valid_json():
         assert json.loads(text)[0]["role"] == "user"
 
 
-def test_long_value_keeps_to_the_bound(telemetry: Telemetry):
+def test_long_value_keeps_to_the_bound(telemetry: RecordedSpans):
     """No value exceeds `max_content_bytes`."""
-    ask(telemetry.handler(capture="span_only", max_content_bytes=1000), "why? " * 100_000)
+    ask(telemetry.new_handler(capture="span_only", max_content_bytes=1000), "why? " * 100_000)
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
     assert len(text.encode()) <= 1000
     assert re.search(r"500,?000|500003", text) or "500" in text
@@ -303,10 +303,10 @@ def test_long_value_keeps_to_the_bound(telemetry: Telemetry):
 # Redaction
 
 
-def test_secrets_are_removed_and_counted(telemetry: Telemetry):
+def test_secrets_are_removed_and_counted(telemetry: RecordedSpans):
     """Built-in rules, custom patterns and callables, and optional rules apply, each counted under its name."""
     own = (re.compile(r"ACME-\d+"), lambda text: text.replace("Rumpelstiltskin", "?"), "email")
-    ask(telemetry.handler(capture="span_only", redact=own), f"{SECRET} ACME-77 Rumpelstiltskin a@example.com")
+    ask(telemetry.new_handler(capture="span_only", redact=own), f"{SECRET} ACME-77 Rumpelstiltskin a@example.com")
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
     assert not [word for word in (SECRET, "ACME-77", "Rumpelstiltskin", "a@example.com") if word in text]
     assert counted(telemetry, "otel_callbacks.redactions") == {"anthropic_key": 1, "custom": 2, "email": 1}
@@ -320,7 +320,7 @@ class People:
         return [match.span() for match in re.finditer("Ada|Grace", text)]
 
 
-def test_recogniser_of_people_runs_as_a_redactor(telemetry: Telemetry):
+def test_recogniser_of_people_runs_as_a_redactor(telemetry: RecordedSpans):
     """The privacy page's recipe works: analyse, then replace; with a stand-in for the recogniser."""
     people = People()
 
@@ -329,23 +329,23 @@ def test_recogniser_of_people_runs_as_a_redactor(telemetry: Telemetry):
             text = f"{text[:begin]}<PERSON>{text[end:]}"
         return text
 
-    ask(telemetry.handler(capture="span_only", redact=(without_people,)), "Ada met Grace")
+    ask(telemetry.new_handler(capture="span_only", redact=(without_people,)), "Ada met Grace")
     assert "<PERSON> met <PERSON>" in telemetry.span("chat").attributes["gen_ai.input.messages"]
 
 
-def test_redactor_that_fails_drops_the_value_and_not_the_span(telemetry: Telemetry):
+def test_redactor_that_fails_drops_the_value_and_not_the_span(telemetry: RecordedSpans):
     """A failing redactor drops the value, keeps the span, and is counted."""
-    ask(telemetry.handler(capture="span_only", redact=(lambda text: text["x"],)))  # type: ignore[index]
+    ask(telemetry.new_handler(capture="span_only", redact=(lambda text: text["x"],)))  # type: ignore[index]
     assert "why?" not in telemetry.span("chat").attributes["gen_ai.input.messages"]
     assert counted(telemetry, "otel_callbacks.redactions")["failed"] > 0
 
 
 @pytest.mark.parametrize("where", ["no_content", "span_only"])
-def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
+def test_secrets_in_metadata_never_leave(telemetry: RecordedSpans, where):
     """Exported metadata loses its secrets, recognised by shape or key, even where nothing is captured."""
     keys = ("tenant", "note", "api_key", "level")
     metadata = {"tenant": "acme", "note": f"use {SECRET}", "api_key": "hunter2", "level": 3}
-    ask(telemetry.handler(capture=where, metadata_keys=keys), metadata=metadata)
+    ask(telemetry.new_handler(capture=where, metadata_keys=keys), metadata=metadata)
     attributes = telemetry.span("chat").attributes
     output = {key: attributes[f"langchain.metadata.{key}"] for key in keys}
     assert output == {
@@ -356,10 +356,10 @@ def test_secrets_in_metadata_never_leave(telemetry: Telemetry, where):
     }
 
 
-def test_token_in_place_of_a_conversation_never_leaves(telemetry: Telemetry):
+def test_token_in_place_of_a_conversation_never_leaves(telemetry: RecordedSpans):
     """A session id that is a secret is redacted, even where nothing is captured; other ids stay."""
     for session in (SECRET, "0f8fad5b-d9cb-469f-a165-70867728950e", "customer-4711/first talk", "7"):
-        ask(telemetry.handler(), metadata={"session_id": session})
+        ask(telemetry.new_handler(), metadata={"session_id": session})
     ids = [span.attributes["gen_ai.conversation.id"] for span in telemetry.spans]
     assert ids == [
         "[REDACTED:anthropic_key]",
@@ -394,16 +394,16 @@ def test_configuration_that_loses_its_redactor_captures_nothing():
     assert config.without_callables() == Config(redact=("email",))
 
 
-def test_graph_steps_have_their_state(telemetry: Telemetry):
+def test_graph_steps_have_their_state(telemetry: RecordedSpans):
     """A node shows its input state and the update it returned."""
     graph("g", look=lambda state: {"seen": [2]}).invoke(
-        {"seen": [1]}, {"callbacks": [telemetry.handler(capture="span_only")]}
+        {"seen": [1]}, {"callbacks": [telemetry.new_handler(capture="span_only")]}
     )
     assert read(telemetry, "node look", "langchain.run.input") == {"seen": [1]}
     assert read(telemetry, "node look", "langchain.run.output") == {"seen": [2]}
 
 
-def test_tool_that_answers_with_an_object(telemetry: Telemetry):
+def test_tool_that_answers_with_an_object(telemetry: RecordedSpans):
     """A tool's result that is an object stays an object."""
 
     @tool
@@ -411,5 +411,5 @@ def test_tool_that_answers_with_an_object(telemetry: Telemetry):
         """Look."""
         return {"degrees": len(city)}
 
-    look.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler(capture="span_only")]})
+    look.invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler(capture="span_only")]})
     assert read(telemetry, "execute_tool look", "gen_ai.tool.call.result") == {"degrees": 4}

@@ -17,7 +17,7 @@ from langgraph.types import interrupt
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import State, needs_agent_marks, needs_create_agent
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
 SETTINGS = ("no_content", "span_only", "event_only", "span_and_event")
@@ -72,10 +72,10 @@ def look(city: str) -> str:
     return CONTENT
 
 
-def run_everything(telemetry: Telemetry, where: Any) -> None:
+def run_everything(telemetry: RecordedSpans, where: Any) -> None:
     """Run programs with every kind of content and of identity."""
     call: Any = {
-        "callbacks": [telemetry.handler(capture=where)],
+        "callbacks": [telemetry.new_handler(capture=where)],
         "tags": ["a-tag"],
         "metadata": {"session_id": "conversation-name"},
     }
@@ -123,7 +123,7 @@ def _run_agent(call: Any) -> None:
     create_agent(Named(script=[CONTENT]), [look], name="agent-name").invoke({"messages": [("user", CONTENT)]}, call)
 
 
-def attributes(telemetry: Telemetry) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+def attributes(telemetry: RecordedSpans) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Return key -> exported values: of spans, with their names and events, and of log events."""
     spans: dict[str, set[str]] = {}
     events: dict[str, set[str]] = {}
@@ -173,7 +173,7 @@ _EXPORTED: dict[str, tuple[dict[str, set[str]], dict[str, set[str]]]] = {}
 def exported_content() -> None:
     """Run all programs once at each setting."""
     for where in SETTINGS:
-        telemetry = Telemetry()
+        telemetry = RecordedSpans()
         run_everything(telemetry, where)
         _EXPORTED[where] = attributes(telemetry)
         telemetry.shutdown()

@@ -11,11 +11,11 @@ from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, needs_contexts_of_tasks, run, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 @needs_contexts_of_tasks
-async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetry: Telemetry):
+async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetry: RecordedSpans):
     """genai#513: an async graph is one trace, with each run below the one that LangChain states as its parent."""
     chain = ChatPromptTemplate.from_template("{seen}") | ScriptedChat(script=["hello"])
 
@@ -25,7 +25,9 @@ async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetr
     async def look(state):
         return {"seen": [await weather.ainvoke({"city": "Oslo"})]}
 
-    await graph("trip", talk=talk, look=look).ainvoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+    await graph("trip", talk=talk, look=look).ainvoke(
+        {"seen": []}, {"callbacks": [telemetry.new_handler(detail="all")]}
+    )
     assert telemetry.tree() == (
         "invoke_workflow trip\n"
         "  node talk\n"
@@ -38,7 +40,7 @@ async def test_async_graph_is_one_trace_with_every_run_under_its_parent(telemetr
     assert len({span.context.trace_id for span in telemetry.spans}) == 1
 
 
-async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
+async def test_own_spans_of_nodes_lie_under_the_node(telemetry: RecordedSpans):
     """ollm#3203, ls#1725: spans opened in sync and async nodes are the nodes' children; later ones are not."""
     tracer = telemetry.tracer
 
@@ -52,7 +54,7 @@ async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
 
     with tracer.start_as_current_span("req"):
         program = graph("g", first=async_node, second=sync_node)
-        await program.ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+        await program.ainvoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
         tracer.start_span("afterwards").end()
     assert telemetry.tree() == (
         "req\n  invoke_workflow g\n    node first\n      own in async\n    node second\n      own in sync\n  afterwards"
@@ -60,17 +62,17 @@ async def test_own_spans_of_nodes_lie_under_the_node(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize(("way", "roots"), [("invoke", 1), ("ainvoke", 1), ("batch", 2), ("astream", 1)])
-async def test_root_runs_join_the_applications_span(telemetry: Telemetry, way, roots):
+async def test_root_runs_join_the_applications_span(telemetry: RecordedSpans, way, roots):
     """lf#10721, ls#1682: however a chain is run, its root is a child of the application's current span."""
     chain = ScriptedChat(script=["hello"]) | RunnableLambda(lambda message: message.content)
     with telemetry.tracer.start_as_current_span("req"):
-        await run(chain, way, "x", {"callbacks": [telemetry.handler()]})
+        await run(chain, way, "x", {"callbacks": [telemetry.new_handler()]})
     workflows = [span for span in telemetry.spans if span.name == "invoke_workflow"]
     assert [telemetry.parent_name(span) for span in workflows] == ["req"] * roots
     assert telemetry.parent_name(telemetry.span("req")) is None
 
 
-def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
+def _markers_by_trace(telemetry: RecordedSpans) -> dict[int, tuple[set[str], int]]:
     """Return the markers that each trace's spans carry, and the number of spans, by trace id."""
     traces: dict[int, tuple[set[str], int]] = {}
     for span in telemetry.spans:
@@ -80,9 +82,9 @@ def _markers_by_trace(telemetry: Telemetry) -> dict[int, tuple[set[str], int]]:
 
 
 @needs_contexts_of_tasks
-async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: Telemetry):
+async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: RecordedSpans):
     """lf#3491: one handler serves 50 tasks and 16 threads at once, and each request has its own complete trace."""
-    handler = telemetry.handler(metadata_keys=("marker",))
+    handler = telemetry.new_handler(metadata_keys=("marker",))
 
     async def talk(state):
         await asyncio.sleep(0)
@@ -115,10 +117,10 @@ class _OneDocument(BaseRetriever):
 
 @pytest.mark.parametrize("is_inside_a_span", [True, False])
 @pytest.mark.parametrize("inner", ["chat", "retrieval"])
-def test_handler_on_the_inner_part_only(telemetry: Telemetry, caplog, inner, is_inside_a_span):
+def test_handler_on_the_inner_part_only(telemetry: RecordedSpans, caplog, inner, is_inside_a_span):
     """lf#1658, phx#1471: runs whose parents the handler never saw join the current span or are roots, without a log."""
     caplog.set_level(logging.DEBUG)
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     model = ScriptedChat(script=["hi"], callbacks=[handler])
     part = model if inner == "chat" else _OneDocument().with_config(callbacks=[handler])
     chain = RunnableLambda(lambda text: text) | part

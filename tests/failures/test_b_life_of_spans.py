@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from tests.life.waiting import Hanging, exported
 from tests.support.models import ScriptedChat, ScriptedText, usage
 from tests.support.programs import broken, graph, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"), AIMessageChunk(" c")]
 
@@ -40,9 +40,9 @@ def mixed_load(handler, rounds):
 @pytest.mark.slow
 def test_tables_are_empty_and_memory_flat_after_10_000_runs():
     """ollm#2790, ls#1979: no run leaves anything behind, whatever its end, sampled or not, visible or not."""
-    telemetry = Telemetry(TraceIdRatioBased(0.5))
+    telemetry = RecordedSpans(TraceIdRatioBased(0.5))
     telemetry.exporter.shutdown()
-    handler = telemetry.handler(detail="operations")
+    handler = telemetry.new_handler(detail="operations")
     mixed_load(handler, 900)  # builds what is built once; not yet traced, which makes each round ten times as slow
     gc.collect()
     tracemalloc.start()
@@ -62,12 +62,12 @@ def test_tables_are_empty_and_memory_flat_after_10_000_runs():
     telemetry.shutdown()
 
 
-def test_handlers_leave_no_thread_and_no_object(telemetry: Telemetry):
+def test_handlers_leave_no_thread_and_no_object(telemetry: RecordedSpans):
     """langfuse#2974: a thousand handlers that are made, used and dropped, as some applications do, leave nothing."""
     threads = threading.active_count()
     references = []
     for _ in range(1_000):
-        handler = telemetry.handler()
+        handler = telemetry.new_handler()
         ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
         references += [weakref.ref(handler), weakref.ref(handler._recorder.closing)]
         del handler
@@ -78,12 +78,12 @@ def test_handlers_leave_no_thread_and_no_object(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("is_in_a_chain", [True, False])
-async def test_cancelled_model_call_is_exported(telemetry: Telemetry, is_in_a_chain):
+async def test_cancelled_model_call_is_exported(telemetry: RecordedSpans, is_in_a_chain):
     """strands#3609: a cancelled model's span is exported as cancelled although LangChain sends no end."""
     hanging = Hanging()
     model = hanging.chat()
     program = (RunnableLambda(str.upper) | model) if is_in_a_chain else model
-    handler = telemetry.handler(detail="operations")
+    handler = telemetry.new_handler(detail="operations")
     await hanging.cancel(program.ainvoke("x", {"callbacks": [handler]}))
     await exported(telemetry, 2 if is_in_a_chain else 1)
     expected = "invoke_workflow [cancelled]\n  chat [cancelled]" if is_in_a_chain else "chat [cancelled]"
@@ -103,9 +103,9 @@ async def _break_off(model, way, config):
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
-async def test_stream_that_is_broken_off_keeps_what_it_gave(telemetry: Telemetry, way):
+async def test_stream_that_is_broken_off_keeps_what_it_gave(telemetry: RecordedSpans, way):
     """oinf#3796, openlit#1561: its span is no error and has time to first chunk, usage and the partial length."""
-    await _break_off(ScriptedChat(script=[CHUNKS]), way, {"callbacks": [telemetry.handler()]})
+    await _break_off(ScriptedChat(script=[CHUNKS]), way, {"callbacks": [telemetry.new_handler()]})
     span = telemetry.span("chat")
     assert span.status.is_unset
     assert span.attributes["otel_callbacks.outcome"] == "cancelled"
@@ -145,11 +145,11 @@ def _failing(kind, error):
 @pytest.mark.parametrize("kind", ["chat", "chain"])
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
 @pytest.mark.parametrize("cancel_is_error", [False, True])
-def test_cancellation_is_no_error_unless_wanted(telemetry: Telemetry, kind, error, cancel_is_error):
+def test_cancellation_is_no_error_unless_wanted(telemetry: RecordedSpans, kind, error, cancel_is_error):
     """llama-agents#390: a cancelled run of any kind is an error only with the option, on its span and its duration."""
     program, value = _failing(kind, error)
     with pytest.raises(type(error)):
-        program.invoke(value, {"callbacks": [telemetry.handler(cancel_is_error=cancel_is_error)]})
+        program.invoke(value, {"callbacks": [telemetry.new_handler(cancel_is_error=cancel_is_error)]})
     (span,) = telemetry.spans
     assert span.attributes["otel_callbacks.outcome"] == "cancelled"
     assert span.status.is_unset is not cancel_is_error
@@ -163,10 +163,10 @@ def test_cancellation_is_no_error_unless_wanted(telemetry: Telemetry, kind, erro
 
 
 @pytest.mark.parametrize("kind", ["chat", "llm", "chain", "tool", "retriever"])
-def test_every_kind_of_run_records_its_failure(telemetry: Telemetry, kind):
+def test_every_kind_of_run_records_its_failure(telemetry: RecordedSpans, kind):
     """deepeval#3303: a failed run of any kind ends with status ERROR, `error.type` and one exception event."""
     program, value = _failing(kind, ValueError("no"))
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with pytest.raises(ValueError, match="no"):
         program.invoke(value, {"callbacks": [handler]})
     (span,) = telemetry.spans
@@ -176,9 +176,9 @@ def test_every_kind_of_run_records_its_failure(telemetry: Telemetry, kind):
     assert handler.open_runs == 0
 
 
-def test_runs_that_end_well_have_no_status(telemetry: Telemetry):
+def test_runs_that_end_well_have_no_status(telemetry: RecordedSpans):
     """lf-py#1388: a successful run's status stays UNSET, as OK is for applications to set."""
     mixed = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
-    mixed.invoke("x", {"callbacks": [telemetry.handler()]})
-    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    mixed.invoke("x", {"callbacks": [telemetry.new_handler()]})
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler()]})
     assert {span.status.status_code.name for span in telemetry.spans} == {"UNSET"}

@@ -7,10 +7,10 @@ from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat
 from tests.support.pauses import approval, in_graph, in_tool
 from tests.support.programs import State, graph
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
-def error_types(telemetry: Telemetry, metric: str) -> set[str]:
+def error_types(telemetry: RecordedSpans, metric: str) -> set[str]:
     """Return the values of `error.type` on a metric's points."""
     return {point.attributes["error.type"] for point in telemetry.points(metric) if "error.type" in point.attributes}
 
@@ -24,7 +24,7 @@ DURATIONS = [
 ]
 
 
-def assert_nothing_failed(telemetry: Telemetry) -> None:
+def assert_nothing_failed(telemetry: RecordedSpans) -> None:
     """Assert that no span has status ERROR, an error type or an exception event, and no metric counts an error."""
     for span in telemetry.spans:
         assert span.status.is_unset, telemetry.tree()
@@ -66,17 +66,17 @@ def test_error_of_a_leaf_is_recorded_once(otel_spans: OtelSpans):
         pytest.param(in_graph, "\n    graph inner [interrupted]\n      node deep [interrupted]", id="sub-graph"),
     ],
 )
-def test_pause_for_a_human_is_not_an_error(telemetry: Telemetry, build, below):
+def test_pause_for_a_human_is_not_an_error(telemetry: RecordedSpans, build, below):
     """lf#14034, ls#1127: `interrupt()` is no error anywhere, and every level that pauses ends as interrupted."""
-    config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
+    config = {"callbacks": [telemetry.new_handler()], "configurable": {"thread_id": "t1"}}
     build().invoke({"seen": []}, config)
     assert_nothing_failed(telemetry)
     assert telemetry.tree() == f"invoke_workflow approval [interrupted]\n  node pausing [interrupted]{below}"
 
 
-def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
+def test_pause_is_a_label_of_the_durations(telemetry: RecordedSpans):
     """lf#6704: a paused node's duration is labelled as interrupted, so that latencies can exclude it."""
-    config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
+    config = {"callbacks": [telemetry.new_handler()], "configurable": {"thread_id": "t1"}}
     approval().invoke({"seen": []}, config)
     points = telemetry.points("otel_callbacks.step.duration")
     assert [dict(point.attributes) for point in points] == [
@@ -84,7 +84,7 @@ def test_pause_is_a_label_of_the_durations(telemetry: Telemetry):
     ]
 
 
-def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
+def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: RecordedSpans):
     """lf-py#1632: `Command(graph=PARENT)` passes three levels without an error, and each names the target."""
     inner = (
         StateGraph(State)
@@ -99,7 +99,7 @@ def test_hand_off_to_the_parent_graph_is_not_an_error(telemetry: Telemetry):
         .add_edge(START, "a")
         .compile(name="outer")
     )
-    outer.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    outer.invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     assert_nothing_failed(telemetry)
     assert telemetry.tree("langgraph.handoff.target") == (
         "invoke_workflow outer\n"

@@ -22,18 +22,18 @@ from tests.support.programs import (
     tool_that,
     weather,
 )
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 # Models
 
 
-def test_streamed_answer_has_its_model_and_id(telemetry: Telemetry):
+def test_streamed_answer_has_its_model_and_id(telemetry: RecordedSpans):
     """genai#503: the response's model, id and finish reason are taken from the chunks if only those have them."""
     chunks = [
         AIMessageChunk(content="hello", response_metadata={"model_name": "m-2026-01-01"}),
         AIMessageChunk(content="", response_metadata={"id": "resp-1", "finish_reason": "stop"}),
     ]
-    list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.handler()]}))
+    list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.new_handler()]}))
     attributes = telemetry.span("chat").attributes
     assert attributes["gen_ai.response.model"] == "m-2026-01-01"
     assert attributes["gen_ai.response.id"] == "resp-1"
@@ -41,10 +41,10 @@ def test_streamed_answer_has_its_model_and_id(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize(("ls_provider", "expected"), [*PROVIDERS, ("azure", "azure.ai.inference")])
-def test_model_span_names_its_provider(telemetry: Telemetry, ls_provider, expected):
+def test_model_span_names_its_provider(telemetry: RecordedSpans, ls_provider, expected):
     """ollm#3098, lcaz#509: every model span names its operation and provider in the convention's words."""
     ScriptedChat(script=["hi"], ls_params={"ls_provider": ls_provider}).invoke(
-        "x", {"callbacks": [telemetry.handler()]}
+        "x", {"callbacks": [telemetry.new_handler()]}
     )
     attributes = telemetry.span("chat").attributes
     assert attributes["gen_ai.operation.name"] == "chat"
@@ -58,10 +58,10 @@ def test_model_span_names_its_provider(telemetry: Telemetry, ls_provider, expect
 @pytest.mark.parametrize(
     ("name", "title"), [("weather_assistant", "invoke_agent weather_assistant"), (None, "invoke_agent")]
 )
-def test_agent_is_an_agent_and_its_nodes_are_not(telemetry: Telemetry, name, title):
+def test_agent_is_an_agent_and_its_nodes_are_not(telemetry: RecordedSpans, name, title):
     """genai#387, genai#742: `create_agent` gives one agent with its name, and plain nodes below."""
     model = ScriptedChat(script=[calling("weather", city="Oslo"), "sunny"])
-    agent(model, [weather], name).invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
+    agent(model, [weather], name).invoke(MESSAGES, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == (
         f"{title}\n  node model\n    chat\n  node tools\n    execute_tool weather\n  node model\n    chat"
     )
@@ -113,11 +113,11 @@ def two_calls() -> AIMessage:
 
 
 @needs_call_id_at_start
-def test_parallel_tools_name_their_calls_even_when_they_fail(telemetry: Telemetry):
+def test_parallel_tools_name_their_calls_even_when_they_fail(telemetry: RecordedSpans):
     """genai#510, ls#3570: each tool's span has the model's id of the call and the tool's name, description and type."""
     program = agent(ScriptedChat(script=[two_calls()]), [weather, broken])
     with pytest.raises(ValueError, match="Rome"):
-        program.invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
+        program.invoke(MESSAGES, {"callbacks": [telemetry.new_handler()]})
     tools = {
         span.name: {key: value for key, value in span.attributes.items() if key.startswith("gen_ai.tool.")}
         for span in telemetry.spans
@@ -139,10 +139,10 @@ def test_parallel_tools_name_their_calls_even_when_they_fail(telemetry: Telemetr
     }
 
 
-def test_tool_that_succeeds_names_its_call(telemetry: Telemetry):
+def test_tool_that_succeeds_names_its_call(telemetry: RecordedSpans):
     """deepagents#876: a tool's span has the call's id, whether LangChain reports it at the start or with the result."""
     call = calling("weather", "call-1", city="Oslo").tool_calls[0]
-    weather.invoke(call, {"callbacks": [telemetry.handler()]})
+    weather.invoke(call, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.span("execute_tool weather").attributes["gen_ai.tool.call.id"] == "call-1"
 
 
@@ -160,10 +160,10 @@ def test_tool_that_succeeds_names_its_call(telemetry: Telemetry):
     ],
     ids=["text", "pair", "dict", "message", "prompt value"],
 )
-def test_every_form_of_messages_has_its_span(telemetry: Telemetry, caplog, messages):
+def test_every_form_of_messages_has_its_span(telemetry: RecordedSpans, caplog, messages):
     """genai#388, lc#30703: in whatever form messages are written, the call has its span and nothing is logged."""
     caplog.set_level(logging.WARNING)
-    ScriptedChat(script=["hello"]).invoke(messages, {"callbacks": [telemetry.handler()]})
+    ScriptedChat(script=["hello"]).invoke(messages, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.span("chat").attributes["otel_callbacks.outcome"] == "ok"
     assert caplog.records == []
 
@@ -176,10 +176,10 @@ def end_of(text: str) -> LLMResult:
 @pytest.mark.parametrize(
     "messages", [[[{"role": "user", "content": "hi"}]], [[("user", "hi")]], [["hi"]], [[]], [], None]
 )
-def test_messages_that_langchain_did_not_convert(telemetry: Telemetry, caplog, messages):
+def test_messages_that_langchain_did_not_convert(telemetry: RecordedSpans, caplog, messages):
     """genai#388: a framework that calls the hook with raw messages also gets its span."""
     run_id = uuid4()
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     handler.on_chat_model_start({}, messages, run_id=run_id)
     handler.on_llm_end(end_of("hello"), run_id=run_id)
     assert telemetry.span("chat").attributes["otel_callbacks.outcome"] == "ok"
@@ -187,10 +187,10 @@ def test_messages_that_langchain_did_not_convert(telemetry: Telemetry, caplog, m
 
 
 @pytest.mark.parametrize("token", ["a", "", None, ["a"], [{"type": "text", "text": "a"}], {"text": "a"}, 7])
-def test_every_kind_of_token_is_accepted(telemetry: Telemetry, caplog, token):
+def test_every_kind_of_token_is_accepted(telemetry: RecordedSpans, caplog, token):
     """lc#34739, langchain-google#1460: tokens that are lists, dicts or `None` mark a stream and log nothing."""
     run_id = uuid4()
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     handler.on_chat_model_start({}, [[HumanMessage("hi")]], run_id=run_id)
     handler.on_llm_new_token(token, run_id=run_id)
     handler.on_llm_end(end_of("hello"), run_id=run_id)
@@ -209,11 +209,11 @@ STARTS = {
 
 @pytest.mark.parametrize("serialized", [None, {}, {"name": None, "id": None}, {"id": []}, "text"])
 @pytest.mark.parametrize("hook", STARTS)
-def test_start_of_an_unknown_release(telemetry: Telemetry, caplog, hook, serialized):
+def test_start_of_an_unknown_release(telemetry: RecordedSpans, caplog, hook, serialized):
     """lc#26773, ollm#1984, oinf#2426: runs with missing or odd `serialized` and unknown arguments have their spans."""
     inputs, title, end_hook, result = STARTS[hook]
     run_id = uuid4()
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     getattr(handler, hook)(serialized, inputs, run_id=run_id, new_in_2030=object())
     getattr(handler, end_hook)(result, run_id=run_id, new_in_2030=object())
     assert telemetry.span(title).attributes["otel_callbacks.outcome"] == "ok"
@@ -225,11 +225,11 @@ def test_start_of_an_unknown_release(telemetry: Telemetry, caplog, hook, seriali
     ("metadata", "expected"),
     [({}, None), ({"done_reason": "stop"}, ("stop",)), ({"finish_reason": "tool_calls"}, ("tool_calls",))],
 )
-def test_tool_call_needs_no_finish_reason(telemetry: Telemetry, metadata, expected):
+def test_tool_call_needs_no_finish_reason(telemetry: RecordedSpans, metadata, expected):
     """genai#679, genai#705: an answer with tool calls has the finish reason its provider reports, if any."""
     answer = calling("weather", city="Oslo")
     answer.response_metadata = metadata
-    ScriptedChat(script=[answer]).invoke("x", {"callbacks": [telemetry.handler()]})
+    ScriptedChat(script=[answer]).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.span("chat").attributes.get("gen_ai.response.finish_reasons") == expected
 
 
@@ -254,9 +254,9 @@ class Library(BaseRetriever):
     ],
     ids=["none", "bare", "with and without score"],
 )
-def test_retrieval_counts_its_documents_and_invents_nothing(telemetry: Telemetry, documents):
+def test_retrieval_counts_its_documents_and_invents_nothing(telemetry: RecordedSpans, documents):
     """genai#584, oinf#3421: a retrieval's span has the number of documents, and no invented score or provider."""
-    Library(documents=documents).invoke("x", {"callbacks": [telemetry.handler()]})
+    Library(documents=documents).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert dict(telemetry.span("retrieval").attributes) == {
         "gen_ai.operation.name": "retrieval",
         "langchain.run.name": "Library",

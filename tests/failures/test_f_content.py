@@ -20,22 +20,22 @@ from pydantic import BaseModel
 
 from tests.semconv.otlp import documents
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 PICTURE = base64.b64encode(bytes(range(256)) * 4000).decode()
 LIMIT_OF_COLLECTORS = 4 * 1024 * 1024
 
 
-def sizes(telemetry: Telemetry) -> list[int]:
+def sizes(telemetry: RecordedSpans) -> list[int]:
     """Return the length of each exported span as OTLP/JSON."""
     [spans, *_] = documents(telemetry)
     return [len(json.dumps(span)) for r in spans["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
 
 
 @pytest.mark.parametrize("kind", ["chain", "chat", "tool", "retriever"])
-def test_large_state_makes_a_small_span(telemetry: Telemetry, kind):
+def test_large_state_makes_a_small_span(telemetry: RecordedSpans, kind):
     """aihub-core#1795, beeai-framework#1030: 20 MB of state and 6 MB of base64 stay far below a collector's limit."""
-    handler, ids = telemetry.handler(capture="span_only"), {"run_id": uuid4()}
+    handler, ids = telemetry.new_handler(capture="span_only"), {"run_id": uuid4()}
     text, picture = "lorem ipsum " * 1_700_000, {"type": "image", "base64": PICTURE * 5, "mime_type": "image/png"}
     message = HumanMessage([{"type": "text", "text": text}, picture])
     if kind == "chain":
@@ -70,10 +70,10 @@ def test_large_state_makes_a_small_span(telemetry: Telemetry, kind):
     ],
     ids=["openai image", "anthropic image", "image", "openai audio", "audio", "openai file", "anthropic file", "file"],
 )
-def test_binary_data_is_described_and_not_sent(telemetry: Telemetry, block):
+def test_binary_data_is_described_and_not_sent(telemetry: RecordedSpans, block):
     """jui#4191: images, audio and files in any provider's form are exported as kind, type and size, without data."""
     model = ScriptedChat(script=["nice"])
-    model.invoke([HumanMessage([block])], {"callbacks": [telemetry.handler(capture="span_only")]})
+    model.invoke([HumanMessage([block])], {"callbacks": [telemetry.new_handler(capture="span_only")]})
     text = telemetry.span("chat").attributes["gen_ai.input.messages"]
     [part] = json.loads(text)[0]["parts"]
     assert PICTURE[:40] not in text
@@ -112,10 +112,10 @@ ODD = {
 
 
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
-def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: Telemetry, caplog, value):
+def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: RecordedSpans, caplog, value):
     """ollm#2062, weave#4639: arguments and results of any kind become valid JSON without `repr` texts or a log."""
     run_id = uuid4()
-    handler = telemetry.handler(capture="span_only")
+    handler = telemetry.new_handler(capture="span_only")
     with caplog.at_level(logging.DEBUG):
         handler.on_tool_start({"name": "direct"}, "x", inputs={"value": value}, run_id=run_id)
         handler.on_tool_end({"value": value}, run_id=run_id)
@@ -127,22 +127,22 @@ def test_odd_values_are_valid_json_and_nothing_is_logged(telemetry: Telemetry, c
 
 
 @pytest.mark.parametrize("value", [None, {"a": 1}, [1, "a", None], object()], ids=["none", "dict", "list", "object"])
-def test_metadata_that_cannot_be_an_attribute_is_left_out(telemetry: Telemetry, caplog, value):
+def test_metadata_that_cannot_be_an_attribute_is_left_out(telemetry: RecordedSpans, caplog, value):
     """lf-py#1680, adk-python#4083: metadata that OpenTelemetry cannot hold is left out, and it logs nothing."""
     with caplog.at_level(logging.DEBUG):
         ScriptedChat(script=["hi"]).invoke(
-            "x", {"callbacks": [telemetry.handler(metadata_keys=("odd",))], "metadata": {"odd": value}}
+            "x", {"callbacks": [telemetry.new_handler(metadata_keys=("odd",))], "metadata": {"odd": value}}
         )
     assert "langchain.metadata.odd" not in telemetry.span("chat").attributes
     assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
 
 
 @pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
-def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, capture):
+def test_secrets_in_metadata_and_parameters_never_leave(telemetry: RecordedSpans, capture):
     """lg#6047, lc#32184: values under keys of secrets are never exported, not even those that the options name."""
     keys = ("api_key", "authorization", "x-token", "password")
     secrets = {key: f"hush-{key}-hush" for key in keys}
-    handler, run_id = telemetry.handler(capture=capture, metadata_keys=keys), uuid4()
+    handler, run_id = telemetry.new_handler(capture=capture, metadata_keys=keys), uuid4()
     handler.on_chat_model_start(
         {"kwargs": secrets},
         [[HumanMessage("hi")]],
@@ -157,10 +157,10 @@ def test_secrets_in_metadata_and_parameters_never_leave(telemetry: Telemetry, ca
     assert telemetry.span("chat m").attributes["langchain.metadata.password"] == "[REDACTED:password]"
 
 
-def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
+def test_identities_of_any_size_make_a_small_span(telemetry: RecordedSpans):
     """Tags, stop sequences, names, descriptions and exported metadata are bounded in length and number."""
     long, many = "x" * 5_000_000, [f"{number}-{'y' * 5000}" for number in range(5000)]
-    handler = telemetry.handler(metadata_keys=("note",))
+    handler = telemetry.new_handler(metadata_keys=("note",))
     for kind in ("chat_model", "tool"):
         run_id = uuid4()
         start = getattr(handler, f"on_{kind}_start")
@@ -170,10 +170,10 @@ def test_identities_of_any_size_make_a_small_span(telemetry: Telemetry):
     assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
 
 
-def test_names_from_providers_and_graphs_make_a_small_span(telemetry: Telemetry):
+def test_names_from_providers_and_graphs_make_a_small_span(telemetry: RecordedSpans):
     """Models, ids, providers, conversations, targets of a wide fan-out and ids of many interrupts are bounded."""
     long = "x" * 100_000
-    model, graph, handler = uuid4(), uuid4(), telemetry.handler()
+    model, graph, handler = uuid4(), uuid4(), telemetry.new_handler()
     words = dict.fromkeys(("model", "previous_response_id", "reasoning_effort", "service_tier"), long)
     response = dict.fromkeys(("id", "model_name", "finish_reason", "system_fingerprint", "service_tier"), long)
     handler.on_chat_model_start(
@@ -193,13 +193,13 @@ def test_names_from_providers_and_graphs_make_a_small_span(telemetry: Telemetry)
     assert max(sizes(telemetry)) < LIMIT_OF_COLLECTORS / 10
 
 
-def test_secret_at_the_end_of_shortened_metadata_does_not_leave(telemetry: Telemetry):
+def test_secret_at_the_end_of_shortened_metadata_does_not_leave(telemetry: RecordedSpans):
     """lc#32184: secrets are removed before a value is shortened, so that no part of one remains."""
     secret = "sk-" + "ant-" + "a1b2c3d4" * 8
     for length in range(1000, 1030, 3):
         note = {"note": f"{'word ' * 300}"[:length] + secret + " end" * 300}
         run_id = uuid4()
-        handler = telemetry.handler(metadata_keys=("note",))
+        handler = telemetry.new_handler(metadata_keys=("note",))
         handler.on_chain_start({}, {}, run_id=run_id, metadata=note)
         handler.on_chain_end({}, run_id=run_id)
     assert "a1b2" not in repr(list(documents(telemetry)))

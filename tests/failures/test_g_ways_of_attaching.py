@@ -7,7 +7,7 @@ from langchain_core.language_models import BaseChatModel
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, needs_contexts_of_tasks
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 STATE = {"seen": []}
 
@@ -35,23 +35,23 @@ def _everywhere(handler):
 
 
 @pytest.mark.parametrize("attach", [_by_invoke, _by_with_config, _by_with_config_beside_others, _everywhere])
-def test_every_place_that_reaches_the_whole_program_gives_the_same_tree(telemetry: Telemetry, attach):
+def test_every_place_that_reaches_the_whole_program_gives_the_same_tree(telemetry: RecordedSpans, attach):
     """lg#7424: a handler in `config`, in `with_config` or in both gives one tree, with each run once."""
-    attach(telemetry.handler())
+    attach(telemetry.new_handler())
     assert telemetry.tree() == "invoke_workflow g\n  node talk\n    chat"
 
 
-def test_a_models_constructor_reaches_that_models_runs_only(telemetry: Telemetry):
+def test_a_models_constructor_reaches_that_models_runs_only(telemetry: RecordedSpans):
     """A handler in a model's constructor sees only that model's runs, as LangChain does not pass it on."""
-    _program(ScriptedChat(script=["hi"], callbacks=[telemetry.handler()])).invoke(STATE)
+    _program(ScriptedChat(script=["hi"], callbacks=[telemetry.new_handler()])).invoke(STATE)
     assert telemetry.tree() == "chat"
 
 
 @needs_contexts_of_tasks
-async def test_event_streams_take_the_handler_like_other_calls(telemetry: Telemetry):
+async def test_event_streams_take_the_handler_like_other_calls(telemetry: RecordedSpans):
     """`astream_events` with the handler in its configuration gives the same tree as `invoke`."""
     program = _program(ScriptedChat(script=["hi"]))
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     _ = [event async for event in program.astream_events(STATE, config, version="v2")]
     assert telemetry.tree() == "invoke_workflow g\n  node talk\n    chat"
 

@@ -8,21 +8,21 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRat
 
 from tests.support.models import ScriptedChat, calling, usage
 from tests.support.programs import MESSAGES, agent, needs_agent_marks, weather
+from tests.support.recorded_spans import RecordedSpans
 from tests.support.sampling import RecordingSampler
-from tests.support.telemetry import Telemetry
 
 
 @needs_agent_marks
 def test_sampler_sees_what_the_span_is_about():
     """contrib#4538, contrib#4553: a sampler gets the operation, provider, model, agent, tool and server of a span."""
     sampler = RecordingSampler()
-    telemetry = Telemetry(sampler)
+    telemetry = RecordedSpans(sampler)
     model = ScriptedChat(
         script=[calling("weather", city="Oslo"), "sunny"], params={"model": "m"}, ls_params={"ls_provider": "openai"}
     )
-    agent(model, [weather], "helper").invoke(MESSAGES, {"callbacks": [telemetry.handler()]})
+    agent(model, [weather], "helper").invoke(MESSAGES, {"callbacks": [telemetry.new_handler()]})
     serialized = {"kwargs": {"openai_api_base": "http://127.0.0.1:8000/v1"}}
-    with telemetry.handler() as handler:
+    with telemetry.new_handler() as handler:
         handler.on_chat_model_start(serialized, [[]], run_id=uuid4(), invocation_params={"model": "served"})
     sampled = {
         name: {key: value for key, value in attributes.items() if key.startswith(("gen_ai.", "server."))}
@@ -52,11 +52,11 @@ def test_sampler_sees_what_the_span_is_about():
     }
 
 
-def run_some(telemetry: Telemetry, times: int) -> None:
+def run_some(telemetry: RecordedSpans, times: int) -> None:
     """Run a chain of a step and a model that often, each time in a trace of its own."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(7, 5))])
     chain = RunnableLambda(lambda text: text).with_config(run_name="step") | model
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     for _ in range(times):
         chain.invoke("x", {"callbacks": [handler]})
     assert handler.open_runs == 0
@@ -65,7 +65,7 @@ def run_some(telemetry: Telemetry, times: int) -> None:
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, ParentBased(TraceIdRatioBased(0.5))], ids=["none", "half"])
 def test_unsampled_traces_are_whole_or_absent_and_measured(sampler):
     """logfire#1484, langchain-docs#4485: sampled traces are complete, and the metrics count all runs regardless."""
-    telemetry = Telemetry(sampler)
+    telemetry = RecordedSpans(sampler)
     run_some(telemetry, 40)
     spans_by_trace = Counter(span.context.trace_id for span in telemetry.spans)
     assert set(spans_by_trace.values()) <= {len(["invoke_workflow", "step", "chat"])}

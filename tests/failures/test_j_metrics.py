@@ -7,7 +7,7 @@ from otel_callbacks._runs import recorder as _recorder
 from tests.support.clock import StillClock, TimedChat
 from tests.support.models import ScriptedChat, calling, usage
 from tests.support.programs import MESSAGES, agent, broken, needs_agent_marks, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 OPERATION = "gen_ai.client.operation.duration"
 TOOL = "gen_ai.execute_tool.duration"
@@ -27,7 +27,7 @@ class Library(BaseRetriever):
         return [Document("cats")]
 
 
-def labels(telemetry: Telemetry, metric: str) -> set[frozenset]:
+def labels(telemetry: RecordedSpans, metric: str) -> set[frozenset]:
     """Return the label sets of a metric's points."""
     return {frozenset(point.attributes.items()) for point in telemetry.points(metric)}
 
@@ -37,7 +37,7 @@ def sets(*dictionaries: dict) -> set[frozenset]:
     return {frozenset(dictionary.items()) for dictionary in dictionaries}
 
 
-def units(telemetry: Telemetry) -> dict[str, str]:
+def units(telemetry: RecordedSpans) -> dict[str, str]:
     """Return the unit of each metric."""
     return {metric.name: metric.unit for metric in telemetry.metrics()}
 
@@ -98,9 +98,9 @@ def ask_agent(answer):
         ),
     ],
 )
-def test_every_kind_of_operation_has_its_duration(telemetry: Telemetry, good, failing, metric, expected, bounds):
+def test_every_kind_of_operation_has_its_duration(telemetry: RecordedSpans, good, failing, metric, expected, bounds):
     """ollm#1912, ollm#2167: a good and a failed call give two points in seconds, distinguished by the error's type."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     good(config)
     with pytest.raises((ValueError, ConnectionError)):
         failing(config)
@@ -111,9 +111,9 @@ def test_every_kind_of_operation_has_its_duration(telemetry: Telemetry, good, fa
     assert units(telemetry)[metric] == "s"
 
 
-def test_tokens_are_measured_on_models(telemetry: Telemetry):
+def test_tokens_are_measured_on_models(telemetry: RecordedSpans):
     """ollm#2167: input and output tokens are two points with the convention's unit and buckets."""
-    chat(AIMessage("hi", usage_metadata=usage(7, 5)))({"callbacks": [telemetry.handler()]})
+    chat(AIMessage("hi", usage_metadata=usage(7, 5)))({"callbacks": [telemetry.new_handler()]})
     assert labels(telemetry, TOKENS) == sets(
         {**MODEL, "gen_ai.token.type": "input"}, {**MODEL, "gen_ai.token.type": "output"}
     )
@@ -121,22 +121,22 @@ def test_tokens_are_measured_on_models(telemetry: Telemetry):
     assert units(telemetry)[TOKENS] == "{token}"
 
 
-def test_time_between_chunks(telemetry: Telemetry, monkeypatch):
+def test_time_between_chunks(telemetry: RecordedSpans, monkeypatch):
     """genai#13: chunks at 1.0, 1.1 and 1.3 s are measured as 0.1 and 0.2 s apart; empty ones do not count."""
     clock = StillClock()
     monkeypatch.setattr(_recorder, "perf_counter_ns", clock)
 
     model = TimedChat(clock=clock, script=[(1000, "a"), (1100, "b"), (1200, ""), (1300, "c")])
-    list(model.stream("x", {"callbacks": [telemetry.handler(chunk_metrics=True)]}))
+    list(model.stream("x", {"callbacks": [telemetry.new_handler(chunk_metrics=True)]}))
     (point,) = telemetry.points(PER_CHUNK)
     assert point.count == 2
     assert (point.min, point.max) == (pytest.approx(0.1), pytest.approx(0.2))
 
 
-def test_names_from_outside_cannot_flood_the_metrics(telemetry: Telemetry):
+def test_names_from_outside_cannot_flood_the_metrics(telemetry: RecordedSpans):
     """ollm#2166, koog#1381, mecatl#1505: 5 000 model names make a limited number of series, and no label is `None`."""
     model = ScriptedChat(script=[AIMessage("hi", usage_metadata=usage(1, 1))])
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     for number in range(5000):
         model.invoke("x", config, model=f"model-{number}")
     points = telemetry.points(OPERATION)
@@ -155,10 +155,10 @@ def test_names_from_outside_cannot_flood_the_metrics(telemetry: Telemetry):
             assert None not in point.attributes.values()
 
 
-def test_run_names_tags_and_users_are_no_labels(telemetry: Telemetry):
+def test_run_names_tags_and_users_are_no_labels(telemetry: RecordedSpans):
     """ollm#2154, semconv#2362: names, tags and metadata of runs are on spans only."""
     config = {
-        "callbacks": [telemetry.handler(metadata_keys=("user_id",))],
+        "callbacks": [telemetry.new_handler(metadata_keys=("user_id",))],
         "run_name": "question of Ann",
         "tags": ["vip"],
         "metadata": {"user_id": "ann", "thread_id": "t1"},

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from otel_callbacks import Config, OTelCallbackHandler
 from tests.support.exporters import HangingExporter
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 from tests.support.threads import in_threads
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -195,7 +195,7 @@ def test_hanging_exporter_does_not_hold_up_the_application():
     provider.shutdown()
 
 
-def test_what_a_full_queue_loses_can_be_counted(telemetry: Telemetry, caplog):
+def test_what_a_full_queue_loses_can_be_counted(telemetry: RecordedSpans, caplog):
     """otel-py#3152: `otel_callbacks.runs` counts every run, so it shows how many the back end did not get."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
@@ -220,7 +220,7 @@ WITH_CONTENT = [{"capture": "span_only"}] if "capture" in {option.name for optio
 
 
 @pytest.mark.parametrize("options", [{}, *WITH_CONTENT])
-def test_state_that_another_thread_changes_costs_nothing(telemetry: Telemetry, options):
+def test_state_that_another_thread_changes_costs_nothing(telemetry: RecordedSpans, options):
     """litellm#34719, lg#2119: dictionaries that grow and shrink while they are read raise nothing and lose no span."""
     state = {"seen": [], **{str(number): {} for number in range(50)}}
     stop = threading.Event()
@@ -234,7 +234,7 @@ def test_state_that_another_thread_changes_costs_nothing(telemetry: Telemetry, o
             state["seen"].append(number)
             del state["seen"][:-20]
 
-    handler = telemetry.handler(**options)
+    handler = telemetry.new_handler(**options)
     tool = RunnableLambda(lambda _: state).with_config(run_name="share")
     mutator = threading.Thread(target=mutate)
     mutator.start()
@@ -247,9 +247,9 @@ def test_state_that_another_thread_changes_costs_nothing(telemetry: Telemetry, o
     assert handler.open_runs == 0
 
 
-def test_chunks_of_a_stream_do_not_pile_up(telemetry: Telemetry):
+def test_chunks_of_a_stream_do_not_pile_up(telemetry: RecordedSpans):
     """opik#8295: nothing of a token is kept while a stream runs, and nothing of the stream afterwards."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     chunks = [AIMessageChunk(str(number)) for number in range(1_000)]
     table = None
     for _ in ScriptedChat(script=[chunks]).stream("x", {"callbacks": [handler]}):

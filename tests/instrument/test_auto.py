@@ -10,7 +10,7 @@ import pytest
 
 import otel_callbacks
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = EntryPoint("otel_callbacks", "otel_callbacks.auto:OTelCallbacksInstrumentor", "opentelemetry_instrumentor")
@@ -30,7 +30,7 @@ def _call():
     ScriptedChat(script=["hi"]).invoke("x")
 
 
-def test_instrumentor_attaches_and_detaches(telemetry: Telemetry, options, instrumentor):
+def test_instrumentor_attaches_and_detaches(telemetry: RecordedSpans, options, instrumentor):
     """OpenTelemetry's own `instrument()`, with our options, and `uninstrument()` work repeatedly."""
     for expected in (1, 2):
         instrumentor.instrument(**options)
@@ -42,7 +42,7 @@ def test_instrumentor_attaches_and_detaches(telemetry: Telemetry, options, instr
 
 
 def test_instrumentor_waits_for_langchain_and_can_be_withdrawn(
-    telemetry: Telemetry, options, instrumentor, monkeypatch
+    telemetry: RecordedSpans, options, instrumentor, monkeypatch
 ):
     """Nothing is attached before LangChain is loaded; then the latest call counts."""
     wrapt = pytest.importorskip("wrapt")
@@ -64,7 +64,7 @@ def test_instrumentor_waits_for_langchain_and_can_be_withdrawn(
     assert len(telemetry.spans) == 1
 
 
-def test_instrumentor_does_not_give_way_to_itself(telemetry: Telemetry, options, instrumentor, caplog):
+def test_instrumentor_does_not_give_way_to_itself(telemetry: RecordedSpans, options, instrumentor, caplog):
     """The instrumentor is not another instrumentation to itself, and its requirement is the package's."""
     instrumentor.instrument(**options)
     _call()

@@ -11,7 +11,7 @@ from langgraph.types import Command, interrupt
 from otel_callbacks import Config, instrument, uninstrument
 from tests.support.models import ScriptedChat
 from tests.support.programs import State, graph, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 INPUT = {"seen": []}
 TREE = "invoke_workflow g\n  node talk\n    chat"
@@ -22,7 +22,7 @@ def _program():
     return graph("g", talk=lambda state: {"seen": [model.invoke("x").content]})
 
 
-def test_every_call_is_traced_without_configuration(telemetry: Telemetry, options):
+def test_every_call_is_traced_without_configuration(telemetry: RecordedSpans, options):
     """Models, graphs, tools and chains called without any configuration make the trees they make with a handler."""
     instrument(**options)
     _program().invoke(INPUT)
@@ -32,7 +32,7 @@ def test_every_call_is_traced_without_configuration(telemetry: Telemetry, option
     assert telemetry.count("gen_ai.client.operation.duration") == 2
 
 
-async def test_async_calls_are_traced(telemetry: Telemetry, options):
+async def test_async_calls_are_traced(telemetry: RecordedSpans, options):
     """`ainvoke`, `astream` and tasks are traced like the sync calls."""
     instrument(**options)
     await asyncio.gather(_program().ainvoke(INPUT), _program().ainvoke(INPUT))
@@ -42,7 +42,7 @@ async def test_async_calls_are_traced(telemetry: Telemetry, options):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_plain_threads_are_reached(telemetry: Telemetry, options, when):
+def test_plain_threads_are_reached(telemetry: RecordedSpans, options, when):
     """A thread that inherits no context is traced, whether it started before or after `instrument()`."""
     go = threading.Event()
 
@@ -61,19 +61,19 @@ def test_plain_threads_are_reached(telemetry: Telemetry, options, when):
     assert telemetry.tree() == TREE
 
 
-def test_handler_that_is_passed_as_well_records_nothing_twice(telemetry: Telemetry, options):
+def test_handler_that_is_passed_as_well_records_nothing_twice(telemetry: RecordedSpans, options):
     """Each run is recorded once, even if the call's configuration has the same handler or one on the same providers."""
     handler = instrument(**options)
     _program().invoke(INPUT, {"callbacks": [handler]})
     assert telemetry.tree() == TREE
     telemetry.exporter.clear()
-    _program().invoke(INPUT, {"callbacks": [telemetry.handler()]})
+    _program().invoke(INPUT, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == TREE
     assert telemetry.count("gen_ai.client.operation.duration") == 2
     assert handler.open_runs == 0
 
 
-def test_options_are_the_handlers(telemetry: Telemetry, options):
+def test_options_are_the_handlers(telemetry: RecordedSpans, options):
     """Options reach the handler; invalid ones are an error, and nothing is attached."""
     handler = instrument(**options, config=Config(detail="operations"))
     _program().invoke(INPUT)
@@ -86,7 +86,7 @@ def test_options_are_the_handlers(telemetry: Telemetry, options):
     assert len(telemetry.spans) == 2
 
 
-def test_pauses_for_a_person_are_seen_and_linked(telemetry: Telemetry, options):
+def test_pauses_for_a_person_are_seen_and_linked(telemetry: RecordedSpans, options):
     """LangGraph's own events reach the handler: an interrupt is an outcome, and the resume links to it."""
     instrument(**options)
     builder = StateGraph(State)
@@ -103,7 +103,7 @@ def test_pauses_for_a_person_are_seen_and_linked(telemetry: Telemetry, options):
     assert [link.context.span_id for link in resumed.links] == [paused.context.span_id]
 
 
-def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: Telemetry, options):
+def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: RecordedSpans, options):
     """Open runs are recorded to their end; later ones are not recorded."""
     instrument(**options)
 
@@ -117,7 +117,7 @@ def test_uninstrument_stops_at_once_and_loses_no_open_run(telemetry: Telemetry, 
     assert len(telemetry.spans) == 3
 
 
-def test_again_and_again(telemetry: Telemetry, options, caplog):
+def test_again_and_again(telemetry: RecordedSpans, options, caplog):
     """Instrumenting repeatedly leaves one hook in LangChain; doing it twice gives one handler, with a warning."""
     first = instrument(**options)
     hooks = len(langchain_hooks._configure_hooks)
@@ -163,7 +163,7 @@ def instrumentor():
 @pytest.mark.parametrize("order", ["first", "later"])
 @pytest.mark.parametrize("requirement", ["langchain-core >= 0.3", "LangChain >= 0.1", "langgraph"])
 def test_gives_way_to_another_instrumentation_of_langchain(
-    telemetry: Telemetry, options, caplog, instrumentor, requirement, order
+    telemetry: RecordedSpans, options, caplog, instrumentor, requirement, order
 ):
     """If another instrumentation is active, whichever came first, this one is not, and one warning names the other."""
     other = instrumentor(requirement)
@@ -185,7 +185,7 @@ def test_gives_way_to_another_instrumentation_of_langchain(
     assert telemetry.tree() == TREE
 
 
-def test_works_beside_instrumentations_of_something_else(telemetry: Telemetry, options, caplog, instrumentor):
+def test_works_beside_instrumentations_of_something_else(telemetry: RecordedSpans, options, caplog, instrumentor):
     """Instrumentations of HTTP clients, and inactive ones of LangChain, do not stop this one."""
     instrumentor("langchain")
     instrumentor("httpx >= 0.18").instrument(skip_dep_check=True)

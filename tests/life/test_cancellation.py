@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableLambda
 
 from tests.life.waiting import Hanging, exported
 from tests.support.programs import graph, needs_contexts_of_tasks
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 NAMES = {"chat": "chat", "retriever": "retrieval", "tool": "execute_tool ask"}
 INPUTS = {"chat": "x", "retriever": "x", "tool": {"city": "Oslo"}}
@@ -20,9 +20,9 @@ async def hanging() -> Hanging:
     return Hanging()
 
 
-def call(hanging: Hanging, kind: str, telemetry: Telemetry, **options):
+def call(hanging: Hanging, kind: str, telemetry: RecordedSpans, **options):
     """Call a hanging runnable outside any other run, and return the coroutine."""
-    return getattr(hanging, kind)().ainvoke(INPUTS[kind], {"callbacks": [telemetry.handler(**options)]})
+    return getattr(hanging, kind)().ainvoke(INPUTS[kind], {"callbacks": [telemetry.new_handler(**options)]})
 
 
 async def when_begun(hanging: Hanging, action) -> None:
@@ -76,7 +76,7 @@ HOW = [
 
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize(("how", "raised"), HOW)
-async def test_bare_call_that_is_cancelled(telemetry: Telemetry, hanging, kind, how, raised):
+async def test_bare_call_that_is_cancelled(telemetry: RecordedSpans, hanging, kind, how, raised):
     """A cancelled call's span and duration say cancelled, not error, and nothing stays open or current."""
     with telemetry.tracer.start_as_current_span("req"):
         with pytest.raises(raised):
@@ -90,9 +90,9 @@ async def test_bare_call_that_is_cancelled(telemetry: Telemetry, hanging, kind, 
 
 
 @needs_311
-async def test_calls_after_a_timeout_in_the_same_task(telemetry: Telemetry, hanging):
+async def test_calls_after_a_timeout_in_the_same_task(telemetry: RecordedSpans, hanging):
     """When a task goes on after a call timed out, each further call is a sibling of that call."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req"):
         for _ in range(3):
             hanging.begun.clear()
@@ -104,9 +104,9 @@ async def test_calls_after_a_timeout_in_the_same_task(telemetry: Telemetry, hang
 
 
 @needs_311
-async def test_kept_exception_does_not_keep_the_span_current(telemetry: Telemetry, hanging):
+async def test_kept_exception_does_not_keep_the_span_current(telemetry: RecordedSpans, hanging):
     """While an exception keeps a timed-out call's frames, later spans are its siblings; it ends with the frames."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req"):
         with pytest.raises(TimeoutError) as error:
             await by_timeout(hanging, hanging.chat().ainvoke("x", {"callbacks": [handler]}))
@@ -119,7 +119,7 @@ async def test_kept_exception_does_not_keep_the_span_current(telemetry: Telemetr
     assert telemetry.tree() == "req\n  chat [cancelled]\n  next\n  invoke_workflow call"
 
 
-async def test_cancelled_task_that_is_never_awaited(telemetry: Telemetry, hanging):
+async def test_cancelled_task_that_is_never_awaited(telemetry: RecordedSpans, hanging):
     """The end of a cancelled task is enough to end its run, even if its exception is never retrieved."""
     task = asyncio.ensure_future(call(hanging, "chat", telemetry))
     await when_begun(hanging, task.cancel)
@@ -130,13 +130,13 @@ async def test_cancelled_task_that_is_never_awaited(telemetry: Telemetry, hangin
 
 @needs_contexts_of_tasks
 @pytest.mark.parametrize("kind", NAMES)
-async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging, kind):
+async def test_call_cancelled_deep_inside_a_graph(telemetry: RecordedSpans, hanging, kind):
     """The whole tree is exported as cancelled, including the run for which LangChain sends no end."""
 
     async def node(state):
         return {"seen": [await getattr(hanging, kind)().ainvoke(INPUTS[kind])]}
 
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     work = graph("g", only=node).ainvoke({"seen": []}, {"callbacks": [handler]})
     await hanging.cancel(work)
     await exported(telemetry, 3)
@@ -148,7 +148,7 @@ async def test_call_cancelled_deep_inside_a_graph(telemetry: Telemetry, hanging,
     assert handler.open_runs == 0
 
 
-async def test_timeout_inside_a_step_that_goes_on(telemetry: Telemetry, hanging):
+async def test_timeout_inside_a_step_that_goes_on(telemetry: RecordedSpans, hanging):
     """When a step gives up on its model and answers without it, only the model's run is cancelled."""
 
     async def body(text):
@@ -158,17 +158,17 @@ async def test_timeout_inside_a_step_that_goes_on(telemetry: Telemetry, hanging)
             return "without"
 
     chain = RunnableLambda(body).with_config(run_name="patient")
-    assert await chain.ainvoke("x", {"callbacks": [telemetry.handler()]}) == "without"
+    assert await chain.ainvoke("x", {"callbacks": [telemetry.new_handler()]}) == "without"
     await exported(telemetry, 2)
     assert telemetry.tree() == "invoke_workflow patient\n  chat [cancelled]"
 
 
-async def test_cancelled_stream_reports_its_partial_answer(telemetry: Telemetry, hanging):
+async def test_cancelled_stream_reports_its_partial_answer(telemetry: RecordedSpans, hanging):
     """A cancelled stream's span has the outcome, the time to the first chunk and the partial answer's length."""
     model = hanging.chat()
 
     async def consume():
-        async for _ in model.astream("x", {"callbacks": [telemetry.handler()]}):
+        async for _ in model.astream("x", {"callbacks": [telemetry.new_handler()]}):
             pass
 
     await hanging.cancel(consume())
@@ -180,7 +180,7 @@ async def test_cancelled_stream_reports_its_partial_answer(telemetry: Telemetry,
     assert telemetry.count("gen_ai.client.operation.time_to_first_chunk") == 1
 
 
-async def test_cancel_is_error(telemetry: Telemetry, hanging):
+async def test_cancel_is_error(telemetry: RecordedSpans, hanging):
     """With `cancel_is_error`, cancelled runs have status ERROR and a type, on spans and metrics, however they end."""
     model = hanging.chat()
 
@@ -188,7 +188,7 @@ async def test_cancel_is_error(telemetry: Telemetry, hanging):
         return await model.ainvoke(text)
 
     chain = RunnableLambda(body).with_config(run_name="strict")
-    work = chain.ainvoke("x", {"callbacks": [telemetry.handler(cancel_is_error=True)]})
+    work = chain.ainvoke("x", {"callbacks": [telemetry.new_handler(cancel_is_error=True)]})
     await hanging.cancel(work)
     await exported(telemetry, 2)
     cancelled = "asyncio.exceptions.CancelledError"

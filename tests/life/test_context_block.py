@@ -6,17 +6,17 @@ from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import context
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
-def conversations(telemetry: Telemetry) -> list[str | None]:
+def conversations(telemetry: RecordedSpans) -> list[str | None]:
     """Return the conversation of each span."""
     return [span.attributes.get("gen_ai.conversation.id") for span in telemetry.spans]
 
 
-def test_runs_inside_carry_what_the_block_says(telemetry: Telemetry):
+def test_runs_inside_carry_what_the_block_says(telemetry: RecordedSpans):
     """Runs in the block and their children carry its conversation and metadata; runs after it do not."""
-    handler = telemetry.handler(metadata_keys=("tenant",))
+    handler = telemetry.new_handler(metadata_keys=("tenant",))
     chain = RunnableLambda(lambda _: ScriptedChat(script=["hi"]).invoke("x"), name="outer")
     with context(conversation_id="c-1", metadata={"tenant": "acme"}):
         chain.invoke("x", {"callbacks": [handler]})
@@ -25,9 +25,9 @@ def test_runs_inside_carry_what_the_block_says(telemetry: Telemetry):
     assert [s.attributes.get("langchain.metadata.tenant") for s in telemetry.spans] == ["acme", "acme", None]
 
 
-def test_what_a_run_says_itself_wins(telemetry: Telemetry):
+def test_what_a_run_says_itself_wins(telemetry: RecordedSpans):
     """A call's own metadata takes precedence over the block's, and an inner block over an outer one."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     with context(conversation_id="outer"):
         ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": {"thread_id": "own"}})
         with context(conversation_id="inner"):
@@ -36,9 +36,9 @@ def test_what_a_run_says_itself_wins(telemetry: Telemetry):
     assert conversations(telemetry) == ["own", "inner", "outer"]
 
 
-async def test_blocks_of_tasks_do_not_mix(telemetry: Telemetry):
+async def test_blocks_of_tasks_do_not_mix(telemetry: RecordedSpans):
     """Each task sees its own block, and LangChain's threads see their caller's."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
 
     async def talk(name: str) -> None:
         with context(conversation_id=name):

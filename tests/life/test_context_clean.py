@@ -13,7 +13,7 @@ from opentelemetry import trace
 
 from otel_callbacks._spans.current import SelfHealingSpan
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def chain():
@@ -29,11 +29,11 @@ def healing_spans() -> int:
 
 
 @pytest.mark.slow
-async def test_nothing_piles_up_in_a_task_that_makes_many_calls(telemetry: Telemetry, caplog):
+async def test_nothing_piles_up_in_a_task_that_makes_many_calls(telemetry: RecordedSpans, caplog):
     """10 000 async calls in one task leave no more self-healing spans, no larger context than 100 do, and no log."""
     caplog.set_level(logging.DEBUG, "opentelemetry.context")
     telemetry.exporter.shutdown()  # so that it keeps no spans; a metric counts the runs
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     model = ScriptedChat(script=["hi"])
 
     async def call(times):
@@ -48,9 +48,9 @@ async def test_nothing_piles_up_in_a_task_that_makes_many_calls(telemetry: Telem
     assert caplog.records == []
 
 
-async def test_calls_mixed_with_own_spans_keep_their_places(telemetry: Telemetry):
+async def test_calls_mixed_with_own_spans_keep_their_places(telemetry: RecordedSpans):
     """An application's spans after, around and between async calls in one task have the parents that the code says."""
-    config = {"callbacks": [telemetry.handler(detail="operations")]}
+    config = {"callbacks": [telemetry.new_handler(detail="operations")]}
     with telemetry.tracer.start_as_current_span("req"):
         await chain().ainvoke({"q": "x"}, config)
         with telemetry.tracer.start_as_current_span("own"):
@@ -65,10 +65,10 @@ async def test_calls_mixed_with_own_spans_keep_their_places(telemetry: Telemetry
     assert trace.get_current_span().get_span_context() == trace.INVALID_SPAN_CONTEXT
 
 
-async def test_a_failed_call_leaves_the_callers_span(telemetry: Telemetry):
+async def test_a_failed_call_leaves_the_callers_span(telemetry: RecordedSpans):
     """After an exception has passed through several runs, sync or async, the application's span is current."""
     failing = RunnableLambda(lambda text: text) | ScriptedChat(script=[ValueError("no")])
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     with telemetry.tracer.start_as_current_span("req") as request:
         with pytest.raises(ValueError, match="no"):
             failing.invoke("x", config)
@@ -78,9 +78,9 @@ async def test_a_failed_call_leaves_the_callers_span(telemetry: Telemetry):
         assert trace.get_current_span().get_span_context() == request.get_span_context()
 
 
-async def test_concurrent_calls_in_a_gather_do_not_enter_each_other(telemetry: Telemetry):
+async def test_concurrent_calls_in_a_gather_do_not_enter_each_other(telemetry: RecordedSpans):
     """Calls gathered from one task are siblings, and so are later calls in the same task."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     model = ScriptedChat(script=["hi"])
     with telemetry.tracer.start_as_current_span("req"):
         for _ in range(2):

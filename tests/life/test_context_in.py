@@ -3,16 +3,16 @@ from langchain_core.runnables import RunnableLambda
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, run
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_root_joins_the_trace_named_in_the_metadata(telemetry: Telemetry, way):
+async def test_root_joins_the_trace_named_in_the_metadata(telemetry: RecordedSpans, way):
     """With `remote_parent`, `metadata={"traceparent": ...}` determines the root's parent, even inside another span."""
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
-    config = {"callbacks": [telemetry.handler(remote_parent=True)], "metadata": {"traceparent": REMOTE}}
+    config = {"callbacks": [telemetry.new_handler(remote_parent=True)], "metadata": {"traceparent": REMOTE}}
     with telemetry.tracer.start_as_current_span("req"):
         await run(chain, way, "x", config)
     root = telemetry.span("invoke_workflow")
@@ -31,25 +31,25 @@ async def test_root_joins_the_trace_named_in_the_metadata(telemetry: Telemetry, 
         pytest.param({"remote_parent": True}, "00-" + "0" * 32 + "-" + "0" * 16 + "-01", id="invalid ids"),
     ],
 )
-def test_metadata_that_names_no_trace_is_ignored(telemetry: Telemetry, options, traceparent):
+def test_metadata_that_names_no_trace_is_ignored(telemetry: RecordedSpans, options, traceparent):
     """Without the option, or with a value that is not a W3C traceparent, the root joins the caller's span."""
-    config = {"callbacks": [telemetry.handler(**options)], "metadata": {"traceparent": traceparent}}
+    config = {"callbacks": [telemetry.new_handler(**options)], "metadata": {"traceparent": traceparent}}
     with telemetry.tracer.start_as_current_span("req"):
         ScriptedChat(script=["hi"]).invoke("x", config)
     assert telemetry.tree() == "req\n  chat"
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: Telemetry, way):
+async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: RecordedSpans, way):
     """Each of two destinations gets the whole tree, with its root under the application's span, not under our other."""
-    other = Telemetry()
+    other = RecordedSpans()
 
     def talk(state):
         return {"seen": [ScriptedChat(script=["hi"]).invoke("x").content]}
 
     program = RunnableLambda(lambda text: graph("g", talk=talk).invoke({"seen": []})["seen"])
     with telemetry.tracer.start_as_current_span("req") as request:
-        await run(program, way, "x", {"callbacks": [telemetry.handler(), other.handler()]})
+        await run(program, way, "x", {"callbacks": [telemetry.new_handler(), other.new_handler()]})
     expected = "invoke_workflow\n  graph g\n    node talk\n      chat"
     assert other.tree() == expected
     assert telemetry.tree() == "req\n  " + expected.replace("\n", "\n  ")
@@ -59,12 +59,12 @@ async def test_handlers_with_other_providers_do_not_see_each_other(telemetry: Te
     other.shutdown()
 
 
-def test_handlers_with_other_providers_start_separate_traces(telemetry: Telemetry):
+def test_handlers_with_other_providers_start_separate_traces(telemetry: RecordedSpans):
     """Without an application span each destination has traces of its own, and no id of one appears in the other."""
-    other = Telemetry()
+    other = RecordedSpans()
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
     for _ in range(2):
-        chain.invoke("x", {"callbacks": [telemetry.handler(), other.handler()]})
+        chain.invoke("x", {"callbacks": [telemetry.new_handler(), other.new_handler()]})
     ours = {span.context.trace_id for span in telemetry.spans}
     theirs = {span.context.trace_id for span in other.spans}
     assert len(ours) == len(theirs) == 2

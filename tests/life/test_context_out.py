@@ -7,20 +7,20 @@ from opentelemetry.sdk._logs import LoggingHandler
 
 from tests.support.models import ScriptedChat, ScriptedText
 from tests.support.programs import State, graph, run, tool_that
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
-async def test_request_of_the_model_client_carries_the_model_span(telemetry: Telemetry, server, way):
+async def test_request_of_the_model_client_carries_the_model_span(telemetry: RecordedSpans, server, way):
     """The HTTP span of the client's request is a child of the model's span, and the provider receives its id."""
     async with server.model(telemetry.tracer_provider) as model:
-        await run(model, way, "hi", {"callbacks": [telemetry.handler()]})
+        await run(model, way, "hi", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "chat gpt-4o-mini\n  POST"
     assert server.callers() == [f"{telemetry.span('POST').context.span_id:016x}"]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
-async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: Telemetry, server, way):
+async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: RecordedSpans, server, way):
     """In a graph of two nodes with a model call each, every request's span is a child of the call that made it."""
 
     async def atalk(state):
@@ -29,7 +29,7 @@ async def test_requests_inside_a_graph_nest_under_their_model_run(telemetry: Tel
     async with server.model(telemetry.tracer_provider) as model:
         node = RunnableLambda(lambda state: {"seen": [model.invoke("hi").content]}, atalk).with_config(run_name="talk")
         program = graph("g", first=node, second=node)
-        await run(program, way, {"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
+        await run(program, way, {"seen": []}, {"callbacks": [telemetry.new_handler(detail="operations")]})
     assert telemetry.tree() == ("invoke_workflow g\n  chat gpt-4o-mini\n    POST\n  chat gpt-4o-mini\n    POST")
 
 
@@ -39,7 +39,7 @@ class Bodies:
     Each public method but `own` returns a program, its input, and how the name of the span around `own` begins.
     """
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: RecordedSpans) -> None:
         self.tracer = telemetry.tracer
 
     def own(self, value):
@@ -95,13 +95,13 @@ class Bodies:
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("kind", [name for name in vars(Bodies) if not name.startswith("_") and name != "own"])
-async def test_own_span_lies_under_the_body_that_opens_it(telemetry: Telemetry, kind, way):
+async def test_own_span_lies_under_the_body_that_opens_it(telemetry: RecordedSpans, kind, way):
     """A span that code opens is a child of the body it runs in, whatever the body and however the program is run."""
     if kind == "async_node" and way in {"invoke", "stream"}:
         pytest.skip("LangGraph runs async nodes in async code only")
     program, value, around = getattr(Bodies(telemetry), kind)()
     with telemetry.tracer.start_as_current_span("req"):
-        await run(program, way, value, {"callbacks": [telemetry.handler()]})
+        await run(program, way, value, {"callbacks": [telemetry.new_handler()]})
         telemetry.tracer.start_span("after").end()
     parents = [telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"]
     assert parents, telemetry.tree()
@@ -111,7 +111,7 @@ async def test_own_span_lies_under_the_body_that_opens_it(telemetry: Telemetry, 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the bridge to logging is moving to a package of its own
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Telemetry, way):
+async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: RecordedSpans, way):
     """A tool's log record carries the tool's span; a record that its caller logs afterwards carries the chain's."""
     log = logging.Logger("app")  # noqa: LOG001 - one that no other test sees
     log.addHandler(LoggingHandler(logger_provider=telemetry.logger_provider))
@@ -123,7 +123,7 @@ async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Te
 
     chain = RunnableLambda(lambda text: [ask.invoke({"city": "Oslo"}), log.warning("in the chain")], step)
     chain = chain.with_config(run_name="talk")
-    await run(chain, way, "x", {"callbacks": [telemetry.handler()]})
+    await run(chain, way, "x", {"callbacks": [telemetry.new_handler()]})
     assert {record.body: record.span_id for record in telemetry.logs} == {
         "in the tool": telemetry.span("execute_tool ask").context.span_id,
         "in the chain": telemetry.span("invoke_workflow talk").context.span_id,
@@ -131,7 +131,7 @@ async def test_log_records_carry_the_ids_of_the_run_they_come_from(telemetry: Te
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_propagation_can_be_switched_off(telemetry: Telemetry, way):
+async def test_propagation_can_be_switched_off(telemetry: RecordedSpans, way):
     """With `propagate=False` runs still nest, and the application's spans stay under the application's own span."""
 
     def body(text):
@@ -139,11 +139,11 @@ async def test_propagation_can_be_switched_off(telemetry: Telemetry, way):
             return ScriptedChat(script=["hi"]).invoke(text)
 
     with telemetry.tracer.start_as_current_span("req"):
-        await run(RunnableLambda(body), way, "x", {"callbacks": [telemetry.handler(propagate=False)]})
+        await run(RunnableLambda(body), way, "x", {"callbacks": [telemetry.new_handler(propagate=False)]})
     assert telemetry.tree() == "req\n  invoke_workflow body\n    chat\n  own"
 
 
-async def test_body_of_an_async_text_model_sees_its_caller_only(telemetry: Telemetry):
+async def test_body_of_an_async_text_model_sees_its_caller_only(telemetry: RecordedSpans):
     """LangChain starts async text models in a task of their own: the run is recorded, but its body sees the caller."""
     seen = []
 
@@ -154,5 +154,5 @@ async def test_body_of_an_async_text_model_sees_its_caller_only(telemetry: Telem
             return self._generate(prompts)
 
     with telemetry.tracer.start_as_current_span("req"):
-        await Text().ainvoke("x", {"callbacks": [telemetry.handler()]})
+        await Text().ainvoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "req\n  text_completion\n  own"

@@ -7,13 +7,13 @@ from langchain_core.runnables import RunnableLambda, RunnableParallel
 
 from otel_callbacks import suppress
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "batch"])
-async def test_trees_that_start_inside_the_block_are_dropped(telemetry: Telemetry, way):
+async def test_trees_that_start_inside_the_block_are_dropped(telemetry: RecordedSpans, way):
     """Suppressed trees leave no span and no measurement, also in LangChain's threads and tasks; later ones do."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     config = {"callbacks": [handler]}
     chain = RunnableParallel(a=ScriptedChat(script=["hi"]), b=ScriptedChat(script=["hi"]))
     with suppress():
@@ -30,7 +30,7 @@ async def test_trees_that_start_inside_the_block_are_dropped(telemetry: Telemetr
     assert handler.open_runs == 0
 
 
-def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: Telemetry):
+def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: RecordedSpans):
     """Runs that start in the block are dropped even below a root outside it; the rest of the tree is recorded."""
 
     def body(text):
@@ -38,7 +38,7 @@ def test_block_inside_a_tree_drops_what_starts_in_it(telemetry: Telemetry):
             ScriptedChat(script=["hi"]).invoke(text)
         return ScriptedChat(script=["hi"]).invoke(text).content
 
-    RunnableLambda(body).with_config(run_name="half").invoke("x", {"callbacks": [telemetry.handler()]})
+    RunnableLambda(body).with_config(run_name="half").invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "invoke_workflow half\n  chat"
 
 
@@ -49,9 +49,9 @@ def test_the_block_may_be_left_in_another_context():
     copy_context().run(block.__exit__, None, None, None)
 
 
-def test_other_threads_are_not_suppressed(telemetry: Telemetry):
+def test_other_threads_are_not_suppressed(telemetry: RecordedSpans):
     """A plain thread does not inherit the block's context, so what it runs is recorded."""
     model = ScriptedChat(script=["hi"])
     with suppress(), ThreadPoolExecutor(1) as pool:
-        pool.submit(model.invoke, "x", {"callbacks": [telemetry.handler()]}).result()
+        pool.submit(model.invoke, "x", {"callbacks": [telemetry.new_handler()]}).result()
     assert telemetry.tree() == "chat"

@@ -3,7 +3,7 @@ import contextlib
 import pytest
 from langchain_core.runnables import RunnableLambda
 
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def fail(_):
@@ -14,12 +14,12 @@ def fail(_):
 INNER = RunnableLambda(fail).with_config(run_name="inner")
 
 
-def exceptions(telemetry: Telemetry) -> list[tuple[str, str]]:
+def exceptions(telemetry: RecordedSpans) -> list[tuple[str, str]]:
     """Return the span and the exception type of each exception event, in the order in which the spans ended."""
     return [(span.name, event.attributes["exception.type"]) for span in telemetry.spans for event in span.events]
 
 
-def test_error_after_a_swallowed_error_is_recorded(telemetry: Telemetry):
+def test_error_after_a_swallowed_error_is_recorded(telemetry: RecordedSpans):
     """Of two exceptions in a row, often at the same address, each is recorded where it was raised."""
 
     def body(text):
@@ -30,11 +30,11 @@ def test_error_after_a_swallowed_error_is_recorded(telemetry: Telemetry):
     outer = RunnableLambda(body).with_config(run_name="outer")
     for _ in range(20):
         with pytest.raises(ValueError, match="own"):
-            outer.invoke("x", {"callbacks": [telemetry.handler()]})
+            outer.invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert exceptions(telemetry) == [("chain inner", "ValueError"), ("invoke_workflow outer", "ValueError")] * 20
 
 
-def test_error_that_is_raised_again_is_recorded_once(telemetry: Telemetry):
+def test_error_that_is_raised_again_is_recorded_once(telemetry: RecordedSpans):
     """An exception that outer steps catch and raise again is one event, on the run that raised it first."""
 
     def body(text):
@@ -54,11 +54,11 @@ def test_error_that_is_raised_again_is_recorded_once(telemetry: Telemetry):
     kept: list[ValueError] = []
     for steps in (body, late):
         with pytest.raises(ValueError, match="inner"):
-            RunnableLambda(steps).with_config(run_name="outer").invoke("x", {"callbacks": [telemetry.handler()]})
+            RunnableLambda(steps).with_config(run_name="outer").invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert exceptions(telemetry) == [("chain inner", "ValueError")] * 2
 
 
-def test_error_with_a_cause_is_recorded_where_it_is_raised(telemetry: Telemetry):
+def test_error_with_a_cause_is_recorded_where_it_is_raised(telemetry: RecordedSpans):
     """With `raise ... from ...`, the cause is recorded on the inner run and the new exception on the outer one."""
 
     def body(text):
@@ -68,5 +68,5 @@ def test_error_with_a_cause_is_recorded_where_it_is_raised(telemetry: Telemetry)
             raise KeyError("outer") from error
 
     with pytest.raises(KeyError):
-        RunnableLambda(body).with_config(run_name="outer").invoke("x", {"callbacks": [telemetry.handler()]})
+        RunnableLambda(body).with_config(run_name="outer").invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert exceptions(telemetry) == [("chain inner", "ValueError"), ("invoke_workflow outer", "KeyError")]

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from tests.life.waiting import exported
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 from tests.support.threads import in_threads
 
 CHUNKS = [AIMessageChunk("a", usage_metadata=usage(3, 1)), AIMessageChunk(" b"), AIMessageChunk(" c")]
@@ -43,7 +43,7 @@ PROGRAMS = {
 }
 
 
-def assert_partial_answer_is_recorded(telemetry: Telemetry) -> None:
+def assert_partial_answer_is_recorded(telemetry: RecordedSpans) -> None:
     """Assert that the one chat span has what the stream yielded until it stopped, and that there is one duration."""
     span = telemetry.span("chat")
     assert span.attributes["otel_callbacks.outcome"] == "cancelled"
@@ -56,10 +56,10 @@ def assert_partial_answer_is_recorded(telemetry: Telemetry) -> None:
 
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("how", ["break", "close", "collected"])
-def test_stream_that_is_left(telemetry: Telemetry, kind, how):
+def test_stream_that_is_left(telemetry: RecordedSpans, kind, how):
     """A stream left after one chunk, by break, close or dropping it, ends its spans; the caller's is current again."""
     build, value, expected = PROGRAMS[kind]
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req") as request:
         stream = build().stream(value, {"callbacks": [handler]})
         if how == "break":
@@ -83,10 +83,10 @@ def test_stream_that_is_left(telemetry: Telemetry, kind, how):
 
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("how", ["aclose", "collected", "left to the loop"])
-def test_async_stream_that_is_left(telemetry: Telemetry, kind, how):
+def test_async_stream_that_is_left(telemetry: RecordedSpans, kind, how):
     """An async stream left after one chunk ends as cancelled, even where only the loop's shutdown closes it."""
     build, value, _ = PROGRAMS[kind]
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     kept = []
 
     async def consume():
@@ -113,9 +113,9 @@ def test_async_stream_that_is_left(telemetry: Telemetry, kind, how):
     assert handler.open_runs == 0
 
 
-def test_stream_that_is_kept_ends_with_its_generator(telemetry: Telemetry):
+def test_stream_that_is_kept_ends_with_its_generator(telemetry: RecordedSpans):
     """While its generator is kept, a stream's run is open but not current; once that is gone, the run is exported."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req"):
         kept = model().stream("x", {"callbacks": [handler]})
         next(kept)
@@ -127,9 +127,9 @@ def test_stream_that_is_kept_ends_with_its_generator(telemetry: Telemetry):
     assert telemetry.tree() == "req\n  chat [cancelled]\n  meanwhile\n  chat"
 
 
-def test_streams_read_in_turns_stay_apart(telemetry: Telemetry):
+def test_streams_read_in_turns_stay_apart(telemetry: RecordedSpans):
     """Two streams that one thread reads in turns have spans of their own, and both end well."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req"):
         first, second = (model().stream("x", {"callbacks": [handler]}) for _ in range(2))
         for _ in zip(first, second, strict=True):
@@ -140,9 +140,9 @@ def test_streams_read_in_turns_stay_apart(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_stream_that_is_never_read_is_no_run(telemetry: Telemetry, is_async):
+def test_stream_that_is_never_read_is_no_run(telemetry: RecordedSpans, is_async):
     """A generator that is created and never iterated leaves no span and no open run."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     config = {"callbacks": [handler]}
     stream = model().astream("x", config) if is_async else model().stream("x", config)
     assert handler.open_runs == 0
@@ -150,9 +150,9 @@ def test_stream_that_is_never_read_is_no_run(telemetry: Telemetry, is_async):
     assert telemetry.spans == ()
 
 
-def test_graph_stream_that_is_left(telemetry: Telemetry):
+def test_graph_stream_that_is_left(telemetry: RecordedSpans):
     """In a graph broken off between two nodes, the first is complete, the graph is cancelled, and no other starts."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     stream = program().stream({"seen": []}, {"callbacks": [handler]})
     next(stream)
     stream.close()
@@ -163,9 +163,9 @@ def test_graph_stream_that_is_left(telemetry: Telemetry):
 
 
 @pytest.mark.filterwarnings("ignore:.*is in beta")
-async def test_events_that_are_left(telemetry: Telemetry):
+async def test_events_that_are_left(telemetry: RecordedSpans):
     """When `astream_events` is broken off at the first token, the whole tree is cancelled, not failed."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with telemetry.tracer.start_as_current_span("req"):
         events = chain().astream_events({"q": "x"}, {"callbacks": [handler]}, version="v2")
         async for event in events:
@@ -177,7 +177,7 @@ async def test_events_that_are_left(telemetry: Telemetry):
     assert handler.open_runs == 0
 
 
-async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry: Telemetry):
+async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry: RecordedSpans):
     """LangChain makes a task for each chunk of a step, and none is mistaken for an earlier one that is over."""
 
     async def step(chunks):
@@ -187,12 +187,12 @@ async def test_own_spans_of_a_step_that_runs_in_one_task_after_another(telemetry
 
     answer = ScriptedChat(script=[[AIMessageChunk(letter) for letter in "abcdefghijkl"]])
     steps = answer | RunnableGenerator(step).with_config(run_name="step")
-    assert len([chunk async for chunk in steps.astream("x", {"callbacks": [telemetry.handler()]})]) >= 12
+    assert len([chunk async for chunk in steps.astream("x", {"callbacks": [telemetry.new_handler()]})]) >= 12
     parents = {telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"}
     assert parents == {"chain step"}
 
 
-def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry: Telemetry):
+def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry: RecordedSpans):
     """A context copied in a body stands for the run, even in a thread that has the id of one that is over."""
     contexts = []
 
@@ -200,7 +200,7 @@ def test_own_spans_in_a_thread_after_the_one_in_which_the_run_started(telemetry:
         contexts.append(contextvars.copy_context())
         yield from chunks
 
-    stream = RunnableGenerator(step).with_config(run_name="step").stream("x", {"callbacks": [telemetry.handler()]})
+    stream = RunnableGenerator(step).with_config(run_name="step").stream("x", {"callbacks": [telemetry.new_handler()]})
     in_threads(1, lambda: next(stream))
     in_threads(1, lambda: contexts[0].run(lambda: telemetry.tracer.start_span("own").end()))
     stream.close()

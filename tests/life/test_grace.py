@@ -8,7 +8,7 @@ from otel_callbacks._runs import end as _end
 from tests.life.test_generators import chain
 from tests.life.waiting import Hanging, exported
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 @pytest.fixture
@@ -17,16 +17,16 @@ def no_grace(monkeypatch):
     monkeypatch.setattr(_end, "GRACE_NS", 0)
 
 
-def test_streams_end_with_their_parent(telemetry: Telemetry):
+def test_streams_end_with_their_parent(telemetry: RecordedSpans):
     """LangChain ends a closed chain before its model; within the grace period their spans end at the same time."""
-    stream = chain().stream({"q": "x"}, {"callbacks": [telemetry.handler()]})
+    stream = chain().stream({"q": "x"}, {"callbacks": [telemetry.new_handler()]})
     next(stream)
     stream.close()
     assert telemetry.tree() == "invoke_workflow\n  chat"
     assert telemetry.span("chat").end_time == telemetry.span("invoke_workflow").end_time
 
 
-async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemetry: Telemetry, no_grace):
+async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemetry: RecordedSpans, no_grace):
     """Runs of a task that a successful step did not await end when the task ends them, with their own outcome."""
     answered = asyncio.Event()
     tasks = []
@@ -41,7 +41,7 @@ async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemet
         await asyncio.sleep(0)  # so that the model starts while its parent runs
         return text
 
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     config = {"callbacks": [handler]}
     await RunnableLambda(body).with_config(run_name="careless").ainvoke("x", config)
     await ScriptedChat(script=["hi"]).ainvoke("x", config)  # the next event, by which the grace period is over
@@ -54,7 +54,7 @@ async def test_work_that_goes_on_after_its_parent_keeps_its_own_duration(telemet
     assert handler.open_runs == 0
 
 
-async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(telemetry: Telemetry, caplog):
+async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(telemetry: RecordedSpans, caplog):
     """When tasks that are not awaited start one another, no run ends before its start, not even within the grace."""
     over, begun, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
     tasks = []
@@ -74,7 +74,7 @@ async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(te
         tasks.append(asyncio.ensure_future(RunnableLambda(inner).ainvoke(text)))
         await asyncio.sleep(0)  # so that the step starts while its parent runs
 
-    await RunnableLambda(outer).with_config(run_name="careless").ainvoke("x", {"callbacks": [telemetry.handler()]})
+    await RunnableLambda(outer).with_config(run_name="careless").ainvoke("x", {"callbacks": [telemetry.new_handler()]})
     over.set()
     await tasks[0]
     answered.set()
@@ -85,7 +85,7 @@ async def test_work_that_begins_after_its_parent_ends_no_sooner_than_it_began(te
     assert not caplog.records
 
 
-async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: Telemetry, no_grace):
+async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: RecordedSpans, no_grace):
     """The event loop closes a model whose end never comes when the grace period after its parent's end is over."""
     hanging = Hanging()
     kept = []
@@ -95,7 +95,7 @@ async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: T
         await asyncio.Event().wait()
 
     task = asyncio.ensure_future(
-        RunnableLambda(body).with_config(run_name="r").ainvoke("x", {"callbacks": [telemetry.handler()]})
+        RunnableLambda(body).with_config(run_name="r").ainvoke("x", {"callbacks": [telemetry.new_handler()]})
     )
     await hanging.begun.wait()
     task.cancel()
@@ -106,7 +106,7 @@ async def test_orphans_of_a_cancelled_run_end_without_another_event(telemetry: T
     assert telemetry.total("otel_callbacks.runs", otel_callbacks__outcome="cancelled") == 2
 
 
-def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: Telemetry, no_grace):
+def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: RecordedSpans, no_grace):
     """Without an event loop, the next event cancels a stream that a failed step has kept, together with the step."""
     kept = []
 
@@ -115,7 +115,7 @@ def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: Telemetry, no_
         next(kept[0])
         raise ValueError("no")
 
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with pytest.raises(ValueError, match="no"):
         RunnableLambda(body).with_config(run_name="r").invoke("x", {"callbacks": [handler]})
     assert handler.open_runs == 0  # reading it is an event as well

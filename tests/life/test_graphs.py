@@ -7,7 +7,7 @@ from langgraph.types import Command, RetryPolicy, Send
 from otel_callbacks.testing import OtelSpans
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import MESSAGES, State, graph, needs_contexts_of_tasks, needs_create_agent, run, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 IMMEDIATELY = {"initial_interval": 0.0, "jitter": False, "backoff_factor": 0.0}
 
@@ -40,24 +40,24 @@ async def test_attempts_of_a_retry_policy_are_numbered(otel_spans: OtelSpans, wa
     )
 
 
-def test_steps_of_a_loop_are_no_attempts(telemetry: Telemetry):
+def test_steps_of_a_loop_are_no_attempts(telemetry: RecordedSpans):
     """A node that runs once in every round of a loop has no attempt numbers."""
     builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
     builder.add_edge(START, "again")
     builder.add_conditional_edges("again", lambda state: "again" if len(state["seen"]) < 3 else "__end__")
-    builder.compile(name="loop").invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    builder.compile(name="loop").invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     nodes = [span for span in telemetry.spans if span.name == "node again"]
     assert len(nodes) == 3
     assert not any("langchain.retry.attempt" in span.attributes for span in nodes)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
+async def test_recursion_limit_is_an_error(telemetry: RecordedSpans, way):
     """A graph that reaches its recursion limit fails with LangGraph's error type, and its nodes are ok."""
     builder = StateGraph(State).add_node("again", lambda state: {"seen": [1]})
     program = builder.add_edge(START, "again").add_edge("again", "again").compile(name="loop")
     with pytest.raises(GraphRecursionError):
-        await run(program, way, {"seen": []}, {"callbacks": [telemetry.handler()], "recursion_limit": 3})
+        await run(program, way, {"seen": []}, {"callbacks": [telemetry.new_handler()], "recursion_limit": 3})
     assert telemetry.tree("error.type") == (
         "invoke_workflow loop [error] ERROR error.type='langgraph.errors.GraphRecursionError'" + "\n  node again" * 3
     )
@@ -73,13 +73,13 @@ async def test_recursion_limit_is_an_error(telemetry: Telemetry, way):
     ],
 )
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_hand_off_names_its_targets(telemetry: Telemetry, way, goto, target):
+async def test_hand_off_names_its_targets(telemetry: RecordedSpans, way, goto, target):
     """`Command(graph=PARENT)` fails nothing, and each level that it passes names its one or several targets."""
     inner = graph("inner", decide=lambda state: Command(graph=Command.PARENT, goto=goto, update={"seen": [1]}))
     builder = StateGraph(State).add_node("a", inner).add_edge(START, "a")
     for name in ("b", "c"):
         builder.add_node(name, lambda state: {"seen": [2]})
-    await run(builder.compile(name="outer"), way, {"seen": []}, {"callbacks": [telemetry.handler()]})
+    await run(builder.compile(name="outer"), way, {"seen": []}, {"callbacks": [telemetry.new_handler()]})
     handed_off = [span for span in telemetry.spans if span.attributes["otel_callbacks.outcome"] == "handed_off"]
     assert {span.name for span in handed_off} == {"node a", "graph inner", "node decide"}
     assert {span.attributes["langgraph.handoff.target"] for span in handed_off} == {target}
@@ -110,7 +110,7 @@ def test_hand_off_by_a_tool(otel_spans: OtelSpans):
     )
 
 
-def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
+def test_parallel_nodes_and_sends_are_siblings(telemetry: RecordedSpans):
     """Parallel nodes, and runs of one node by `Send`, are children of the graph and contain their own spans."""
 
     def work(state):
@@ -119,7 +119,7 @@ def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
 
     builder = StateGraph(State).add_node("work", work).add_node("other", work)
     builder.add_conditional_edges(START, lambda state: [*(Send("work", {"seen": [n]}) for n in range(3)), "other"])
-    builder.compile(name="g").invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="steps")]})
+    builder.compile(name="g").invoke({"seen": []}, {"callbacks": [telemetry.new_handler(detail="steps")]})
     nodes = [span for span in telemetry.spans if span.name in {"node work", "node other"}]
     assert [telemetry.parent_name(span) for span in nodes] == ["invoke_workflow g"] * 4
     own = [telemetry.parent_name(span) for span in telemetry.spans if span.name == "own"]
@@ -128,7 +128,7 @@ def test_parallel_nodes_and_sends_are_siblings(telemetry: Telemetry):
 
 @needs_create_agent
 @pytest.mark.parametrize("way", ["invoke", pytest.param("ainvoke", marks=needs_contexts_of_tasks)])
-async def test_failing_tool_of_an_agent_is_recorded_once(telemetry: Telemetry, way):
+async def test_failing_tool_of_an_agent_is_recorded_once(telemetry: RecordedSpans, way):
     """When an agent's tool fails, the tool has the exception event; its ancestors have only status and error type."""
     from langchain.agents import create_agent
 
@@ -139,7 +139,7 @@ async def test_failing_tool_of_an_agent_is_recorded_once(telemetry: Telemetry, w
 
     program = create_agent(ScriptedChat(script=[calling("broken", city="Oslo"), "hi"]), [broken], name="clerk")
     with pytest.raises(OSError, match="down"):
-        await run(program, way, MESSAGES, {"callbacks": [telemetry.handler(detail="operations")]})
+        await run(program, way, MESSAGES, {"callbacks": [telemetry.new_handler(detail="operations")]})
     assert telemetry.tree("error.type") == (
         "invoke_agent clerk [error] ERROR error.type='OSError'\n"
         "  chat\n"

@@ -18,7 +18,7 @@ from opentelemetry.trace import NoOpTracerProvider, Tracer
 from otel_callbacks import Config, OTelCallbackHandler
 from tests.life.hostile import bags, chunks, errors, messages, results, values
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 RUNS = [uuid.UUID(int=number) for number in range(1, 5)]
 run_ids = st.sampled_from(RUNS) | st.sampled_from(RUNS) | values
@@ -124,23 +124,23 @@ def quiet_loggers() -> Iterator[None]:
 @pytest.mark.usefixtures("quiet_loggers")
 def test_no_hook_raises_whatever_it_gets(options, sequence):
     """No hook raises, in any order and with any values, and the tracer works afterwards as before."""
-    telemetry = Telemetry()
-    handler = telemetry.handler(**options)
+    telemetry = RecordedSpans()
+    handler = telemetry.new_handler(**options)
     for call in sequence:
         perform(handler, call)
     handler.close()
     assert handler.open_runs == 0
     telemetry.clear()
-    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+    ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "chat"
     telemetry.shutdown()
 
 
 @pytest.mark.parametrize("wrong", ["end without start", "double start", "double end", "end after close"])
 @pytest.mark.parametrize("kind", ["chat_model", "llm", "chain", "tool", "retriever"])
-def test_wrong_order_is_recorded_once(telemetry: Telemetry, kind, wrong):
+def test_wrong_order_is_recorded_once(telemetry: RecordedSpans, kind, wrong):
     """An end without a start is ignored, a double start or end counts once, and nothing is recorded after `close`."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     ending = "llm" if kind == "chat_model" else kind
     run_id = uuid.uuid4()
     if wrong != "end without start":
@@ -233,11 +233,11 @@ async def test_failing_telemetry_does_not_change_the_result(what, way, caplog):
         provider.shutdown()
 
 
-def test_failures_inside_are_counted_and_logged_once(telemetry: Telemetry, caplog):
+def test_failures_inside_are_counted_and_logged_once(telemetry: RecordedSpans, caplog):
     """Failures in the tracer show in `otel_callbacks.errors`, and once per kind in the log, without their messages."""
     telemetry.tracer_provider.add_span_processor(BadProcessor())
     for _ in range(3):
-        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler()]})
+        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="start_span") == 3
     ours = [record.getMessage() for record in caplog.records if record.name == "otel_callbacks"]
     assert len(ours) == len({message.split(":")[0] for message in ours})
@@ -251,12 +251,12 @@ class Word(str, Enum):
     OTHER = "other"
 
 
-def test_members_of_an_enumeration_show_as_their_values(telemetry: Telemetry):
+def test_members_of_an_enumeration_show_as_their_values(telemetry: RecordedSpans):
     """Names, tags, models and conversations that are members of an enumeration are exported as their values."""
     graph = StateGraph(dict)
     graph.add_node(Word.OTHER, lambda _: {})
     graph.add_edge(START, Word.OTHER)
-    config = {"callbacks": [telemetry.handler()], "run_name": Word.HELPER, "tags": [Word.OTHER]}
+    config = {"callbacks": [telemetry.new_handler()], "run_name": Word.HELPER, "tags": [Word.OTHER]}
     graph.compile().invoke({}, {**config, "configurable": {"thread_id": Word.HELPER}})
     metadata = {"ls_model_name": Word.HELPER, "ls_provider": Word.OTHER, "session_id": Word.OTHER}
     ScriptedChat(script=["hi"]).invoke("x", {**config, "metadata": metadata}, stop=[Word.OTHER])
@@ -274,9 +274,9 @@ class Undecided:
         raise ValueError("ambiguous")
 
 
-def test_value_without_a_truth_value_costs_itself_only(telemetry: Telemetry):
+def test_value_without_a_truth_value_costs_itself_only(telemetry: RecordedSpans):
     """A value of another type where a text is expected is left out, and the rest of the run's data stays."""
-    handler, odd = telemetry.handler(), Undecided()
+    handler, odd = telemetry.new_handler(), Undecided()
     run_id = uuid.uuid4()
     handler.on_tool_start(
         {"description": "Looks it up."}, "x", run_id=run_id, name=odd, tags=odd, metadata=odd, tool_call_id=odd

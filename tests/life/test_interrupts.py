@@ -14,7 +14,7 @@ from langgraph.types import Command, Send, interrupt
 from otel_callbacks._runs import pauses as _links
 from tests.support.pauses import approval, in_graph, in_tool
 from tests.support.programs import State, graph, needs_contexts_of_tasks
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 try:
     import langgraph.callbacks  # noqa: F401
@@ -28,12 +28,12 @@ needs_graph_callbacks = pytest.mark.skipif(
 )
 
 
-def on(telemetry: Telemetry, thread: str = "t", **options: Any) -> dict[str, Any]:
+def on(telemetry: RecordedSpans, thread: str = "t", **options: Any) -> dict[str, Any]:
     """Return a configuration with a new handler, on that LangGraph thread."""
-    return {"callbacks": [telemetry.handler(**options)], "configurable": {"thread_id": thread}}
+    return {"callbacks": [telemetry.new_handler(**options)], "configurable": {"thread_id": thread}}
 
 
-def links(telemetry: Telemetry) -> list[tuple[str, str]]:
+def links(telemetry: RecordedSpans) -> list[tuple[str, str]]:
     """Return the names of the linking and the linked span of each link, in the order of the linking spans' starts."""
     names = {span.context.span_id: span.name for span in telemetry.spans}
     by_start = sorted(telemetry.spans, key=lambda span: span.start_time)
@@ -43,13 +43,13 @@ def links(telemetry: Telemetry) -> list[tuple[str, str]]:
     return [(span.name, names[link.context.span_id]) for span in by_start for link in span.links]
 
 
-def interrupted(telemetry: Telemetry) -> list[str]:
+def interrupted(telemetry: RecordedSpans) -> list[str]:
     """Return the names of the spans that ended as interrupted."""
     return [s.name for s in telemetry.spans if s.attributes["otel_callbacks.outcome"] == "interrupted"]
 
 
 @pytest.mark.parametrize("build", [approval, in_tool, in_graph])
-def test_pause_carries_the_ids_langgraph_gives(telemetry: Telemetry, build):
+def test_pause_carries_the_ids_langgraph_gives(telemetry: RecordedSpans, build):
     """Every span that pauses names the interrupt that a resume will answer."""
     program = build()
     config = on(telemetry)
@@ -66,7 +66,7 @@ def test_pause_carries_the_ids_langgraph_gives(telemetry: Telemetry, build):
 
 
 @needs_graph_callbacks
-def test_pausing_graph_names_its_checkpoint(telemetry: Telemetry):
+def test_pausing_graph_names_its_checkpoint(telemetry: RecordedSpans):
     """A paused graph ends as interrupted, with the interrupt's id and the checkpoint to continue from."""
     program = approval()
     config = on(telemetry)
@@ -87,7 +87,7 @@ def test_pausing_graph_names_its_checkpoint(telemetry: Telemetry):
         (in_graph, [("node deep", "node deep")]),
     ],
 )
-def test_resumed_run_links_to_what_was_interrupted(telemetry: Telemetry, build, expected):
+def test_resumed_run_links_to_what_was_interrupted(telemetry: RecordedSpans, build, expected):
     """The resumed graph and node link to the paused node, even with another handler, in the same conversation."""
     program = build()
     program.invoke({"seen": []}, on(telemetry))
@@ -103,7 +103,7 @@ def test_resumed_run_links_to_what_was_interrupted(telemetry: Telemetry, build, 
     assert len({span.context.trace_id for span in telemetry.spans}) == 2
 
 
-def test_resumed_run_links_where_nodes_are_hidden(telemetry: Telemetry):
+def test_resumed_run_links_where_nodes_are_hidden(telemetry: RecordedSpans):
     """With `detail="operations"`, the resumed graph links to the graph that paused."""
     program = approval()
     program.invoke({"seen": []}, on(telemetry, detail="operations"))
@@ -112,7 +112,7 @@ def test_resumed_run_links_where_nodes_are_hidden(telemetry: Telemetry):
 
 
 @needs_contexts_of_tasks
-async def test_resume_in_async_code_inside_a_chain(telemetry: Telemetry):
+async def test_resume_in_async_code_inside_a_chain(telemetry: RecordedSpans):
     """When a chain resumes a graph, the graph's span has the link, not the chain's."""
     program = approval()
 
@@ -120,12 +120,12 @@ async def test_resume_in_async_code_inside_a_chain(telemetry: Telemetry):
         return await program.ainvoke(value, {"configurable": {"thread_id": "t"}})
 
     chain = RunnableLambda(call).with_config(run_name="app")
-    await chain.ainvoke({"seen": []}, {"callbacks": [telemetry.handler()]})
-    await chain.ainvoke(Command(resume="yes"), {"callbacks": [telemetry.handler()]})
+    await chain.ainvoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
+    await chain.ainvoke(Command(resume="yes"), {"callbacks": [telemetry.new_handler()]})
     assert links(telemetry) == [("graph approval", "node pausing"), ("node pausing", "node pausing")]
 
 
-def test_new_input_on_a_paused_thread_is_no_resume(telemetry: Telemetry):
+def test_new_input_on_a_paused_thread_is_no_resume(telemetry: RecordedSpans):
     """New input on a paused thread starts from scratch and links to nothing."""
     program = approval()
     program.invoke({"seen": []}, on(telemetry))
@@ -133,7 +133,7 @@ def test_new_input_on_a_paused_thread_is_no_resume(telemetry: Telemetry):
     assert links(telemetry) == []
 
 
-def test_other_threads_and_other_graphs_are_not_linked(telemetry: Telemetry):
+def test_other_threads_and_other_graphs_are_not_linked(telemetry: RecordedSpans):
     """Each thread's resume links to its own pause, and so does another graph's on a thread of the same name."""
     first, second = approval(), approval()
     for program, thread in ((first, "a"), (first, "b"), (second, "a")):
@@ -149,7 +149,7 @@ def test_other_threads_and_other_graphs_are_not_linked(telemetry: Telemetry):
     ]
 
 
-def test_resume_that_pauses_again(telemetry: Telemetry):
+def test_resume_that_pauses_again(telemetry: RecordedSpans):
     """When a node asks twice, each resumed run links to the one before it."""
     program = approval(lambda state: {"seen": [interrupt("first?"), interrupt("second?")]})
     program.invoke({"seen": []}, on(telemetry))
@@ -160,7 +160,7 @@ def test_resume_that_pauses_again(telemetry: Telemetry):
     assert interrupted(telemetry).count("node pausing") == 2
 
 
-def test_parallel_pauses_are_linked_one_by_one(telemetry: Telemetry):
+def test_parallel_pauses_are_linked_one_by_one(telemetry: RecordedSpans):
     """Answering one of two paused branches resumes that one, pauses the other again, and links each to its pause."""
     builder = StateGraph(State).add_node("branch", lambda state: {"seen": [interrupt(str(state["seen"]))]})
     builder.add_conditional_edges(START, lambda state: [Send("branch", {"seen": [number]}) for number in range(2)])
@@ -178,7 +178,7 @@ def test_parallel_pauses_are_linked_one_by_one(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("asks", ["the entrypoint", "a task"])
-def test_functional_api(telemetry: Telemetry, asks):
+def test_functional_api(telemetry: RecordedSpans, asks):
     """An entrypoint and its tasks pause, resume and link like graphs and nodes."""
 
     @task
@@ -197,7 +197,7 @@ def test_functional_api(telemetry: Telemetry, asks):
 
 @needs_graph_callbacks
 @pytest.mark.parametrize("where", [{"interrupt_before": ["second"]}, {"interrupt_after": ["first"]}])
-def test_breakpoints_between_nodes(telemetry: Telemetry, where):
+def test_breakpoints_between_nodes(telemetry: RecordedSpans, where):
     """A graph that stops before or after a node ends as interrupted, and the run that continues it links to it."""
     builder = (
         StateGraph(State).add_node("first", lambda state: {"seen": [1]}).add_node("second", lambda state: {"seen": [2]})
@@ -210,7 +210,7 @@ def test_breakpoints_between_nodes(telemetry: Telemetry, where):
     assert links(telemetry) == [("invoke_workflow stepwise", "invoke_workflow stepwise")]
 
 
-def test_resume_in_another_process_is_named_by_the_caller(telemetry: Telemetry):
+def test_resume_in_another_process_is_named_by_the_caller(telemetry: RecordedSpans):
     """`metadata={"otel_callbacks.resume": traceparent}` links a root to where the caller says it paused."""
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     config = on(telemetry) | {"metadata": {"otel_callbacks.resume": traceparent}}
@@ -223,7 +223,7 @@ def test_resume_in_another_process_is_named_by_the_caller(telemetry: Telemetry):
     assert telemetry.span("node only").links == ()
 
 
-def test_value_that_is_not_a_traceparent_is_ignored(telemetry: Telemetry):
+def test_value_that_is_not_a_traceparent_is_ignored(telemetry: RecordedSpans):
     """A run whose resume value is not a traceparent is recorded without a link."""
     config = on(telemetry) | {"metadata": {"otel_callbacks.resume": {"not": "text"}}}
     graph("g", only=lambda state: {"seen": [1]}).invoke({"seen": []}, config)
@@ -231,7 +231,7 @@ def test_value_that_is_not_a_traceparent_is_ignored(telemetry: Telemetry):
     assert telemetry.total("otel_callbacks.errors") == 0
 
 
-def test_memory_of_pauses_is_bounded(telemetry: Telemetry, monkeypatch):
+def test_memory_of_pauses_is_bounded(telemetry: RecordedSpans, monkeypatch):
     """Threads that are never resumed are forgotten, the oldest first."""
     monkeypatch.setattr(_links, "_MAX_PAUSES", 3)
     monkeypatch.setattr(_links, "_pauses", OrderedDict())
@@ -246,9 +246,9 @@ def test_memory_of_pauses_is_bounded(telemetry: Telemetry, monkeypatch):
 
 
 LATE = """
-    from tests.support.telemetry import Telemetry
-    telemetry = Telemetry()
-    handler = telemetry.handler()
+    from tests.support.recorded_spans import RecordedSpans
+    telemetry = RecordedSpans()
+    handler = telemetry.new_handler()
     import sys
     assert "langgraph" not in sys.modules
     from tests.life.test_interrupts import approval, links

@@ -11,7 +11,7 @@ from otel_callbacks._spans.current import SelfHealingSpan
 from tests.life.test_generators import model
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 OWN = (OpenRun, RunId, Body, SelfHealingSpan, Tree)
 
@@ -32,9 +32,9 @@ def no_collector():
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "failing"])
-async def test_ended_runs_are_freed_at_once(telemetry: Telemetry, no_collector, way):
+async def test_ended_runs_are_freed_at_once(telemetry: RecordedSpans, no_collector, way):
     """Ended runs are freed without the garbage collector, so what a busy process keeps does not depend on it."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     program = graph("g", look=lambda state: {"seen": [weather.invoke({"city": "Oslo"})]})
     chain = RunnableLambda(str.upper) | ScriptedChat(script=["hi"])
     failing = RunnableLambda(str.upper) | RunnableLambda(lambda text: 1 // 0)

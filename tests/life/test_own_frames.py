@@ -12,7 +12,7 @@ import pytest
 from otel_callbacks._spans import body as body_module
 from otel_callbacks._spans.body import _MANAGER, _OWN_FRAMES, Body
 from tests.support.programs import run
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 from tests.ways.subjects import SUBJECTS, Probe
 
 MOST_FRAMES_WALKED = 3
@@ -25,10 +25,10 @@ STARTS = [
 ]
 
 
-async def start(kind: str, way: str, probe: Probe, telemetry: Telemetry) -> None:
+async def start(kind: str, way: str, probe: Probe, telemetry: RecordedSpans) -> None:
     """Run a subject of the matrix in that way."""
     subject = SUBJECTS[kind]
-    await run(subject.build(probe), way, subject.value, {"callbacks": [telemetry.handler(detail="all")]})
+    await run(subject.build(probe), way, subject.value, {"callbacks": [telemetry.new_handler(detail="all")]})
 
 
 class Stack:
@@ -56,7 +56,7 @@ class Stack:
 
 
 @pytest.mark.parametrize(("kind", "way"), STARTS)
-async def test_no_start_skips_the_manager_or_walks_far(telemetry: Telemetry, monkeypatch, kind, way):
+async def test_no_start_skips_the_manager_or_walks_far(telemetry: RecordedSpans, monkeypatch, kind, way):
     """No start skips a frame of LangChain's manager, and none walks more than a few frames to reach one."""
     stack = Stack()
     monkeypatch.setattr(body_module, "sys", stack)
@@ -66,7 +66,7 @@ async def test_no_start_skips_the_manager_or_walks_far(telemetry: Telemetry, mon
     assert max(stack.depths) <= _OWN_FRAMES + MOST_FRAMES_WALKED, f"_OWN_FRAMES is too small: {stack.depths}"
 
 
-async def test_the_shallowest_start_walks_no_frame(telemetry: Telemetry, monkeypatch):
+async def test_the_shallowest_start_walks_no_frame(telemetry: RecordedSpans, monkeypatch):
     """`_OWN_FRAMES` is exactly the least depth of all starts."""
     stack = Stack()
     monkeypatch.setattr(body_module, "sys", stack)
@@ -78,7 +78,7 @@ async def test_the_shallowest_start_walks_no_frame(telemetry: Telemetry, monkeyp
 class StackProbe(Probe):
     """Looks for the bodies of its runs on the stack."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: RecordedSpans) -> None:
         super().__init__(telemetry.tracer, "finished")
         gc.collect()
         self.earlier = [one for one in gc.get_objects() if type(one) is Body]
@@ -95,7 +95,7 @@ class StackProbe(Probe):
 
 
 @pytest.mark.parametrize(("kind", "way"), STARTS)
-async def test_each_start_finds_its_body(telemetry: Telemetry, kind, way):
+async def test_each_start_finds_its_body(telemetry: RecordedSpans, kind, way):
     """Every run knows the frame that encloses its body, and synchronous code in the body has it on the stack."""
     probe = StackProbe(telemetry)
     await start(kind, way, probe, telemetry)

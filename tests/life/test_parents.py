@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import WAYS, graph, needs_contexts_of_tasks, run, tool_that, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
-def path(telemetry: Telemetry, span: Any) -> list[str]:
+def path(telemetry: RecordedSpans, span: Any) -> list[str]:
     """Return the names of the spans from the root down to this one."""
     by_id = {other.context.span_id: other for other in telemetry.spans}
     names = [span.name]
@@ -29,13 +29,13 @@ def path(telemetry: Telemetry, span: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_alternatives_of_a_fallback_stay_in_one_trace(telemetry: Telemetry, way):
+async def test_alternatives_of_a_fallback_stay_in_one_trace(telemetry: RecordedSpans, way):
     """genai#528: failing and answering alternatives are below the fallback, whatever parent LangChain states."""
     broken = ScriptedChat(script=[ValueError("down")])
     retried = broken.with_retry(stop_after_attempt=2, wait_exponential_jitter=False)
     model = retried.with_fallbacks([ScriptedChat(script=["hi"])]).with_config(run_name="careful")
     chain = ChatPromptTemplate.from_template("{q}") | model
-    await run(chain, way, {"q": "x"}, {"callbacks": [telemetry.handler()]})
+    await run(chain, way, {"q": "x"}, {"callbacks": [telemetry.new_handler()]})
     calls = 2 if "batch" in way else 1
     assert len([span for span in telemetry.spans if span.parent is None]) == calls
     chats = [span for span in telemetry.spans if span.name == "chat"]
@@ -44,20 +44,20 @@ async def test_alternatives_of_a_fallback_stay_in_one_trace(telemetry: Telemetry
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_fallback_as_root_is_one_trace(telemetry: Telemetry, way):
+async def test_fallback_as_root_is_one_trace(telemetry: RecordedSpans, way):
     """Each direct call of a fallback is one trace, which contains the alternatives."""
     model = ScriptedChat(script=[ValueError("down")]).with_fallbacks([ScriptedChat(script=["hi"])])
-    await run(model, way, "x", {"callbacks": [telemetry.handler()]})
+    await run(model, way, "x", {"callbacks": [telemetry.new_handler()]})
     calls = 2 if "batch" in way else 1
     assert telemetry.tree() == "\n".join(["invoke_workflow\n  chat [error] ERROR\n  chat"] * calls)
 
 
 @pytest.mark.parametrize("way", ["batch", "abatch"])
 @pytest.mark.parametrize("is_inside_a_span", [True, False])
-async def test_batch_items_are_never_in_one_another(telemetry: Telemetry, way, is_inside_a_span):
+async def test_batch_items_are_never_in_one_another(telemetry: RecordedSpans, way, is_inside_a_span):
     """Items of a batch are siblings under the application's span, or traces of their own if there is no such span."""
     chain = RunnableParallel(a=ScriptedChat(script=["a"]), b=ScriptedChat(script=["b"]))
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     if is_inside_a_span:
         with telemetry.tracer.start_as_current_span("req"):
             await run(chain, way, "x", config)
@@ -67,10 +67,10 @@ async def test_batch_items_are_never_in_one_another(telemetry: Telemetry, way, i
         assert telemetry.tree() == "\n".join(["invoke_workflow\n  chat\n  chat"] * 2)
 
 
-def test_unknown_parent_means_the_ambient_span(telemetry: Telemetry, caplog):
+def test_unknown_parent_means_the_ambient_span(telemetry: RecordedSpans, caplog):
     """A run that states an unknown parent joins the application's span, and nothing is logged."""
     caplog.set_level(logging.DEBUG)
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     run_id = uuid.uuid4()
     with telemetry.tracer.start_as_current_span("req"):
         handler.on_chain_start(None, {}, run_id=run_id, parent_run_id=uuid.uuid4(), name="lost")
@@ -90,7 +90,7 @@ class SilentClient(Client):
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: Telemetry, caplog, way):
+async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: RecordedSpans, caplog, way):
     """Below `@traceable`, where LangChain states a LangSmith run as parent, the tree joins the application's span."""
 
     class ParentRecorder(BaseCallbackHandler):
@@ -101,7 +101,7 @@ async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: Telemetry, 
     caplog.set_level(logging.INFO, "otel_callbacks")
     client = SilentClient(api_url="http://127.0.0.1:9", api_key="none", auto_batch_tracing=False, info={})
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
-    config = {"callbacks": [telemetry.handler(detail="operations"), ParentRecorder()]}
+    config = {"callbacks": [telemetry.new_handler(detail="operations"), ParentRecorder()]}
 
     @traceable(client=client)
     async def outer() -> None:
@@ -114,7 +114,7 @@ async def test_langsmiths_own_tracing_around_is_no_parent(telemetry: Telemetry, 
     assert caplog.records == []
 
 
-def _program(telemetry: Telemetry) -> Callable[[str, Any], Any]:
+def _program(telemetry: RecordedSpans) -> Callable[[str, Any], Any]:
     ask = tool_that(lambda: ScriptedChat(script=["hi"]).invoke("x").content)
 
     async def talk(state):
@@ -129,10 +129,10 @@ def _program(telemetry: Telemetry) -> Callable[[str, Any], Any]:
 
 
 @needs_contexts_of_tasks
-async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry: Telemetry):
+async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry: RecordedSpans):
     """Every request gets one complete trace that carries only its own marker, and no run stays open."""
     program = _program(telemetry)
-    handler = telemetry.handler(metadata_keys=("marker",), detail="operations")
+    handler = telemetry.new_handler(metadata_keys=("marker",), detail="operations")
 
     def config(marker):
         return {"callbacks": [handler], "metadata": {"marker": marker}}
@@ -163,14 +163,14 @@ async def test_200_tasks_and_64_threads_share_a_handler_without_mixing(telemetry
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("twice", ["same instance", "two instances"])
-async def test_attached_twice_is_recorded_once(telemetry: Telemetry, way, twice):
+async def test_attached_twice_is_recorded_once(telemetry: RecordedSpans, way, twice):
     """One handler in two places, or two handlers on one provider, record one span and one measurement per run."""
     started = SpanProcessor()
     started.on_start = lambda span, parent_context=None: names.append(span.name)
     telemetry.tracer_provider.add_span_processor(started)
     names: list[str] = []
-    first = telemetry.handler(detail="operations")
-    second = first if twice == "same instance" else telemetry.handler(detail="operations")
+    first = telemetry.new_handler(detail="operations")
+    second = first if twice == "same instance" else telemetry.new_handler(detail="operations")
     chain = (RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])).with_config(callbacks=[first])
     await run(chain, way, "x", {"callbacks": [second]})
     calls = 2 if "batch" in way else 1
@@ -181,17 +181,17 @@ async def test_attached_twice_is_recorded_once(telemetry: Telemetry, way, twice)
     assert first.open_runs == 0
 
 
-def test_two_handlers_where_the_first_records_a_failed_run(telemetry: Telemetry):
+def test_two_handlers_where_the_first_records_a_failed_run(telemetry: RecordedSpans):
     """An error that reaches two handlers on one provider is recorded once."""
-    model = ScriptedChat(script=[ValueError("no")], callbacks=[telemetry.handler()])
+    model = ScriptedChat(script=[ValueError("no")], callbacks=[telemetry.new_handler()])
     with pytest.raises(ValueError, match="no"):
-        model.invoke("x", {"callbacks": [telemetry.handler()]})
+        model.invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert [event.name for event in telemetry.span("chat").events] == ["exception"]
     assert telemetry.count("gen_ai.client.operation.duration", error__type="ValueError") == 1
     assert telemetry.total("otel_callbacks.errors") == 0
 
 
-def test_threads_of_langchains_executor_carry_the_run(telemetry: Telemetry):
+def test_threads_of_langchains_executor_carry_the_run(telemetry: RecordedSpans):
     """Inside a tool, runs and own spans in a `ContextThreadPoolExecutor` nest under the tool."""
 
     def work(number):
@@ -202,5 +202,5 @@ def test_threads_of_langchains_executor_carry_the_run(telemetry: Telemetry):
         with ContextThreadPoolExecutor(max_workers=2) as pool:
             return list(pool.map(work, range(3)))
 
-    tool_that(fan_out).invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+    tool_that(fan_out).invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "execute_tool ask" + "\n  own\n    chat" * 3

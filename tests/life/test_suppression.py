@@ -10,12 +10,12 @@ from opentelemetry import context as context_api
 from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
 from tests.support.programs import run
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 OPENLLMETRY_KEY = "suppress_language_model_instrumentation"
 
 
-def provider_call(telemetry: Telemetry) -> Any:
+def provider_call(telemetry: RecordedSpans) -> Any:
     """Return a function that records one provider call like an instrumentation on opentelemetry-util-genai."""
     handlers = pytest.importorskip("opentelemetry.util.genai.handler")
     handler = handlers.TelemetryHandler(
@@ -41,20 +41,20 @@ class Instrumented(ScriptedChat):
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 @pytest.mark.parametrize(("suppress", "spans"), [(False, ["chat direct", "chat"]), (True, ["chat"])])
-async def test_instrumented_provider_under_a_model_run(telemetry: Telemetry, way, suppress, spans):
+async def test_instrumented_provider_under_a_model_run(telemetry: RecordedSpans, way, suppress, spans):
     """oinf#2101: a model call has one span and one measurement with the option, and the provider's as well without."""
     model = Instrumented(script=[""], call=provider_call(telemetry))
-    await run(model, way, "x", {"callbacks": [telemetry.handler(suppress_provider_spans=suppress)]})
+    await run(model, way, "x", {"callbacks": [telemetry.new_handler(suppress_provider_spans=suppress)]})
     assert [span.name for span in telemetry.spans] == spans
     assert telemetry.count("gen_ai.client.operation.duration") == len(spans)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
+async def test_direct_call_keeps_its_span(telemetry: RecordedSpans, way):
     """ollm#2805: a provider called outside the model, by a step or later by the application, keeps its span."""
     call = provider_call(telemetry)
     model = Instrumented(script=[""], call=call)
-    handler = telemetry.handler(suppress_provider_spans=True)
+    handler = telemetry.new_handler(suppress_provider_spans=True)
 
     async def step(text):
         await model.ainvoke(text)
@@ -67,7 +67,7 @@ async def test_direct_call_keeps_its_span(telemetry: Telemetry, way):
     assert telemetry.tree() == "req\n  invoke_workflow\n    chat\n    chat direct\n  chat\n  chat direct"
 
 
-async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetry: Telemetry):
+async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetry: RecordedSpans):
     """After a model was cancelled inside a task that goes on, the next provider call of that task has its span."""
     hanging = Hanging()
     task = asyncio.current_task()
@@ -78,14 +78,14 @@ async def test_nothing_stays_suppressed_when_a_model_call_was_cancelled(telemetr
 
     canceller = asyncio.ensure_future(cancel())
     with pytest.raises(asyncio.CancelledError):
-        await hanging.chat().ainvoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
+        await hanging.chat().ainvoke("x", {"callbacks": [telemetry.new_handler(suppress_provider_spans=True)]})
     await canceller
     provider_call(telemetry)()
     assert "chat direct" in [span.name for span in telemetry.spans]
     assert not context_api.get_value(OPENLLMETRY_KEY)
 
 
-async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetry):
+async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: RecordedSpans):
     """When a model calls a chain, a provider that a step of the chain calls directly keeps its span."""
     call = provider_call(telemetry)
     step = RunnableLambda(lambda text: [call(), "hi"][1]).with_config(run_name="step")
@@ -95,7 +95,7 @@ async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetr
             answer = step.invoke("x", {"callbacks": run_manager.handlers})
             return ChatResult(generations=[ChatGeneration(message=AIMessage(answer))])
 
-    Asking(script=[""]).invoke("x", {"callbacks": [telemetry.handler(suppress_provider_spans=True)]})
+    Asking(script=[""]).invoke("x", {"callbacks": [telemetry.new_handler(suppress_provider_spans=True)]})
     assert telemetry.tree() == "chat\n  chain step\n    chat direct"
 
 
@@ -104,7 +104,7 @@ async def test_a_run_inside_a_model_keeps_its_provider_calls(telemetry: Telemetr
 )
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: Telemetry, server, module, way):
+async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: RecordedSpans, server, module, way):
     """With OpenLLMetry's or OpenTelemetry's instrumentation, a call has one span, its HTTP span and a traceparent."""
     instrumentor = pytest.importorskip(module).OpenAIInstrumentor()
     instrumentor.instrument(
@@ -114,7 +114,7 @@ async def test_real_instrumentation_is_silent_and_the_request_is_not(telemetry: 
         skip_dep_check=True,
     )
     try:
-        config = {"callbacks": [telemetry.handler(suppress_provider_spans=True)]}
+        config = {"callbacks": [telemetry.new_handler(suppress_provider_spans=True)]}
         async with server.model(telemetry.tracer_provider) as model:
             await run(model, way, "x", config)
     finally:

@@ -11,7 +11,7 @@ from otel_callbacks._runs import end as _end
 from otel_callbacks._runs import recorder as _recorder
 from otel_callbacks._runs import start as _start
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 class Clock:
@@ -45,14 +45,14 @@ def call(handler):
     RunnableLambda(str.upper).with_config(run_name="call").invoke("x", {"callbacks": [handler]})
 
 
-def evicted(telemetry: Telemetry) -> float:
+def evicted(telemetry: RecordedSpans) -> float:
     """Return how many runs the sweep closed."""
     return telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="evicted")
 
 
-def test_tree_without_events_is_abandoned(telemetry: Telemetry, clock):
+def test_tree_without_events_is_abandoned(telemetry: RecordedSpans, clock):
     """The next run after `run_ttl_s` without an event exports an idle tree as abandoned, and counts it."""
-    handler = telemetry.handler(run_ttl_s=60)
+    handler = telemetry.new_handler(run_ttl_s=60)
     kept = lost(handler)
     clock.ahead_s = 59
     call(handler)
@@ -67,9 +67,9 @@ def test_tree_without_events_is_abandoned(telemetry: Telemetry, clock):
     assert kept is not None
 
 
-def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: Telemetry, clock):
+def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: RecordedSpans, clock):
     """An end event that comes after the eviction is counted as late, and nothing is exported twice."""
-    handler = telemetry.handler(run_ttl_s=60)
+    handler = telemetry.new_handler(run_ttl_s=60)
     kept = lost(handler)
     for clock.ahead_s in (30, 120):
         call(handler)
@@ -79,9 +79,9 @@ def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: Telemetry, cloc
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="chat") == 1
 
 
-def test_collecting_metrics_sweeps(telemetry: Telemetry, clock):
+def test_collecting_metrics_sweeps(telemetry: RecordedSpans, clock):
     """In a process that makes no more calls, collecting metrics closes what is idle."""
-    kept = lost(telemetry.handler(run_ttl_s=60))
+    kept = lost(telemetry.new_handler(run_ttl_s=60))
     open_runs = []
     for clock.ahead_s in (30, 80, 120):
         open_runs += [point.value for point in telemetry.points("otel_callbacks.runs.open")]
@@ -90,9 +90,9 @@ def test_collecting_metrics_sweeps(telemetry: Telemetry, clock):
     assert kept is not None
 
 
-def test_stream_that_gives_chunks_is_alive(telemetry: Telemetry, clock):
+def test_stream_that_gives_chunks_is_alive(telemetry: RecordedSpans, clock):
     """A stream that takes longer than `run_ttl_s` stays open while chunks come more often than that."""
-    handler = telemetry.handler(run_ttl_s=60)
+    handler = telemetry.new_handler(run_ttl_s=60)
     chunks = [AIMessageChunk(str(number)) for number in range(6)]
     for _ in ScriptedChat(script=[chunks]).stream("x", {"callbacks": [handler]}):
         call(handler)
@@ -101,9 +101,9 @@ def test_stream_that_gives_chunks_is_alive(telemetry: Telemetry, clock):
     assert evicted(telemetry) == 0
 
 
-def test_ancestors_of_active_runs_are_kept(telemetry: Telemetry, clock):
+def test_ancestors_of_active_runs_are_kept(telemetry: RecordedSpans, clock):
     """A root older than `run_ttl_s` that still makes calls is not closed, nor are the runs in between."""
-    handler = telemetry.handler(run_ttl_s=60, detail="operations")
+    handler = telemetry.new_handler(run_ttl_s=60, detail="operations")
 
     def work(text):
         for _ in range(5):
@@ -117,9 +117,9 @@ def test_ancestors_of_active_runs_are_kept(telemetry: Telemetry, clock):
     assert evicted(telemetry) == 0
 
 
-def test_too_many_open_runs_cost_the_oldest(telemetry: Telemetry):
+def test_too_many_open_runs_cost_the_oldest(telemetry: RecordedSpans):
     """However many runs are lost, `max_open_runs` holds: the newest are kept, the others abandoned and counted."""
-    handler = telemetry.handler(max_open_runs=20)
+    handler = telemetry.new_handler(max_open_runs=20)
     kept = []
     for _ in range(100):
         kept.append(lost(handler))
@@ -134,9 +134,9 @@ def test_too_many_open_runs_cost_the_oldest(telemetry: Telemetry):
     assert len(telemetry.spans) == 100
 
 
-def test_leaves_go_first_and_the_running_tree_stays_whole(telemetry: Telemetry):
+def test_leaves_go_first_and_the_running_tree_stays_whole(telemetry: RecordedSpans):
     """A running tree deeper than the bound is recorded whole: ancestors of what runs are kept, lost runs go."""
-    handler = telemetry.handler(max_open_runs=10)
+    handler = telemetry.new_handler(max_open_runs=10)
     kept = [lost(handler) for _ in range(8)]
 
     def nest(depth):
@@ -153,9 +153,9 @@ def test_leaves_go_first_and_the_running_tree_stays_whole(telemetry: Telemetry):
     assert handler.open_runs == 0
 
 
-def test_idle_trees_go_before_busy_ones(telemetry: Telemetry):
+def test_idle_trees_go_before_busy_ones(telemetry: RecordedSpans):
     """Of too many open runs, those whose tree has been idle longest are given up, not those of the oldest tree."""
-    handler = telemetry.handler(max_open_runs=10)
+    handler = telemetry.new_handler(max_open_runs=10)
     lost_ones = []
 
     def work(text):

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from pydantic import PrivateAttr
 
 from tests.support.models import ScriptedChat
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 LIMIT_S = 30
 """Ends a test that would otherwise hang for ever; nothing waits that long in a test that passes."""
@@ -86,12 +86,12 @@ class HangingRetriever(BaseRetriever):
         return await self._hanging.forever()
 
 
-async def exported(telemetry: Telemetry, spans: int) -> None:
+async def exported(telemetry: RecordedSpans, spans: int) -> None:
     """Let the event loop run until that many spans are exported."""
     await until(telemetry, lambda: len(telemetry.spans) >= spans)
 
 
-async def until(telemetry: Telemetry, condition: Callable[[], bool]) -> None:
+async def until(telemetry: RecordedSpans, condition: Callable[[], bool]) -> None:
     """Let the event loop run until the condition holds, which is checked now and after each end of a span."""
     more = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from tests.support.models import ScriptedChat, calling, usage
 from tests.support.programs import MESSAGES, agent, graph, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
 TOKENS = tuple(4.0**n for n in range(14))
@@ -55,9 +55,9 @@ class Library(BaseRetriever):
         return []
 
 
-def use_everything(telemetry: Telemetry, dialect: str) -> None:
+def use_everything(telemetry: RecordedSpans, dialect: str) -> None:
     """Make a run of every kind."""
-    config = {"callbacks": [telemetry.handler(semconv=dialect, chunk_metrics=True)]}
+    config = {"callbacks": [telemetry.new_handler(semconv=dialect, chunk_metrics=True)]}
     details = {
         "input_token_details": {"cache_read": 2, "cache_creation": 1, "audio": 3},
         "output_token_details": {"reasoning": 4},
@@ -74,7 +74,7 @@ def use_everything(telemetry: Telemetry, dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", METRICS)
 @pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
-def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Telemetry, dialect):
+def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: RecordedSpans, dialect):
     """Metrics have exactly the names, kinds, units and bucket boundaries of the dialect, and each has a description."""
     use_everything(telemetry, dialect)
     metrics = telemetry.metrics()
@@ -90,7 +90,7 @@ def test_every_metric_has_the_dialects_name_kind_unit_and_buckets(telemetry: Tel
     assert all(metric.description for metric in metrics)
 
 
-def test_model_labels(telemetry: Telemetry):
+def test_model_labels(telemetry: RecordedSpans):
     """Model metrics have operation, provider and both models as labels; tokens also their type, reasons the reason."""
     use_everything(telemetry, "py-1.3")
     request = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "scripted", "gen_ai.request.model": "m"}
@@ -103,7 +103,7 @@ def test_model_labels(telemetry: Telemetry):
     assert reasons == [{**request, "otel_callbacks.finish_reason": "stop"}]
 
 
-def test_tokens_by_modality_in_the_newer_dialect(telemetry: Telemetry):
+def test_tokens_by_modality_in_the_newer_dialect(telemetry: RecordedSpans):
     """The newer dialect counts tokens by modality: those reported apart by theirs, the rest as unknown."""
     use_everything(telemetry, "0.1.0")
     points = telemetry.points("gen_ai.client.inference.usage.input_tokens")
@@ -115,25 +115,25 @@ def test_tokens_by_modality_in_the_newer_dialect(telemetry: Telemetry):
     assert "gen_ai.token.modality" not in histogram.attributes
 
 
-def test_workflows_are_agents_in_the_newer_dialect(telemetry: Telemetry):
+def test_workflows_are_agents_in_the_newer_dialect(telemetry: RecordedSpans):
     """The newer dialect measures workflows in the metric of agents, with the operation and the same label for names."""
-    handler = telemetry.handler(semconv="0.1.0")
+    handler = telemetry.new_handler(semconv="0.1.0")
     graph("trip", only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [handler]})
     (point,) = telemetry.points("gen_ai.invoke_agent.duration")
     assert dict(point.attributes) == {"gen_ai.operation.name": "invoke_workflow", "gen_ai.agent.name": "trip"}
     assert telemetry.span("invoke_workflow trip").attributes["gen_ai.agent.name"] == "trip"
 
 
-def test_retrievals_stay_client_operations_in_the_newer_dialect(telemetry: Telemetry):
+def test_retrievals_stay_client_operations_in_the_newer_dialect(telemetry: RecordedSpans):
     """In the newer dialect, which has metrics of its own for model calls only, retrievals stay client operations."""
-    Library().invoke("x", {"callbacks": [telemetry.handler(semconv="0.1.0")]})
+    Library().invoke("x", {"callbacks": [telemetry.new_handler(semconv="0.1.0")]})
     (point,) = telemetry.points("gen_ai.client.operation.duration")
     assert dict(point.attributes) == {"gen_ai.operation.name": "retrieval"}
 
 
-def test_two_dialects_on_one_provider_do_not_mix(telemetry: Telemetry):
+def test_two_dialects_on_one_provider_do_not_mix(telemetry: RecordedSpans):
     """Handlers with different dialects on one provider each measure in their own."""
     for dialect in METRICS:
-        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.handler(semconv=dialect)]})
+        ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.new_handler(semconv=dialect)]})
     assert telemetry.count("gen_ai.client.operation.duration") == 1
     assert telemetry.count("gen_ai.client.inference.duration") == 1

@@ -5,16 +5,16 @@ import pytest
 from tests.replay.drawing import draw
 from tests.replay.payload import SCENARIOS, NotLoadable
 from tests.replay.player import play
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.mark.parametrize("detail", ["steps", "all"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_recorded_payload_becomes_its_golden_tree(telemetry: Telemetry, scenario, detail, request):
+def test_recorded_payload_becomes_its_golden_tree(telemetry: RecordedSpans, scenario, detail, request):
     """A recorded payload gives exactly the spans in its golden file; `--update-goldens` writes it."""
-    handler = telemetry.handler(detail=detail)
+    handler = telemetry.new_handler(detail=detail)
     try:
         play(scenario, handler)
     except NotLoadable as missing:

@@ -8,10 +8,10 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
-def documents(telemetry: Telemetry) -> Iterator[dict[str, Any]]:
+def documents(telemetry: RecordedSpans) -> Iterator[dict[str, Any]]:
     """Yield one document with all spans, one with all log events, one with all metrics."""
     yield MessageToDict(encode_spans(telemetry.spans))
     yield MessageToDict(encode_logs(telemetry.log_exporter.get_finished_logs()))

@@ -10,7 +10,7 @@ from tests.replay.payload import SCENARIOS, NotLoadable
 from tests.replay.player import play
 from tests.semconv.checker import Checker
 from tests.semconv.otlp import documents
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PROFILES = {"py-1.3": "py-1.3b0", "0.1.0": "0.1.0"}
@@ -33,10 +33,10 @@ def lines(file: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("capture", ["no_content", "span_and_event"])
 @pytest.mark.parametrize("dialect", PROFILES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: Telemetry, scenario, dialect, capture):
+def test_recorded_payload_gives_telemetry_without_a_violation(telemetry: RecordedSpans, scenario, dialect, capture):
     """The telemetry of a recorded payload, with all details and metrics on, follows the conventions of its dialect."""
     try:
-        play(scenario, telemetry.handler(semconv=dialect, detail="all", chunk_metrics=True, capture=capture))
+        play(scenario, telemetry.new_handler(semconv=dialect, detail="all", chunk_metrics=True, capture=capture))
     except NotLoadable as missing:
         pytest.skip(str(missing))
     checker = checked(documents(telemetry), PROFILES[dialect])

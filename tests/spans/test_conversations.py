@@ -6,59 +6,59 @@ from langgraph.graph import START, StateGraph
 
 from tests.support.models import ScriptedChat
 from tests.support.programs import State, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 CONVERSATION = "gen_ai.conversation.id"
 
 
-def conversations(telemetry: Telemetry) -> dict[str, str | None]:
+def conversations(telemetry: RecordedSpans) -> dict[str, str | None]:
     """Return the conversation of each span, by the span's name."""
     return {span.name: span.attributes.get(CONVERSATION) for span in telemetry.spans}
 
 
 @pytest.mark.parametrize("key", ["thread_id", "session_id", "conversation_id"])
-def test_conversation_from_metadata(telemetry: Telemetry, key):
+def test_conversation_from_metadata(telemetry: RecordedSpans, key):
     """The usual keys of metadata set the conversation of every span in the tree."""
     chain = RunnableLambda(lambda text: ScriptedChat(script=["hi"]).invoke(text)).with_config(run_name="talk")
-    chain.invoke("x", {"callbacks": [telemetry.handler()], "metadata": {key: "c1"}})
+    chain.invoke("x", {"callbacks": [telemetry.new_handler()], "metadata": {key: "c1"}})
     assert conversations(telemetry) == {"invoke_workflow talk": "c1", "chat": "c1"}
 
 
-def test_conversation_from_langgraphs_thread(telemetry: Telemetry):
+def test_conversation_from_langgraphs_thread(telemetry: RecordedSpans):
     """LangGraph's thread is the conversation of the graph and its nodes."""
     builder = StateGraph(State).add_node("only", lambda state: {"seen": [1]}).add_edge(START, "only")
     program = builder.compile(checkpointer=InMemorySaver(), name="g")
-    config = {"callbacks": [telemetry.handler()], "configurable": {"thread_id": "t1"}}
+    config = {"callbacks": [telemetry.new_handler()], "configurable": {"thread_id": "t1"}}
     program.invoke({"seen": []}, config)
     assert conversations(telemetry) == {"invoke_workflow g": "t1", "node only": "t1"}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_conversation_from_a_message_history(telemetry: Telemetry):
+def test_conversation_from_a_message_history(telemetry: RecordedSpans):
     """A message history's session, which is in the configurable part of the configuration, is the conversation."""
     history = InMemoryChatMessageHistory()
     program = RunnableWithMessageHistory(ScriptedChat(script=["hi"]), lambda session_id: history)
-    program.invoke("x", {"callbacks": [telemetry.handler()], "configurable": {"session_id": "s1"}})
+    program.invoke("x", {"callbacks": [telemetry.new_handler()], "configurable": {"session_id": "s1"}})
     assert conversations(telemetry)["chat"] == "s1"
 
 
-def test_no_conversation_is_made_up(telemetry: Telemetry):
+def test_no_conversation_is_made_up(telemetry: RecordedSpans):
     """Without any of the keys there is no conversation."""
-    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()], "metadata": {"user_id": "u1"}})
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler()], "metadata": {"user_id": "u1"}})
     assert conversations(telemetry) == {"execute_tool weather": None}
 
 
-def test_conversations_are_no_labels(telemetry: Telemetry):
+def test_conversations_are_no_labels(telemetry: RecordedSpans):
     """Metrics have no conversation ids."""
-    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()], "metadata": {"thread_id": "c1"}})
+    weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler()], "metadata": {"thread_id": "c1"}})
     (point,) = telemetry.points("gen_ai.execute_tool.duration")
     assert set(point.attributes) == {"gen_ai.tool.name", "gen_ai.tool.type"}
 
 
-def test_only_chosen_metadata_is_exported(telemetry: Telemetry):
+def test_only_chosen_metadata_is_exported(telemetry: RecordedSpans):
     """Only the configured keys of metadata are exported on spans, and only those with simple values."""
     metadata = {"user_id": "u1", "tenant": "acme", "plan": {"name": "gold"}, "score": 0.5, "beta": True}
-    handler = telemetry.handler(metadata_keys=("user_id", "plan", "score", "beta", "absent"))
+    handler = telemetry.new_handler(metadata_keys=("user_id", "plan", "score", "beta", "absent"))
     weather.invoke({"city": "Oslo"}, {"callbacks": [handler], "metadata": metadata})
     attributes = telemetry.span("execute_tool weather").attributes
     assert {key: value for key, value in attributes.items() if key.startswith("langchain.metadata.")} == {
@@ -69,8 +69,8 @@ def test_only_chosen_metadata_is_exported(telemetry: Telemetry):
     assert "acme" not in attributes.values()
 
 
-def test_no_metadata_is_exported_by_default(telemetry: Telemetry):
+def test_no_metadata_is_exported_by_default(telemetry: RecordedSpans):
     """By default no metadata is exported, as it may hold anything."""
-    config = {"callbacks": [telemetry.handler()], "metadata": {"user_id": "u1", "api_key": "sk-1"}}
+    config = {"callbacks": [telemetry.new_handler()], "metadata": {"user_id": "u1", "api_key": "sk-1"}}
     weather.invoke({"city": "Oslo"}, config)
     assert not {"u1", "sk-1"} & set(telemetry.span("execute_tool weather").attributes.values())

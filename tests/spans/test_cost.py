@@ -14,7 +14,7 @@ from otel_callbacks._mapping.cost import cost_usd
 from otel_callbacks._metrics.prices import Prices
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import create_agent, needs_agent_marks, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 PRICE = Price(input=1.0, output=10.0, cache_read=0.1, cache_write=1.25, reasoning=20.0)
 USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
@@ -55,9 +55,9 @@ def test_parts_without_a_price_of_their_own_cost_the_same_as_the_rest():
     assert cost_usd(counts, Price(1.0, 10.0)) == pytest.approx(0.001)
 
 
-def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
+def test_cost_is_on_the_span_and_in_the_counter(telemetry: RecordedSpans):
     """oinf#3374, lf#8333: a call's cost is counted once; a call without a price has no cost and counts as unpriced."""
-    handler = telemetry.handler(prices={"acme-1": PRICE})
+    handler = telemetry.new_handler(prices={"acme-1": PRICE})
     ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [handler]})
     ScriptedChat(script=[answer(model="acme-2")]).invoke("x", {"callbacks": [handler]})
     first, second = telemetry.spans
@@ -70,9 +70,9 @@ def test_cost_is_on_the_span_and_in_the_counter(telemetry: Telemetry):
 
 
 @needs_agent_marks
-def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
+def test_agents_have_the_total_of_all_that_runs_below(telemetry: RecordedSpans):
     """Agents and workflows have totals under a key of their own, so the costs of all spans still add up."""
-    handler = telemetry.handler(prices={"acme-1": PRICE})
+    handler = telemetry.new_handler(prices={"acme-1": PRICE})
     script = [calling("weather", city="Oslo"), answer()]
     script[0].usage_metadata, script[0].response_metadata = USAGE, {"model_name": "acme-1"}
     program = create_agent(ScriptedChat(script=script), [weather], name="helper")
@@ -86,16 +86,16 @@ def test_agents_have_the_total_of_all_that_runs_below(telemetry: Telemetry):
     assert point.attributes["gen_ai.agent.name"] == "helper"
 
 
-def test_nothing_is_priced_by_default(telemetry: Telemetry):
+def test_nothing_is_priced_by_default(telemetry: RecordedSpans):
     """By default calls have no cost, and none counts as unpriced."""
-    ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [telemetry.handler()]})
+    ScriptedChat(script=[answer()]).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert "otel_callbacks.cost.usd" not in telemetry.spans[0].attributes
     assert telemetry.points("otel_callbacks.unpriced") == []
 
 
-def test_answer_from_a_cache_costs_nothing(telemetry: Telemetry):
+def test_answer_from_a_cache_costs_nothing(telemetry: RecordedSpans):
     """An answer from LangChain's cache, which calls no provider, costs nothing."""
-    handler = telemetry.handler(prices={"acme-1": PRICE})
+    handler = telemetry.new_handler(prices={"acme-1": PRICE})
     message = answer()
     message.usage_metadata["total_cost"] = 0
     ScriptedChat(script=[message]).invoke("x", {"callbacks": [handler]})
@@ -171,9 +171,9 @@ def test_wrong_prices_are_refused_by_the_configuration(prices):
         Config(prices=prices)
 
 
-def test_prices_survive_pickling(telemetry: Telemetry, caplog):
+def test_prices_survive_pickling(telemetry: RecordedSpans, caplog):
     """A pickled handler keeps its price table, unlike its callables."""
     with caplog.at_level(logging.WARNING):
-        copied = pickle.loads(pickle.dumps(telemetry.handler(prices={"m": PRICE})))  # noqa: S301 - our own
+        copied = pickle.loads(pickle.dumps(telemetry.new_handler(prices={"m": PRICE})))  # noqa: S301 - our own
     assert copied.config.prices == {"m": PRICE}
     assert [record for record in caplog.records if record.name == "otel_callbacks"] == []

@@ -10,7 +10,7 @@ from otel_callbacks import RunInfo, suppress
 from tests.life.waiting import LIMIT_S
 from tests.support.models import ScriptedChat
 from tests.support.programs import graph, needs_contexts_of_tasks, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def chain():
@@ -34,21 +34,21 @@ TREES = {
 
 
 @pytest.mark.parametrize("detail", TREES)
-def test_hidden_runs_pass_on_their_parents_span(telemetry: Telemetry, detail):
+def test_hidden_runs_pass_on_their_parents_span(telemetry: RecordedSpans, detail):
     """Each detail shows its kinds of runs, and hidden ones leave no gap in the tree."""
-    chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
+    chain().invoke({"seen": []}, {"callbacks": [telemetry.new_handler(detail=detail)]})
     assert telemetry.tree() == TREES[detail]
 
 
 @pytest.mark.parametrize("detail", TREES)
-def test_hidden_runs_are_measured(telemetry: Telemetry, detail):
+def test_hidden_runs_are_measured(telemetry: RecordedSpans, detail):
     """Metrics do not depend on the detail, that is, on which runs have spans."""
-    chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(detail=detail)]})
+    chain().invoke({"seen": []}, {"callbacks": [telemetry.new_handler(detail=detail)]})
     assert telemetry.count("otel_callbacks.step.duration") == 1
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="prompt") == 1
 
 
-def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(telemetry: Telemetry):
+def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(telemetry: RecordedSpans):
     """If a failed run has no span, the next span above has its exception event, once."""
 
     def fail(text):
@@ -57,12 +57,12 @@ def test_failing_hidden_run_leaves_its_event_on_the_nearest_visible_ancestor(tel
     parts = RunnableLambda(fail) | StrOutputParser()
     program = graph("trip", talk=lambda state: {"seen": [parts.invoke("x")]})
     with pytest.raises(ValueError, match="no"):
-        program.invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="operations")]})
+        program.invoke({"seen": []}, {"callbacks": [telemetry.new_handler(detail="operations")]})
     assert telemetry.tree() == "invoke_workflow trip [error] ERROR"
     assert [event.name for event in telemetry.span("invoke_workflow trip").events] == ["exception"]
 
 
-def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
+def test_filter_hides_runs_but_no_root(telemetry: RecordedSpans):
     """A filter decides by name, run type, tags and metadata; roots stay even if it rejects them."""
     seen: list[RunInfo] = []
 
@@ -71,7 +71,7 @@ def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
         return run.run_type == "chat"
 
     config = {
-        "callbacks": [telemetry.handler(detail="all", filter=keep_models)],
+        "callbacks": [telemetry.new_handler(detail="all", filter=keep_models)],
         "tags": ["vip"],
         "metadata": {"tenant": "acme"},
     }
@@ -83,21 +83,21 @@ def test_filter_hides_runs_but_no_root(telemetry: Telemetry):
     assert "vip" in node.tags
 
 
-def test_filter_that_fails_hides_nothing(telemetry: Telemetry):
+def test_filter_that_fails_hides_nothing(telemetry: RecordedSpans):
     """A filter that raises hides nothing, and its failures are counted."""
 
     def broken(run):
         raise KeyError("no")
 
-    result = chain().invoke({"seen": []}, {"callbacks": [telemetry.handler(filter=broken)]})
+    result = chain().invoke({"seen": []}, {"callbacks": [telemetry.new_handler(filter=broken)]})
     assert result["seen"] == ["hi"]
     assert telemetry.tree() == TREES["steps"]
     assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="filter") == 2
 
 
-def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
+def test_suppressed_trees_leave_nothing(telemetry: RecordedSpans):
     """Runs that start inside `suppress()` have neither spans nor measurements; runs after it have both."""
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     with suppress():
         chain().invoke({"seen": []}, {"callbacks": [handler]})
     assert telemetry.spans == ()
@@ -109,9 +109,9 @@ def test_suppressed_trees_leave_nothing(telemetry: Telemetry):
 
 
 @needs_contexts_of_tasks
-async def test_suppression_holds_in_async_code(telemetry: Telemetry):
+async def test_suppression_holds_in_async_code(telemetry: RecordedSpans):
     """Runs in LangChain's tasks are suppressed, as these inherit the block's context."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     with suppress():
         await chain().ainvoke({"seen": []}, config)
     assert telemetry.spans == ()
@@ -119,29 +119,29 @@ async def test_suppression_holds_in_async_code(telemetry: Telemetry):
     assert telemetry.tree() == TREES["steps"]
 
 
-def test_suppressed_stream_stays_so_after_the_block(telemetry: Telemetry):
+def test_suppressed_stream_stays_so_after_the_block(telemetry: RecordedSpans):
     """A tree that started in the block is dropped to its end, including runs that start after the block."""
     program = graph("trip", first=lambda state: {"seen": [1]}, second=lambda state: {"seen": [2]})
     with suppress():
-        stream = program.stream({"seen": []}, {"callbacks": [telemetry.handler()]}, stream_mode="updates")
+        stream = program.stream({"seen": []}, {"callbacks": [telemetry.new_handler()]}, stream_mode="updates")
         next(stream)
     assert list(stream) == [{"second": {"seen": [2]}}]
     assert telemetry.spans == ()
     assert telemetry.points("otel_callbacks.runs") == []
 
 
-def test_suppression_in_the_middle_drops_the_part(telemetry: Telemetry):
+def test_suppression_in_the_middle_drops_the_part(telemetry: RecordedSpans):
     """Runs that start in a suppressed part of a run are dropped; the run itself is not."""
 
     def quiet(state):
         with suppress():
             return {"seen": [weather.invoke({"city": "Oslo"})]}
 
-    graph("trip", look=quiet).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    graph("trip", look=quiet).invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "invoke_workflow trip\n  node look"
 
 
-def test_suppression_is_for_its_own_thread(telemetry: Telemetry):
+def test_suppression_is_for_its_own_thread(telemetry: RecordedSpans):
     """While one thread is suppressed, another thread's runs are recorded."""
     inside = threading.Event()
     may_leave = threading.Event()
@@ -154,7 +154,7 @@ def test_suppression_is_for_its_own_thread(telemetry: Telemetry):
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(suppressed)
         assert inside.wait(LIMIT_S)
-        weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.handler()]})
+        weather.invoke({"city": "Oslo"}, {"callbacks": [telemetry.new_handler()]})
         may_leave.set()
         other.result()
     assert telemetry.tree() == "execute_tool weather"

@@ -6,7 +6,7 @@ from langchain_core.runnables import RunnableLambda
 from tests.life.waiting import Hanging
 from tests.support.models import ScriptedChat
 from tests.support.programs import broken, graph, weather
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 class Refused(Exception):  # noqa: N818
@@ -20,10 +20,10 @@ def failing(message="the secret prompt", error=Refused):
     return ScriptedChat(script=[error(message)])
 
 
-def test_exception_event_has_type_status_and_places(telemetry: Telemetry):
+def test_exception_event_has_type_status_and_places(telemetry: RecordedSpans):
     """An exception event has the type, the provider's status code and the stack as file:line:function, no message."""
     with pytest.raises(Refused):
-        failing().invoke("x", {"callbacks": [telemetry.handler()]})
+        failing().invoke("x", {"callbacks": [telemetry.new_handler()]})
     span = telemetry.span("chat")
     (event,) = span.events
     stack = event.attributes["exception.stacktrace"].split("\n")
@@ -35,11 +35,11 @@ def test_exception_event_has_type_status_and_places(telemetry: Telemetry):
     assert set(event.attributes) == {"exception.type", "exception.stacktrace", "http.response.status_code"}
 
 
-def test_messages_of_exceptions_are_nowhere(telemetry: Telemetry):
+def test_messages_of_exceptions_are_nowhere(telemetry: RecordedSpans):
     """By default neither status, attributes nor events of any span contain an exception's message."""
     program = graph("g", only=lambda state: {"seen": [failing().invoke("x")]})
     with pytest.raises(Refused):
-        program.invoke({"seen": []}, {"callbacks": [telemetry.handler(detail="all")]})
+        program.invoke({"seen": []}, {"callbacks": [telemetry.new_handler(detail="all")]})
     assert len(telemetry.spans) == 3
     for span in telemetry.spans:
         texts = [span.status.description, *span.attributes.values()]
@@ -47,9 +47,9 @@ def test_messages_of_exceptions_are_nowhere(telemetry: Telemetry):
         assert not [text for text in texts if "secret" in str(text)]
 
 
-def test_status_names_the_type(telemetry: Telemetry):
+def test_status_names_the_type(telemetry: RecordedSpans):
     """A failed span has status ERROR, described by the error's type; a successful one has no status."""
-    config = {"callbacks": [telemetry.handler()]}
+    config = {"callbacks": [telemetry.new_handler()]}
     with pytest.raises(ValueError, match="no weather"):
         broken.invoke({"city": "Oslo"}, config)
     weather.invoke({"city": "Oslo"}, config)
@@ -59,7 +59,7 @@ def test_status_names_the_type(telemetry: Telemetry):
     assert telemetry.span("execute_tool weather").status.is_unset
 
 
-def test_other_exception_on_the_way_up_has_its_own_event(telemetry: Telemetry):
+def test_other_exception_on_the_way_up_has_its_own_event(telemetry: RecordedSpans):
     """An exception raised in an except block has an event of its own, beside that of the caught exception."""
 
     def wrap(text):
@@ -69,12 +69,12 @@ def test_other_exception_on_the_way_up_has_its_own_event(telemetry: Telemetry):
             raise KeyError("mine") from None
 
     with pytest.raises(KeyError):
-        RunnableLambda(wrap).invoke("x", {"callbacks": [telemetry.handler()]})
+        RunnableLambda(wrap).invoke("x", {"callbacks": [telemetry.new_handler()]})
     types = {span.name: [event.attributes["exception.type"] for event in span.events] for span in telemetry.spans}
     assert types == {"chat": [f"{__name__}.Refused"], "invoke_workflow wrap": ["KeyError"]}
 
 
-def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
+def test_caught_exception_does_not_reach_the_ancestors(telemetry: RecordedSpans):
     """An exception that a step catches is an error of the child only."""
 
     def forgive(text):
@@ -83,11 +83,11 @@ def test_caught_exception_does_not_reach_the_ancestors(telemetry: Telemetry):
         except Refused:
             return "sorry"
 
-    RunnableLambda(forgive).invoke("x", {"callbacks": [telemetry.handler()]})
+    RunnableLambda(forgive).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "invoke_workflow forgive\n  chat [error] ERROR"
 
 
-async def test_cancellation_is_no_error(telemetry: Telemetry):
+async def test_cancellation_is_no_error(telemetry: RecordedSpans):
     """A cancelled run has that outcome on its span and duration, and neither status, error type nor event."""
     hanging = Hanging()
 
@@ -95,7 +95,7 @@ async def test_cancellation_is_no_error(telemetry: Telemetry):
         await hanging.forever()
 
     chain = RunnableLambda(wait).with_config(run_name="patient")
-    await hanging.cancel(chain.ainvoke("x", {"callbacks": [telemetry.handler()]}))
+    await hanging.cancel(chain.ainvoke("x", {"callbacks": [telemetry.new_handler()]}))
     span = telemetry.span("invoke_workflow patient")
     assert span.status.is_unset
     assert span.events == ()
@@ -105,8 +105,8 @@ async def test_cancellation_is_no_error(telemetry: Telemetry):
 
 
 @pytest.mark.parametrize("detail", ["operations", "steps", "all"])
-def test_every_span_has_its_outcome(telemetry: Telemetry, detail):
+def test_every_span_has_its_outcome(telemetry: RecordedSpans, detail):
     """Every span has an outcome, whatever the detail."""
     chain = RunnableLambda(lambda text: text) | ScriptedChat(script=["hi"])
-    chain.invoke("x", {"callbacks": [telemetry.handler(detail=detail)]})
+    chain.invoke("x", {"callbacks": [telemetry.new_handler(detail=detail)]})
     assert {span.attributes["otel_callbacks.outcome"] for span in telemetry.spans} == {"ok"}

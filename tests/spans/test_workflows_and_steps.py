@@ -5,7 +5,7 @@ from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnableP
 from langgraph.graph import START, StateGraph
 
 from tests.support.programs import graph
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 
 
 def double(value):
@@ -29,25 +29,25 @@ def double(value):
         ),
     ],
 )
-def test_root_chain_has_a_name_only_if_one_was_chosen(telemetry: Telemetry, program, value, title):
+def test_root_chain_has_a_name_only_if_one_was_chosen(telemetry: RecordedSpans, program, value, title):
     """Root chains are workflows, and names of LangChain's classes are not workflow names."""
-    program.invoke(value, {"callbacks": [telemetry.handler()]})
+    program.invoke(value, {"callbacks": [telemetry.new_handler()]})
     (root,) = [span for span in telemetry.spans if span.parent is None]
     assert root.name == title
     assert root.attributes.get("gen_ai.workflow.name") == (title.removeprefix("invoke_workflow").strip() or None)
 
 
 @pytest.mark.parametrize(("name", "title"), [("trip", "invoke_workflow trip"), (None, "invoke_workflow")])
-def test_root_graph_has_a_name_only_if_one_was_chosen(telemetry: Telemetry, name, title):
+def test_root_graph_has_a_name_only_if_one_was_chosen(telemetry: RecordedSpans, name, title):
     """A root graph is a workflow, and without a name if it was compiled without one."""
-    graph(name, only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    graph(name, only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == f"{title}\n  node only"
 
 
-def test_node_has_its_name_and_step(telemetry: Telemetry):
+def test_node_has_its_name_and_step(telemetry: RecordedSpans):
     """A node's span has LangGraph's step and name and LangChain's run type and name under keys of our own."""
     program = graph("trip", start=lambda state: {"seen": [1]}, stop=lambda state: {"seen": [2]})
-    program.invoke({"seen": []}, {"callbacks": [telemetry.handler()]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     span = telemetry.span("node stop")
     assert span.kind.name == "INTERNAL"
     assert dict(span.attributes) == {
@@ -59,15 +59,15 @@ def test_node_has_its_name_and_step(telemetry: Telemetry):
     }
 
 
-def test_graph_in_a_chain_is_a_graph(telemetry: Telemetry):
+def test_graph_in_a_chain_is_a_graph(telemetry: RecordedSpans):
     """A named graph that a step calls is recognised by its first node."""
     inner = graph("inner", only=lambda state: {"seen": [1]})
     chain = RunnableLambda(lambda x: inner.invoke({"seen": []})).with_config(run_name="outer")
-    chain.invoke(1, {"callbacks": [telemetry.handler()]})
+    chain.invoke(1, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "invoke_workflow outer\n  graph inner\n    node only"
 
 
-async def test_edge_without_a_name_is_no_step(telemetry: Telemetry):
+async def test_edge_without_a_name_is_no_step(telemetry: RecordedSpans):
     """A nameless function on an edge is no step; LangGraph reports it with a class's name, or in async code without."""
     program = StateGraph(dict)
     program.add_node("first", lambda state: {})
@@ -75,25 +75,25 @@ async def test_edge_without_a_name_is_no_step(telemetry: Telemetry):
     program.add_edge(START, "first")
     program.add_conditional_edges("first", lambda state: "last", ["last"])
     edges = program.compile()
-    edges.invoke({}, {"callbacks": [telemetry.handler()]})
-    await edges.ainvoke({}, {"callbacks": [telemetry.handler()]})
+    edges.invoke({}, {"callbacks": [telemetry.new_handler()]})
+    await edges.ainvoke({}, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "\n".join(["invoke_workflow\n  node first\n  node last"] * 2)
 
 
-def test_steps_carry_no_key_of_the_convention(telemetry: Telemetry):
+def test_steps_carry_no_key_of_the_convention(telemetry: RecordedSpans):
     """Spans of steps, which the convention does not define, have only keys of our own."""
     inner = graph("inner", only=lambda state: {"seen": [1]})
     chain = RunnableLambda(lambda x: inner.invoke({"seen": []})) | RunnableLambda(list)
-    chain.invoke(1, {"callbacks": [telemetry.handler(detail="all")]})
+    chain.invoke(1, {"callbacks": [telemetry.new_handler(detail="all")]})
     steps = [span for span in telemetry.spans if span.parent is not None]
     assert len(steps) >= 4
     assert [key for span in steps for key in span.attributes if key.startswith("gen_ai.")] == []
 
 
-def test_node_whose_graph_the_handler_did_not_see(telemetry: Telemetry):
+def test_node_whose_graph_the_handler_did_not_see(telemetry: RecordedSpans):
     """A node is a node even if the handler is attached only inside the graph."""
     run_id = uuid4()
-    handler = telemetry.handler()
+    handler = telemetry.new_handler()
     handler.on_chain_start(None, {}, run_id=run_id, parent_run_id=uuid4(), name="talk", tags=["graph:step:1"])
     handler.on_chain_end({}, run_id=run_id)
     assert telemetry.tree() == "node talk"

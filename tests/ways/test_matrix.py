@@ -11,7 +11,7 @@ import pytest
 from opentelemetry import trace
 
 from tests.life.waiting import LIMIT_S, until
-from tests.support.telemetry import Telemetry
+from tests.support.recorded_spans import RecordedSpans
 from tests.ways.subjects import SUBJECTS, Probe, RunCounter
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "matrix.md"
@@ -90,7 +90,7 @@ def test_every_way_keeps_the_tree_right_and_the_context_clean(
     way: str,
     subject: str,
     ending: str,
-    telemetry: Telemetry,
+    telemetry: RecordedSpans,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Every run ends, in one tree below the caller's span with own spans inside; afterwards the caller's is current."""
@@ -99,7 +99,7 @@ def test_every_way_keeps_the_tree_right_and_the_context_clean(
     probe = Probe(telemetry.tracer, ending)
     # LangChain sends the start of an async text model to inline handlers only, if there are any.
     counter = RunCounter(run_inline=subject != "text model")
-    handler = telemetry.handler(detail="all")
+    handler = telemetry.new_handler(detail="all")
     runnable = kind.build(probe)
     if way == "astream_events v3" and not hasattr(runnable, "stream_events"):
         pytest.skip("this LangChain has no event streaming v3")
@@ -122,7 +122,7 @@ def test_every_way_keeps_the_tree_right_and_the_context_clean(
 
 
 async def _in_loop(
-    way: str, runnable: Any, value: Any, config: Any, ending: str, probe: Probe, telemetry: Telemetry, handler: Any
+    way: str, runnable: Any, value: Any, config: Any, ending: str, probe: Probe, telemetry: RecordedSpans, handler: Any
 ) -> Any:
     probe.hanging = asyncio.Event()
     work = _run_async(way, runnable, value, config, ending)
@@ -145,7 +145,7 @@ def _expected(ending: str) -> Any:
     return pytest.raises((ValueError, RuntimeError), match=r"no|down") if ending == "failed" else nullcontext()
 
 
-def _check_tree(telemetry: Telemetry, counter: RunCounter, kind: Any, way: str, ending: str, subject: str) -> None:
+def _check_tree(telemetry: RecordedSpans, counter: RunCounter, kind: Any, way: str, ending: str, subject: str) -> None:
     tree = telemetry.tree()
     request = telemetry.span("request")
     spans = telemetry.spans

@@ -10,7 +10,7 @@ from otel_callbacks import Config, OTelCallbackHandler
 from otel_callbacks.testing import OtelSpans
 
 
-class Telemetry(OtelSpans):
+class RecordedSpans(OtelSpans):
     """`OtelSpans` with the SDK's random ids and real times, so that tests can compare durations and several recorders.
 
     Args:
@@ -25,23 +25,15 @@ class Telemetry(OtelSpans):
 
     def __init__(self, sampler: Sampler | None = None) -> None:
         super().__init__()
-        del self.handler  # here a method, which takes options
         self.tracer_provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.handler = self.new_handler()
         self.exporter, self.reader, self.log_exporter = self._spans, self._metrics, self._logs
         self.tracer = self.tracer_provider.get_tracer("app")
 
-    def handler(self, **options: Any) -> OTelCallbackHandler:
-        """Make a handler with these options."""
-        return self.new_handler(Config(**options))
-
-    def shutdown(self) -> None:
-        """Stop the providers."""
-        for provider in (self.tracer_provider, self.meter_provider, self.logger_provider):
-            provider.shutdown()
-
-    def _hint(self, found: str) -> str:
-        return ""
+    def new_handler(self, config: Config | None = None, **options: Any) -> OTelCallbackHandler:
+        """Make another handler, with a configuration or with these options."""
+        return super().new_handler(config or Config(**options))
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
