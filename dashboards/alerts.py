@@ -7,7 +7,7 @@ from typing import Any
 import queries as q
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.finish import CUT_OFF
+from otel_callbacks._mapping.finish_reason import CUT_OFF
 
 SUCCESS_OBJECTIVE = 0.99
 ERROR_BUDGET = 0.01

@@ -25,7 +25,7 @@ class Block:
 
 _NONE = Block()
 _block: ContextVar[Block] = ContextVar("otel_callbacks.block", default=_NONE)
-current = _block.get
+current_block = _block.get
 """The blocks around the caller, as one record."""
 
 

@@ -20,7 +20,7 @@ from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping.provider import convention_name
 from otel_callbacks._runs.destination import Destination, Destinations
 from otel_callbacks.config import Config, sdk_disabled
-from otel_callbacks.control import current
+from otel_callbacks.control import current_block
 from otel_callbacks.semconv import DIALECTS
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ async def _acall(traced: Any, texts: Any, embed: Callable[[], Awaitable[Any]]) -
 
 
 def _is_silent() -> bool:
-    return _embedding.get() or current().suppressed or sdk_disabled()
+    return _embedding.get() or current_block().suppressed or sdk_disabled()
 
 
 class _OpenCall(NamedTuple):

@@ -14,7 +14,7 @@ from otel_callbacks._runs.destination import Destinations
 from otel_callbacks._runs.flush import flush
 from otel_callbacks._runs.recorder import Recorder
 from otel_callbacks.config import Config, sdk_disabled
-from otel_callbacks.control import current
+from otel_callbacks.control import current_block
 from otel_callbacks.semconv import DIALECTS
 from otel_callbacks.types import RunSummary, RunType
 
@@ -73,7 +73,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
             self._ignore_everything()
         self._become_graph_handler()
 
-    # What the application may ask
+    # For the application
 
     @property
     def open_runs(self) -> int:
@@ -85,7 +85,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
         Args:
             run_id: LangChain's id of the run, such as ``config={"run_id": ...}``, or the ``id`` of a message. The last
-                few thousand runs are known; a hidden one is found at its nearest visible ancestor while it runs.
+                few thousand runs are remembered; a hidden one is found at its nearest visible ancestor while it runs.
         """
         from otel_callbacks.feedback import TraceRef, run_key
 
@@ -94,9 +94,9 @@ class OTelCallbackHandler(BaseCallbackHandler):
         return TraceRef.of(place) if place is not None else None
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
-        """Have `callback` called with what is known of a run when its span has ended, on the thread that ended it.
+        """Call `callback` with a summary of each run whose span has ended, on the thread that ended it.
 
-        For runs that start from now on. What it raises is counted in ``otel_callbacks.errors`` and logged once.
+        Applies to runs that start from now on. Its exceptions are counted in ``otel_callbacks.errors`` and logged once.
 
         Returns:
             A callable that ends the subscription.
@@ -109,7 +109,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         return self._recorder.subscribe(callback)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Have the providers export what they hold; true only if everything left within `timeout_s` seconds."""
+        """Have the providers export what they hold; return true only if everything left within `timeout_s` seconds."""
         self._recorder.closing.close_due()
         return flush(self._providers, timeout_s)
 
@@ -158,7 +158,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
     ignore_retriever = ignore_retry = ignore_custom_event = False
 
     def _ignore_everything(self) -> None:
-        self._ignored = True  # for whoever calls a hook without asking
+        self._ignored = True  # for callers that skip the `ignore_*` attributes
         for event in ("llm", "chat_model", "chain", "agent", "retriever", "retry", "custom_event"):
             setattr(self, f"ignore_{event}", True)
 
@@ -328,14 +328,14 @@ class OTelCallbackHandler(BaseCallbackHandler):
         """LangGraph's ``GraphCallbackHandler.on_resume``: a graph goes on from where it paused."""
         self._guard("resume", lambda: self._recorder.resumed(event.run_id, event.checkpoint_id))
 
-    # The guard around every event. Frequent events have it spelled out: a call less for each
+    # The guard around every event. Frequent events spell it out, which saves a call each
 
     def _start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart) -> None:
         if self._ignored:
             return
         try:
             normalise(start)
-            block = current()
+            block = current_block()
             if block.metadata:
                 start.metadata = {**block.metadata, **start.metadata}
             self._recorder.start(run_id, parent_run_id, start, block)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
 
 Failed = Callable[[str, BaseException], None]
-"""Counts a failure of the tracer itself, by kind."""
+"""Counts a failure of this package, by kind."""
 
 _ON_SPAN = frozenset({"span_only", "span_and_event"})
 _IN_EVENT = frozenset({"event_only", "span_and_event"})
@@ -75,7 +75,7 @@ class RunContent:
         self._budget = capture.policy.budget()
         self._structures: dict[str, Any] = {}
         self.attributes: dict[str, str] = {}
-        """What belongs on the span."""
+        """What is set on the span when the run ends."""
 
     def add(self, extract: Callable[[], extractors.Content]) -> None:
         """Add what `extract` gives; values that cannot be read are left out, and counted."""
@@ -116,17 +116,17 @@ class RunContent:
             return None
 
     def settle(self, span: Span, context: Context | None, *attributes: Mapping[str, Any]) -> None:
-        """Mend what the SDK has cut on the span, and emit the event in `context`. `attributes`: all of the span's."""
+        """Repair values that the SDK truncated, then emit the event in `context`. `attributes`: the span's."""
         if self.attributes:
             self._mend(span)
         if self._in_event:
-            body = {
+            event = {
                 key: value
                 for mapping in (*attributes, self._structures)
                 for key, value in mapping.items()
                 if key.startswith(semconv.CONVENTION_PREFIXES)
             }
-            log_events.emit(self._capture.logger_provider, semconv.EVENT_INFERENCE_DETAILS, body, context)
+            log_events.emit(self._capture.logger_provider, semconv.EVENT_INFERENCE_DETAILS, event, context)
 
     def _put(self, key: str, value: object) -> None:
         policy = self._capture.policy
@@ -140,15 +140,16 @@ class RunContent:
             self._structures[key] = policy.structure(value) if text is None else decode(text)
 
     def _mend(self, span: Span) -> None:
-        """Fit values that the SDK's own length limit cut in two into that limit, and later ones at once.
+        """Shorten values that the SDK truncated to valid JSON within its limit.
 
         The limit is in characters, ours in bytes, so a value within ours is within it.
         """
-        kept = getattr(span, "attributes", None) or {}
-        cut = [key for key, text in self.attributes.items() if len(text) > len(kept.get(key, text))]
+        exported = getattr(span, "attributes", None) or {}
+        cut = [key for key, text in self.attributes.items() if len(text) > len(exported.get(key, text))]
         if not cut:
             return
-        limit = min(len(kept[key]) for key in cut)
+        limit = min(len(exported[key]) for key in cut)
+        # For all later runs of the handler as well: their values need not be cut twice.
         policy = self._capture.policy = replace(self._capture.policy, max_value_bytes=limit)
         for key in cut:
             text = self.attributes[key]

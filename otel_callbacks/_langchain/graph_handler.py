@@ -9,7 +9,7 @@ _graph_classes: dict[type, type] = {}
 
 
 def graph_class(handler_class: type) -> type | None:
-    """Return `handler_class` as a LangGraph ``GraphCallbackHandler`` too; ``None`` while LangGraph is not loaded.
+    """Return a subclass of `handler_class` and of ``GraphCallbackHandler``; ``None`` until LangGraph is loaded.
 
     LangGraph looks for such handlers after it has sent ``on_chain_start``, so a handler made before LangGraph was
     imported can still turn into one there.

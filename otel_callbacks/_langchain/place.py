@@ -1,4 +1,4 @@
-"""What LangChain knows about the place a callback is called from, and the one place where it must not know us."""
+"""What LangChain knows about the code that sends a callback, and the one case in which a handler must not be inline."""
 
 import sys
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ def starves_others(handler: Any, reader: FrameType) -> bool:
     """Tell whether LangChain, about to read ``run_inline`` in `reader`, would then leave other handlers out.
 
     ``AsyncCallbackManager.on_llm_start`` sends the start of a text model to inline handlers only, if there are any.
-    Handlers that miss it fail at the end of the run; ``astream_events`` then loses the answer. Where another handler is
-    inline, this is the case already, and we would only be left out ourselves.
+    Handlers that miss it fail at the end of the run; ``astream_events`` then loses the answer. If another handler is
+    inline, the rest miss the event anyway, and not being inline would only lose it here as well.
     """
     if reader.f_globals.get("__name__") != _MANAGER_MODULE:
         return False

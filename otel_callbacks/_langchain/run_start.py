@@ -35,7 +35,7 @@ def normalise(start: RunStart) -> None:
     """Turn LangChain's arguments into plain values of known types; no room above sees others.
 
     Raises:
-        Exception: whatever a hostile value raises when it is looked at.
+        Exception: Whatever a hostile value raises when it is looked at.
     """
     if not isinstance(start.serialized, dict):
         start.serialized = NOTHING
@@ -67,7 +67,7 @@ def _texts(tags: Any) -> Sequence[str]:
     for tag in tags:
         if type(tag) is not str:
             return tuple([plain_text(tag) for tag in tags if isinstance(tag, str)])
-    return tuple(tags)  # as nearly always: a third of the cost of choosing
+    return tuple(tags)  # almost always; a third of the cost of filtering
 
 
 def plain_text(text: str) -> str:

@@ -14,7 +14,7 @@ MOST = 128
 
 def short(text: str) -> str:
     """Return `text`, the end of a long one replaced by its length."""
-    if type(text) is not str:  # asked here as well: a call costs more than the answer
+    if type(text) is not str:  # checked here too, because the call costs more than the check
         text = plain_text(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 

@@ -21,7 +21,7 @@ _CREATE_AGENT_NODE = "model"
 _COMMAND = ("langgraph.types", "Command")
 _CREATE_AGENT_EDGES = frozenset({"model_to_tools", "model_to_model", "tools_to_model"})
 PARTS_OF_AGENTS = _CREATE_AGENT_EDGES | {_REACT_AGENT_PROMPT}
-"""Names of runs for which `starts_only_in_agents` is worth asking."""
+"""Names of runs for which `starts_only_in_agents` is worth calling."""
 UNNAMED_GRAPH = "LangGraph"
 
 # Names of classes, not of what a user built: no workflow is named after them, and below a root they are plumbing.
@@ -64,7 +64,7 @@ def as_graph(run_name: str) -> SpanPlan:
 
 
 def starts_only_in_agents(part: RunStart, node: str, between: Sequence[str]) -> bool:
-    """Tell whether a run exists only inside agents that LangChain or LangGraph built, which have no other sign.
+    """Tell whether a run exists only inside agents that LangChain or LangGraph built and that show no other sign.
 
     LangGraph's ``create_react_agent``: the step "Prompt" of the model's chain, in `call_model` of the node "agent".
     ``create_agent`` of LangChain 1.0: the functions on its edges; later releases mark their agents.
@@ -95,7 +95,7 @@ def ends_only_in_agents(node: str, inherited: Inherited, result: Any) -> bool:
 def _agent_marker(metadata: Mapping[str, Any]) -> str | None:
     """Return the mark LangChain leaves on an agent's run, or ``None``.
 
-    All descendants inherit the mark, so only one that the parent does not have makes an agent.
+    All descendants inherit the mark, so a run is an agent only if its mark differs from its parent's.
     """
     integration = metadata.get("ls_integration")
     if integration not in _AGENT_INTEGRATIONS:
@@ -135,7 +135,7 @@ def _node(run_type: RunType, name: str, graph_step: int) -> SpanPlan:
 
 
 @lru_cache(maxsize=1024)
-def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT001 - names make the look-up dearer
+def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT001 - keyword arguments slow the cache
     return _shape(_step_of(run_type, name, hidden=hidden), run_type, name)
 
 

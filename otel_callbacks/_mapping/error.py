@@ -22,12 +22,12 @@ def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     elif outcome == "interrupted":
         _put_interrupts(error, attributes)
     if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
-        return Ending("error" if outcome == "error" else "cancelled", error_type(type(error)), attributes)
+        return Ending(outcome, error_type(type(error)), attributes)
     return Ending(outcome, None, attributes)
 
 
 def _outcome(kind: type[BaseException]) -> OutcomeName:
-    """Look at class and module: a user's class with the name of LangGraph's control flow stays an error."""
+    """Return the outcome by class and module: a user's class named like LangGraph's control flow stays an error."""
     for base in kind.__mro__:
         module, name = base.__module__, base.__name__
         if module.startswith("langgraph."):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.bounds import few, put_text, short
-from otel_callbacks._mapping.finish import finish_reason
+from otel_callbacks._mapping.finish_reason import finish_reason
 from otel_callbacks._mapping.provider import provider
 from otel_callbacks._mapping.reading import first_text, mapping
 from otel_callbacks._mapping.records import SpanPlan
@@ -54,7 +54,7 @@ def request_model(start: RunStart) -> str | None:
 
 def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
     kwargs = mapping(serialized.get("kwargs"))
-    if _ENDPOINT_NAMES.isdisjoint(kwargs):  # as for most: a tenth of the cost of asking one by one
+    if _ENDPOINT_NAMES.isdisjoint(kwargs):  # most have none; a tenth of the cost of looking up each key
         return None
     for key in _ENDPOINT_KEYS:
         url = kwargs.get(key)

@@ -26,7 +26,7 @@ class OpenRuns(Protocol):
 
 
 class ObservedCount:
-    """Plain integers behind an observable counter: incremented on the hot path, read when metrics are collected.
+    """Plain numbers behind an observable counter: incremented on the hot path, read when metrics are collected.
 
     A key of `values` is the tuple of label values in the order of `keys`. Far cheaper than a counter's `add`.
     """

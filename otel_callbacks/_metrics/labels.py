@@ -59,7 +59,7 @@ class LabelSets:
         self._values: dict[str, set[Any]] = {key: set() for key in _FROM_OUTSIDE}
 
     def of(self, attributes: Mapping[str, Any], keys: tuple[str, ...]) -> Labels:
-        """Return the labels under `keys`; absent attributes give none, values above the cap read ``_OTHER``."""
+        """Return the labels under `keys`; absent attributes yield none, values above the cap read ``_OTHER``."""
         identity = (keys, *map(attributes.get, keys))
         labels = self._sets.get(identity)
         if labels is None:

@@ -111,7 +111,7 @@ def _listed(package: Any, provider: str | None, model: str) -> Calculation | Non
     if price is None:
         return calculate
     flat = price
-    # The package takes a quarter of a millisecond for each call, so it is asked only where it knows more.
+    # The package takes a quarter of a millisecond for each call: it is called only for counts that a flat price lacks.
     return lambda counts: cost_usd(counts, flat) if counts.keys() <= _SIMPLE else calculate(counts)
 
 

@@ -1,7 +1,6 @@
 """Runs that never get an end event: cancelled, abandoned, forgotten. None vanishes, none is kept for ever.
 
-There is no thread for it: the end of a parent, the event loop, the next event and the interpreter's exit are the
-occasions.
+No thread does this: runs are closed when a parent ends, by the event loop, at the next event, and at exit.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ _MAX_SWEEP_INTERVAL_NS = 60_000_000_000
 
 
 class Closing:
-    """Closes runs without an end event of their own, at the destinations of one handler."""
+    """Finishes the runs of one handler, and closes those that get no end event of their own."""
 
     def __init__(self, config: Config, destinations: Destinations, owner: Owner) -> None:
         self._config = config
@@ -36,6 +35,16 @@ class Closing:
         self._owner = owner
         self._ttl_ns = int(config.run_ttl_s * 1e9)
         self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
+
+    def finish(self, destination: Destination, run: OpenRun, end: RunEnd) -> None:
+        """Finish a run that has left the table, and check later for descendants that outlive it."""
+        run_end.finish(destination, run, end)
+        if run.watched_task is not None:
+            _unwatch_task(run)
+        loop = _get_running_loop() if run.children else None
+        if loop is not None:
+            delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
+            loop.call_later(delay_s, self._close_orphans, destination)
 
     def close_due_at(self, destination: Destination) -> None:
         """Close what has waited long enough; called at every start, and next to free when nothing has."""
@@ -55,21 +64,12 @@ class Closing:
 
     # Orphans: their parent has ended, and their own end is awaited for a moment
 
-    def finish(self, destination: Destination, run: OpenRun, end: RunEnd) -> None:
-        """End a run that has left the table, and come back for runs below that outlive it."""
-        run_end.finish(destination, run, end)
-        if run.watched_task is not None:
-            _unwatch_task(run)
-        loop = _get_running_loop() if run.children else None
-        if loop is not None:
-            delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
-            loop.call_later(delay_s, self._close_orphans, destination)
-
     def _close_orphans(self, destination: Destination, now: int | None = None) -> None:
         now = perf_counter_ns() if now is None else now
         orphans = destination.table.orphans
         while orphans and orphans[0][0] <= now:
             _, run = orphans.popleft()
+            # A parent that succeeded closes nothing: a task that it started may well go on (ADR 2).
             if run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
                 self._close(destination, run, run.owner.cancelled, run.parent_end[0])
 
@@ -78,7 +78,7 @@ class Closing:
     def on_collected(self, run_id: "RunId | Any") -> None:
         """Note that a run's body is over: LangChain has dropped the run's id, so there will be no end event.
 
-        Runs inside the garbage collector, wherever that struck. So it only retires the span in the context, and leaves
+        Called by the garbage collector at an arbitrary point. So it only retires the span in the context, and leaves
         the rest to the loop, or to the next occasion.
         """
         run = run_id.table.open.get(run_id.key)
@@ -111,8 +111,8 @@ class Closing:
         if task is not None:
             key = run.id.key
 
-            def on_done(done: "Task[Any]") -> None:
-                self._on_task_done(key, done)
+            def on_done(task: "Task[Any]") -> None:
+                self._on_task_done(key, task)
 
             task.add_done_callback(on_done)
             run.watched_task = weakref.ref(task), on_done  # weakly: a task's result may be what owns the run's id
@@ -139,7 +139,7 @@ class Closing:
         self._evict(destination, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
     def make_room(self, destination: Destination, newcomer: OpenRun) -> None:
-        """Give up leaves of the trees that were idle longest; called when a run was opened over the bound.
+        """Close leaves of the trees that were idle longest; called when a new run exceeds `max_open_runs`.
 
         Down to nine tenths of the bound, so that many starts share the cost.
         """

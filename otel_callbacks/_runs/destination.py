@@ -32,7 +32,7 @@ class Destination:
     dialect: semconv.Dialect
 
     def failed(self, kind: str, error: BaseException) -> None:
-        """Count a failure of the tracer itself; log the first of each kind, without the message (it may be content)."""
+        """Count a failure of this package; log the first of each kind, without the message (it may be content)."""
         errors = self.instruments.errors
         errors[kind,] += 1
         if errors[kind,] == 1:
@@ -41,7 +41,7 @@ class Destination:
             )
 
     def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
-        """Run an extractor under the one guard they have: one that fails loses only the keys it had not written."""
+        """Run an extractor; one that fails loses only the keys it has not yet written."""
         try:
             extract(source, out)
         except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
@@ -54,7 +54,7 @@ class Destinations:
     Args:
         tracer_provider: Where spans go; ``None``: the global provider.
         meter_provider: Where measurements go; ``None``: the global provider.
-        dialect: The names to speak.
+        dialect: Whose names to emit.
     """
 
     def __init__(self, tracer_provider: Any, meter_provider: Any, dialect: semconv.Dialect) -> None:
@@ -62,7 +62,7 @@ class Destinations:
         self.meter_provider: metrics.MeterProvider | None = meter_provider
         self.dialect = dialect
         self.key = uuid4().hex
-        """Finds this object again after its holder was pickled: providers cannot be."""
+        """Finds this object again after its holder was pickled: providers cannot be pickled."""
         self._opened: list[Destination] = []
 
     def current(self) -> Destination:

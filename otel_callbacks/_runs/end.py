@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otel_callbacks._metrics.prices import Prices
 
 GRACE_NS = 250_000_000
-"""How long a run may outlive its parent and still be taken to end with it: streams end from the outside in."""
+"""How long a run may outlive its parent and still count as ending with it: streams end from the outside in."""
 
 _TOTALS = frozenset({semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW})
 _UNMARKED = frozenset({"ok", "error"})
@@ -80,7 +80,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
 
 
 def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int:
-    """Return the parent's end for a run that ends just after it, but no time before the run's own start."""
+    """Return the parent's end for a run that ends just after it, but never a time before the run's own start."""
     return end_ns if end_ns - parent_end_ns >= GRACE_NS else max(min(end_ns, parent_end_ns), run.start_ns)
 
 
@@ -146,7 +146,9 @@ def _complete_span(run: OpenRun, span: Span, end: RunEnd, response: dict[str, An
         attributes[semconv.OUTCOME] = ending.outcome
         span.set_attributes(attributes)
     else:
-        span.set_attribute(semconv.OUTCOME, ending.outcome)  # for one, a third of the cost of the plural form
+        span.set_attribute(
+            semconv.OUTCOME, ending.outcome
+        )  # for a single attribute this costs a third of `set_attributes`
     if run.content is not None:
         # Last, as it needs what the SDK has kept of the attributes.
         run.content.settle(span, run.context, {**run.dimensions, **attributes})

@@ -1,4 +1,4 @@
-"""What all runs of one handler share: its options, and what is built of them when first needed."""
+"""What all runs of one handler share: its options, and what is built from them when first needed."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -18,7 +18,7 @@ class Owner:
 
     Args:
         config: The handler's options.
-        cancelled: How its runs end whose body is over without an end event.
+        cancelled: The ending of runs whose body is over but which got no end event.
         count_redaction: Called with a rule's name and the number of values it removed.
     """
 
@@ -31,7 +31,7 @@ class Owner:
 
     @cached_property
     def redactor(self) -> "Redactor":
-        """Removes secrets from content and metadata; loaded when some of that is to leave."""
+        """Removes secrets from content and metadata; loaded on first use."""
         from otel_callbacks._content.redaction import redactor_for
 
         return redactor_for(self.config.redact, self._count_redaction)

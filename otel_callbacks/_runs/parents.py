@@ -17,28 +17,30 @@ _CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
 
 
 def parent_of(
-    table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None, current: Context
+    table: RunTable, parent_run_id: "UUID | None", runnable_config: Mapping[str, Any] | None, current: Context
 ) -> OpenRun | None:
     """Return the parent of a run that starts; ``None`` for a root.
 
     Args:
         table: The table in which the run will be.
         parent_run_id: The parent that LangChain states.
-        config: LangChain's configuration of the Runnable in whose body the run starts.
+        runnable_config: LangChain's configuration of the Runnable in whose body the run starts.
         current: The caller's context.
     """
-    return _stated_parent(table, parent_run_id, config) or _unstated_parent(table, current)
+    return _stated_parent(table, parent_run_id, runnable_config) or _unstated_parent(table, current)
 
 
-def _stated_parent(table: RunTable, parent_run_id: "UUID | None", config: Mapping[str, Any] | None) -> OpenRun | None:
+def _stated_parent(
+    table: RunTable, parent_run_id: "UUID | None", runnable_config: Mapping[str, Any] | None
+) -> OpenRun | None:
     """Return the parent LangChain states, unless its own context knows a run in between.
 
-    ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent: they are recognised
-    by being called from the body of a child of that parent. Runs whose start never reached us are no parents.
+    ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent. They are recognised
+    because they are called from the body of a child of that parent. A run whose start never reached us is no parent.
     """
     enclosing = None
-    if config is not None:
-        enclosing_id = getattr(config.get("callbacks"), "parent_run_id", None)
+    if runnable_config is not None:
+        enclosing_id = getattr(runnable_config.get("callbacks"), "parent_run_id", None)
         if enclosing_id is not None:
             enclosing = table.open.get(enclosing_id.int)
             if enclosing_id is parent_run_id:  # as nearly always
@@ -54,7 +56,7 @@ def _stated_parent(table: RunTable, parent_run_id: "UUID | None", config: Mappin
 def _unstated_parent(table: RunTable, current: Context) -> OpenRun | None:
     """Return the model, tool or retriever whose body makes calls that state no parent.
 
-    Not one of several that started together: they do not run in each other's body.
+    Runs of one batch are excluded: they do not run in each other's body.
     """
     body = executing_body(current, table.context_key)
     run = table.open.get(body.key) if body is not None else None

@@ -20,7 +20,7 @@ _lock = threading.Lock()
 
 
 def remember_pause(place: str, span_context: SpanContext) -> None:
-    """Note that a graph paused in a span. `place`: what LangGraph calls it, now and when it goes on there."""
+    """Note that a graph paused in a span. `place`: LangGraph's name for the task or checkpoint."""
     with _lock:
         _pauses[place] = span_context
         _pauses.move_to_end(place)

@@ -21,9 +21,9 @@ _SUB_GRAPH = "|"
 
 
 def by_start(run: OpenRun, start: RunStart) -> None:
-    """See what a run that has its plan reveals about itself and the runs around it."""
+    """Recognise graphs, agents and resumed tasks by the start of a run that has its plan."""
     if run.operation == semconv.INVOKE_AGENT:
-        _count_calls(run)
+        _start_counting_calls(run)
     if run.operation == "node":
         _by_node(run)
         _recognise_task(run, start)
@@ -31,7 +31,7 @@ def by_start(run: OpenRun, start: RunStart) -> None:
         _by_part(run, start)
 
 
-def _count_calls(run: OpenRun) -> None:
+def _start_counting_calls(run: OpenRun) -> None:
     """Have an agent or graph run count the calls made below it."""
     run.agent = run
     if run.calls is None:
@@ -46,7 +46,7 @@ def _by_node(node: OpenRun) -> None:
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
     if graph.operation in _MAY_BE_AGENT:
-        _count_calls(graph)
+        _start_counting_calls(graph)
         node.agent = graph
 
 
@@ -81,7 +81,7 @@ def by_result(node: OpenRun, result: Any) -> None:
 def by_agent_event(run: OpenRun) -> None:
     """Recognise a legacy ``AgentExecutor`` by the events only it sends."""
     if run.operation in _MAY_BE_GRAPH | _MAY_BE_AGENT:
-        _count_calls(run)
+        _start_counting_calls(run)
         _become(run, chain.agent(run.name, run.inherited))
 
 

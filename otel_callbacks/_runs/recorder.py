@@ -48,9 +48,10 @@ class Recorder:
     - `start`: find its parent, enter it into the table, decide what it becomes, start its span, make that current, and
       capture its inputs.
     - `chunk`, `retried`, `custom_event`, `agent_acts`, `interrupted`, `resumed`: note on the open run what happens.
-    - `end` or `fail`: take it out of the table, so that it ends once; then `end.finish` completes its span, measures,
-      ends the span and restores what was current.
-    - A run whose end event never comes is taken out and finished by `Closing`.
+    - `end` or `fail`: take it out of the table, so that it ends once, and finish it: complete its span, measure, end
+      the span, and restore what was current (`end.finish`).
+    - A run that gets no end event is taken out and finished by `Closing`, which also looks after runs that outlive
+      their parent.
 
     Methods may raise what hostile values raise; the handler guards each call.
     """
@@ -81,9 +82,9 @@ class Recorder:
         # Before anything else, close what is overdue: a run that is over must not become a parent.
         self.closing.close_due_at(destination)
         current = context_api.get_current()
-        config = child_config()
-        parent = parent_of(table, parent_run_id, config, current)
-        run = steps.open_run(table, self._owner, run_id, start, parent, config, self.closing.on_collected)
+        runnable_config = child_config()
+        parent = parent_of(table, parent_run_id, runnable_config, current)
+        run = steps.open_run(table, self._owner, run_id, start, parent, runnable_config, self.closing.on_collected)
         if len(table.open) > self._config.max_open_runs:
             self.closing.make_room(destination, run)
         # A suppressed run is in the table as well: the runs below it have to find it to be suppressed.
@@ -94,8 +95,8 @@ class Recorder:
         # the run reveals about the runs around it comes before as well: its span may link to where a node paused.
         run.adopt(steps.plan(destination, run, start))
         recognition.by_start(run, start)
-        if steps.is_visible(destination, self._config, run, start):
-            steps.start_span(destination, self._config, run, start, current)
+        if steps.is_visible(destination, run, start):
+            steps.start_span(destination, run, start, current)
         if run.operation in tables.MODEL_OPERATIONS:
             table.awaiting[run_id.int] = run
         where = block.capture or self._config.capture
@@ -160,7 +161,7 @@ class Recorder:
             return
         run = entry[1]
         run.paused = True
-        ids = [interrupt_id for interrupt_id in (getattr(entry, "id", None) for entry in interrupts) if interrupt_id]
+        ids = [interrupt_id for interrupt_id in (getattr(item, "id", None) for item in interrupts) if interrupt_id]
         run.end_attributes[semconv.GRAPH_INTERRUPT_IDS] = few(str(interrupt_id) for interrupt_id in ids)
         run.end_attributes[semconv.GRAPH_CHECKPOINT_ID] = short(str(checkpoint_id))
         if run.content is not None and interrupts:
@@ -177,7 +178,7 @@ class Recorder:
             entry[1].span.add_link(paused, pauses.RESUME_LINK)
 
     def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
-        """Record that a run ends well, or so LangChain says. `inputs`: those of a step of a stream."""
+        """Record that LangChain reports a run as successful. `inputs`: a streaming step's, which come only now."""
         entry = self._take_out(run_id)
         if entry is None:
             return
@@ -194,13 +195,13 @@ class Recorder:
         self.closing.finish(destination, run, RunEnd(ending, result))
 
     def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
-        """Record that a run ends with an exception. `partial`: what a model had answered, an ``LLMResult``."""
+        """Record that a run ends with an exception. `partial`: a failed model's answer so far."""
         entry = self._take_out(run_id)
         if entry is not None:
             ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
             self.closing.finish(*entry, RunEnd(ending, partial, error))
 
-    # What the handler is asked
+    # Queries
 
     @property
     def open_runs(self) -> int:
@@ -214,7 +215,7 @@ class Recorder:
         return next((place for place in places if place is not None and place.is_valid), None)
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
-        """Add a subscriber; the result removes it again."""
+        """Add a subscriber, and return a callable that removes it."""
         subscribers, subscription = self._owner.subscribers, object()
         subscribers[subscription] = callback
 
@@ -251,8 +252,8 @@ class Recorder:
         return None
 
     def _capture_inputs(self, destination: Destination, run: OpenRun, start: RunStart, where: Capture) -> None:
-        ask = self._config.capture_when
-        if ask is None or steps.allows(destination, "capture_when", ask, start, otherwise=False):
+        condition = self._config.capture_when
+        if condition is None or steps.allows(destination, "capture_when", condition, start, otherwise=False):
             run.content = self._content_capture.begin(
                 run.operation, start, where, destination.failed, has_inputs=not run.deferred_inputs
             )

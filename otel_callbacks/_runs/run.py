@@ -65,7 +65,7 @@ class Stream:
 
 
 class GraphTask:
-    """What a graph's node run does."""
+    """The task of a graph's node run."""
 
     __slots__ = ("name", "resumes")
 
@@ -89,7 +89,7 @@ class CallCounts:
 class OpenRun:
     """A run between its start and its end, hidden ones included.
 
-    In slots: a default on the class costs seven times as much to read, and most are read in every run.
+    Uses slots: reading a class-level default takes seven times as long, and most attributes are read in every run.
     """
 
     __slots__ = (
@@ -132,7 +132,7 @@ class OpenRun:
         """The run whose span children hang on: this one, or the nearest visible ancestor."""
         self.inherited = inherited
         self.task: GraphTask | None = None
-        """Of a graph's node."""
+        """Set for a graph's node."""
 
         # What it becomes
         self.operation = ""
@@ -148,7 +148,7 @@ class OpenRun:
         self.body: Body | None = None
         """What the run executes; ``None`` where its span is not made current."""
         self.content: RunContent | None = None
-        """What captures the run's content, where that was asked for."""
+        """What captures the run's content, if capture is on."""
 
         # What happens to it
         self.active = True
@@ -156,19 +156,20 @@ class OpenRun:
         self.suppressed = False
         """Neither span nor measurement, for all that runs below as well."""
         self.deferred_inputs = False
-        """A step of a streaming chain: its inputs come later, and its body pulls from its siblings, so no run that
-        states no parent is its child."""
+        """A step of a streaming chain: its inputs come at its end, and its body pulls from its siblings, so runs that
+        state no parent are not its children."""
         self.stream: Stream | None = None
         self.retries = 0
         self.paused = False
-        """A node below waits for a person; LangGraph ends the graph well nevertheless."""
+        """A node below waits for a person; LangGraph still ends the graph successfully."""
         self.parent_end: tuple[int, OutcomeName] | None = None
-        """When and how a parent ended that this run outlives."""
+        """When and how the parent ended, if this run outlives it."""
         self.watched_task: Any = None
+        """A weak reference to the task a root started in, and its done-callback."""
 
         # What comes up from below
         self.calls: CallCounts | None = None
-        """Of an agent or graph."""
+        """Set for an agent or graph."""
         self.cost_usd = 0.0
         """Of all model calls below."""
         self.usage: Mapping[str, int] = _NO_USAGE
@@ -186,7 +187,7 @@ class OpenRun:
             self.inherited = plan.inherit
 
     def descendants(self) -> list["OpenRun"]:
-        """All open runs below this one, leaves first."""
+        """Return all open runs below this one, leaves first."""
         runs = list(self.children.values())
         for run in runs:
             runs.extend(run.children.values())

@@ -26,7 +26,6 @@ from otel_callbacks._spans import current as current_context
 from otel_callbacks._spans import suppression
 from otel_callbacks._spans.body import Body
 from otel_callbacks._spans.remote import remote_context, remote_span_context
-from otel_callbacks.config import Config
 from otel_callbacks.types import RunInfo
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def open_run(
     run_id: "UUID",
     start: RunStart,
     parent: OpenRun | None,
-    config: Mapping[str, Any] | None,
+    runnable_config: Mapping[str, Any] | None,
     on_collected: Callable[[Any], None],
 ) -> OpenRun:
     """Open a run and enter it into the table, below its parent.
@@ -57,17 +56,17 @@ def open_run(
     Args:
         table: The table for it.
         owner: Whose run it is.
-        run_id: LangChain's id; the run is known to be over when this object is gone.
+        run_id: LangChain's id; the run is over once this object is garbage-collected.
         start: Its start.
         parent: Its parent; ``None`` for a root.
-        config: LangChain's configuration of the Runnable in whose body it starts.
+        runnable_config: LangChain's configuration of the Runnable in whose body it starts.
         on_collected: Called with the `RunId` when the id object is gone.
     """
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
     tree.idle_since = now
-    inherited = _with_conversation(parent.inherited if parent else _ROOT, start, config, owner)
-    # LangChain leaves many a cancelled or abandoned run without an end event; only its id object says that it is over.
+    inherited = _with_conversation(parent.inherited if parent else _ROOT, start, runnable_config, owner)
+    # LangChain sends no end event for many cancelled or abandoned runs; the only sign is that the id object is gone.
     watched = RunId(run_id, on_collected)
     watched.key = run_id.int
     watched.table = table
@@ -82,14 +81,14 @@ def open_run(
 
 
 def _with_conversation(
-    inherited: Inherited, start: RunStart, config: Mapping[str, Any] | None, owner: Owner
+    inherited: Inherited, start: RunStart, runnable_config: Mapping[str, Any] | None, owner: Owner
 ) -> Inherited:
     """Add the run's conversation. Message histories keep it in the configurable part, which only child runs can see."""
     if inherited.conversation_id is not None:
         return inherited
     conversation = conversation_id(start.metadata)
-    if conversation is None and config is not None:
-        configurable = config.get("configurable")
+    if conversation is None and runnable_config is not None:
+        configurable = runnable_config.get("configurable")
         conversation = conversation_id(configurable) if configurable and type(configurable) is dict else None
     if conversation is None:
         return inherited
@@ -107,10 +106,11 @@ def plan(destination: Destination, run: OpenRun, start: RunStart) -> SpanPlan:
         return tables.bare_plan(start.run_type)
 
 
-def is_visible(destination: Destination, config: Config, run: OpenRun, start: RunStart) -> bool:
-    """Whether the run gets a span. Roots always do."""
+def is_visible(destination: Destination, run: OpenRun, start: RunStart) -> bool:
+    """Tell whether the run gets a span. One without a visible ancestor always does."""
     if run.visible is None:
         return True
+    config = run.owner.config
     if run.operation not in tables.VISIBLE[config.detail]:
         return False
     return config.filter is None or allows(destination, "filter", config.filter, start, otherwise=True)
@@ -122,25 +122,25 @@ def run_info(start: RunStart) -> RunInfo:
 
 
 def allows(
-    destination: Destination, option: str, ask: Callable[[RunInfo], bool], start: RunStart, *, otherwise: bool
+    destination: Destination, option: str, condition: Callable[[RunInfo], bool], start: RunStart, *, otherwise: bool
 ) -> bool:
     """Return what the application's callable says of a run, `otherwise` if it fails."""
     try:
-        return bool(ask(run_info(start)))
+        return bool(condition(run_info(start)))
     except Exception as error:  # noqa: BLE001 - a user's callable never breaks a run
         destination.failed(option, error)
         return otherwise
 
 
-def start_span(destination: Destination, config: Config, run: OpenRun, start: RunStart, current: Context) -> None:
+def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context) -> None:
     """Start the run's span and, unless that is switched off, make it current for the run's body."""
     key = destination.table.context_key
     try:
         span = destination.tracer.start_span(
             run.span_name,
-            context=_parent_context(config, run.visible, start, current, key),
+            context=_parent_context(run, start, current, key),
             kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
-            attributes=_attributes(destination, config, run, start),
+            attributes=_attributes(destination, run, start),
             links=_links(run, start) if run.parent is None or run.task is not None else None,
             start_time=run.start_ns + run.tree.clock_offset,
         )
@@ -152,18 +152,18 @@ def start_span(destination: Destination, config: Config, run: OpenRun, start: Ru
     if run.owner.subscribers:
         run.info = run_info(start)
     run.context = current_context.with_span(span, current)
-    if config.propagate:
-        _enter_body(destination, config, run, span, current)
+    if run.owner.config.propagate:
+        _enter_body(destination, run, span, current)
     # Samplers need none of these, and they are set at the end in one call.
     if start.run_type in tables.REQUEST and span.is_recording():
         destination.collect(tables.REQUEST[start.run_type], start, run.end_attributes)
 
 
-def _enter_body(destination: Destination, config: Config, run: OpenRun, span: Span, current: Context) -> None:
+def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Context) -> None:
     table = destination.table
     is_model = run.operation in tables.MODEL_OPERATIONS
-    silences = is_model and config.suppress_provider_spans
-    marks = suppression.marks(table.context_key) if silences else _NO_MARKS
+    is_silencing = is_model and run.owner.config.suppress_provider_spans
+    marks = suppression.marks(table.context_key) if is_silencing else _NO_MARKS
     run.body = Body(run.id.key, span, run.tree, table.bodies, is_model)
     try:
         current_context.enter(run.body, current, table.context_key, marks)
@@ -171,7 +171,7 @@ def _enter_body(destination: Destination, config: Config, run: OpenRun, span: Sp
         destination.failed("context", error)
 
 
-def _attributes(destination: Destination, config: Config, run: OpenRun, start: RunStart) -> dict[str, Any]:
+def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict[str, Any]:
     attributes = dict(run.dimensions)
     if run.inherited.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherited.conversation_id
@@ -181,7 +181,7 @@ def _attributes(destination: Destination, config: Config, run: OpenRun, start: R
     attempt = run_tags.retry_attempt or _task_attempt(run)
     if attempt is not None:
         attributes[semconv.RETRY_ATTEMPT] = attempt
-    for key in config.metadata_keys:
+    for key in run.owner.config.metadata_keys:
         value = start.metadata.get(key)
         if isinstance(value, (str, bool, int, float)):
             _put_metadata(destination, run, key, value, attributes)
@@ -208,10 +208,11 @@ def _task_attempt(run: OpenRun) -> int | None:
     return failed[run.task.name] + 1
 
 
-def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, current: Context, key: str) -> Context:
+def _parent_context(run: OpenRun, start: RunStart, current: Context, key: str) -> Context:
+    parent = run.visible
     if parent is not None:
         return current_context.below(parent.body, parent.context, parent.span, current, key)
-    if config.remote_parent:
+    if run.owner.config.remote_parent:
         remote = remote_context(start.metadata.get(TRACEPARENT_KEY))
         if remote is not None:
             return remote
@@ -219,7 +220,7 @@ def _parent_context(config: Config, parent: OpenRun | None, start: RunStart, cur
 
 
 def _links(run: OpenRun, start: RunStart) -> list[Link] | None:
-    """Link a node that goes on where it had paused, and a root whose caller says where, in another process."""
+    """Return the link of a node that resumes, or of a root whose caller names the paused span of another process."""
     paused = run.task.resumes if run.task is not None else None
     if run.parent is None:
         paused = remote_span_context(start.metadata.get(RESUME_KEY))

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _REMEMBERED_CLOSED = 4096
 _REMEMBERED_ENDED = 2048
-"""Ended runs whose place among the traces is known, at least; at most twice as many."""
+"""Ended runs whose span is remembered: at least this many, at most twice as many."""
 
 
 class Closer(Protocol):
-    """Closes runs that get no end event."""
+    """Closes runs that get no end event: `Closing`, which this module must not import."""
 
     def close_due(self) -> None:
         """Close what is due."""
@@ -89,7 +89,7 @@ class RunTable:
             del self._closed[next(iter(self._closed))]
 
     def forget_closed(self, key: int) -> bool:
-        """Whether the run had been closed without its own end event."""
+        """Tell whether the run had been closed without its own end event, and forget it."""
         return self._closed.pop(key, False) is None
 
     def renew(self) -> None:

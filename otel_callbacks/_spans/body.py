@@ -1,4 +1,4 @@
-"""In whose body code executes, read off the Python stack.
+"""Which run's body the calling code executes in, read from the Python stack.
 
 The context alone cannot answer that: a cancelled model leaves its span current in its caller's task, the consumer of a
 stream runs between two chunks with the stream's span current, and the steps of a streaming chain, which pull from one
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 _MANAGER = "langchain_core.callbacks.manager"
 _OWN_FRAMES = 7
-"""Frames of this package between `_caller_of_manager` and LangChain's callback manager, or whatever calls the hook.
+"""How many frames above `_caller_of_manager` LangChain's callback manager is at the start of a run.
 
-They are skipped without a look, at every start. A test counts them: with a few too many, the manager's frame
-would be skipped as well and no body found.
+The frames between are our own, from the hook to `Body`, and skipped without a look. Whoever adds or removes a call
+there changes this number; a test says so (`tests/life/test_own_frames.py`), because a number that is too large skips
+the manager as well, and then no body is found.
 """
 _EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
@@ -69,12 +70,12 @@ class Body:
         """The code of that frame; ``None`` where the frame is unknown."""
 
     def started_here(self) -> bool:
-        """Whether the calling code runs in the thread and task in which the run started, and its frame is known."""
+        """Tell whether the caller is in the thread and task in which the run started, and the run's frame is known."""
         return self.code is not None and _current_thread() is self.thread and _current_task() is self.task
 
 
 def innermost(bodies: dict[int, Body]) -> Body | None:
-    """Return the body, of those by frame id, that executes the calling code.
+    """Return the innermost of `bodies`, keyed by frame id, that executes the calling code.
 
     A task never continues a run that started outside all tasks: such frames lie below a nested event loop.
     """

@@ -1,7 +1,7 @@
 """Keeps the GenAI instrumentations of providers' clients silent inside model runs, whose spans say the same.
 
-Such instrumentations look for a mark in the OpenTelemetry context. Ours answers afresh each time, by the run in whose
-body it is asked. So it never has to be taken back, and a copy of the context that outlives the run does no harm.
+Such instrumentations look for a mark in the OpenTelemetry context. Ours is evaluated whenever it is read: it is true
+inside a model run's body. So it never has to be removed, and a copy of the context that outlives the run does no harm.
 """
 
 import sys

@@ -8,7 +8,7 @@ import yaml
 from promql import read
 from test_boards import RECORDED, unknown
 
-from otel_callbacks._mapping.finish import CUT_OFF
+from otel_callbacks._mapping.finish_reason import CUT_OFF
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "dashboards" / "rules"

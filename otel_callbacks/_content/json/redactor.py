@@ -7,7 +7,7 @@ from otel_callbacks._content.json.encoding import Json
 
 
 class ContentRedactor(Protocol):
-    """Removes secrets from content while it is bounded, and sees each text that is shown once."""
+    """Removes secrets from content while it is bounded, and sees each emitted text exactly once."""
 
     def is_clean(self, keys: Collection[str], texts: Collection[str]) -> bool:
         """Tell whether `redact` would certainly change nothing in a structure with these keys and texts."""

@@ -7,7 +7,7 @@ from otel_callbacks._content.json.encoding import Json, encode, valid_text
 from otel_callbacks._content.json.redactor import ContentRedactor
 
 MARGIN = 512
-"""Characters read beyond a cut and dropped after redaction: a secret that reading broke off in lies among them."""
+"""Characters read beyond a cut and dropped after redaction: a secret that the end of the read splits lies within."""
 
 _ROOM_FOR_MARK = 48  # bytes, for texts of up to 10**16 characters
 _TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./+=~"
@@ -29,7 +29,7 @@ def fit_text(text: str, room: int, redactor: ContentRedactor) -> SizedTree | Non
     """Return `text`, whole or cut, as JSON of at most `room` bytes; ``None`` if even the shortest cut is longer.
 
     Only `room` and two margins of a long text are read. A secret that begins in front of a cut is redacted before the
-    cut is made; one that reading broke off in lies within the margin and is dropped with it.
+    cut is made; one that the end of the read splits lies within the margin and is dropped with it.
     """
     text = without_data(text)
     both_ends = max(room - _ROOM_FOR_MARK, 0)

@@ -16,7 +16,7 @@ from otel_callbacks._content.messages.parts import (
     response_part,
     text_part,
 )
-from otel_callbacks._mapping.finish import convention_word, finish_reason
+from otel_callbacks._mapping.finish_reason import convention_word, finish_reason
 
 Message = dict[str, Any]
 """``{"role": str, "name"?: str, "finish_reason"?: str, "parts": [Part]}``."""

@@ -18,11 +18,11 @@ class CustomRedactor:
     Args:
         redact: A callable, text in, text out; or a regular expression whose matches are replaced.
         time_budget_s: Seconds that one call may take; after a longer one, all later values are dropped.
-        on_redaction: Called with "custom" for each changed value, "failed" for each dropped one, and 1.
+        on_redaction: Called for each changed value with "custom" and 1, for each dropped one with "failed" and 1.
 
     Raises:
         re.error: The text is not a regular expression.
-        TypeError: `redact` is none of these.
+        TypeError: `redact` is neither a callable nor a regular expression.
     """
 
     __slots__ = ("_is_off", "_on_redaction", "_redact", "_time_budget_s")
