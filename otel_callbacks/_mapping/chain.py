@@ -45,12 +45,15 @@ _NAMES_OF_CODE = _TYPE_NAMES | _LAMBDA_NAMES
 def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_root: bool) -> SpanPlan:  # noqa: FBT001
     """Decide what a chain run is (``on_chain_start``)."""
     run_tags = tags.read(start.tags)
+    # First, because LangGraph puts this tag on the runs of nodes only, whatever they are called or marked with.
     if run_tags.graph_step is not None:
         return _node(start.run_type, start.name, run_tags.graph_step)
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
+        # The metadata has the agent's name; the run's name may be one that the caller chose for this call.
         name = _text(start.metadata.get("lc_agent_name")) or start.name
         return agent(name, replace(inherited, agent_marker=marker))
+    # Legacy agents carry no mark. One under another name is recognised later, by the events that only it sends.
     if start.name == _AGENT_EXECUTOR:
         return agent(start.name, inherited)
     if is_root:
@@ -150,7 +153,7 @@ def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:
         return run_type
     if hidden or name.startswith(_GENERIC_PREFIXES):
         return "plumbing"
-    if name == UNNAMED_GRAPH:
+    if name == UNNAMED_GRAPH:  # before the names of types, as this one is among them
         return "graph"
     return "plumbing" if not name or name in _TYPE_NAMES else "chain"
 

@@ -86,6 +86,7 @@ def status_code(error: BaseException) -> int | None:
 def mark(error: BaseException) -> tuple[Any, ...]:
     """Return what identifies an exception without keeping it alive: its id, which may be reused, and its origin."""
     traceback = error.__traceback__
+    # The innermost frame: the outer ones change while the exception passes through them.
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     place = (traceback.tb_frame.f_code, traceback.tb_lineno) if traceback is not None else ()
@@ -100,7 +101,7 @@ def stack(error: BaseException) -> str:
         code = traceback.tb_frame.f_code
         lines.append(f"{code.co_filename}:{traceback.tb_lineno}:{code.co_name}")
         traceback = traceback.tb_next
-    if len(lines) > _MAX_FRAMES:
+    if len(lines) > _MAX_FRAMES:  # a runaway recursion has a thousand; its two ends say enough
         half = _MAX_FRAMES // 2
         lines[half:-half] = [f"... {len(lines) - _MAX_FRAMES} frames ..."]
     return "\n".join(lines)

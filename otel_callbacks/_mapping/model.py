@@ -44,6 +44,7 @@ def _plan(operation: str, provider_name: str, model: str | None, endpoint: tuple
 
 def request_model(start: RunStart) -> str | None:
     """Return the requested model: from the invocation parameters, else from metadata ``ls_model_name``."""
+    # A loop of its own, not `first_text`: it runs for every model call.
     for key in _MODEL_KEYS:
         model = start.params.get(key)
         if isinstance(model, str) and model:
@@ -67,6 +68,7 @@ def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
 def _host_and_port(url: str) -> tuple[str, int] | None:
     try:
         parts = urlsplit(url)
+        # Reading the port raises if it is not a number.
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None
@@ -96,13 +98,14 @@ def request(start: RunStart, out: dict[str, Any]) -> None:
     """Write the request parameters into `out`."""
     params = start.params
     _request_numbers(params, start.metadata, out)
+    # LangChain passes the caller's stop sequences as an option; not every model repeats them in its parameters.
     stop = params.get("stop") or params.get("stop_sequences") or start.options.get("stop")
     if stop:
         sequences = few([stop] if isinstance(stop, str) else (entry for entry in stop if isinstance(entry, str)))
         if sequences:
             out[semconv.REQUEST_STOP_SEQUENCES] = sequences
     choices = params.get("n")
-    if isinstance(choices, int) and choices > 1:
+    if isinstance(choices, int) and choices > 1:  # the convention leaves out the usual one
         out[semconv.REQUEST_CHOICE_COUNT] = choices
     if params.get("stream") is True or params.get("streaming") is True:
         out[semconv.REQUEST_STREAM] = True
@@ -135,6 +138,7 @@ def _request_words(start: RunStart, out: dict[str, Any]) -> None:
         put_text(out, semconv.REQUEST_REASONING_LEVEL, effort)
     put_text(out, semconv.REQUEST_PREVIOUS_RESPONSE_ID, params.get("previous_response_id"))
     put_text(out, semconv.OUTPUT_TYPE, _output_type(start))
+    # Under the convention's own namespace, so only of the provider it is named after.
     if start.metadata.get("ls_provider") == "openai":
         put_text(out, semconv.OPENAI_REQUEST_SERVICE_TIER, params.get("service_tier"))
 
@@ -157,7 +161,7 @@ def response(result: Any, out: dict[str, Any]) -> None:
     output = mapping(getattr(result, "llm_output", None))
     metadata = mapping(getattr(message, "response_metadata", None))
     if output:
-        metadata = {**output, **metadata}
+        metadata = {**output, **metadata}  # the message's own entries are those of this choice
     put_text(out, semconv.RESPONSE_MODEL, first_text(metadata, ("model_name", "model")))
     put_text(out, semconv.RESPONSE_ID, first_text(metadata, ("id",)) or _provider_message_id(message))
     if metadata.get("model_provider") == "openai" or "system_fingerprint" in metadata:

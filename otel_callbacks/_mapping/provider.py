@@ -50,6 +50,7 @@ def provider(start: RunStart) -> str:
     """
     name = start.metadata.get("ls_provider")
     model_type = start.params.get("_type")
+    # LangChain says "azure" for two services, which the convention tells apart.
     if name == "azure":
         is_openai = isinstance(model_type, str) and model_type.startswith("azure-openai")
         return "azure.ai.openai" if is_openai else "azure.ai.inference"

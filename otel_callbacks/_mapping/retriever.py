@@ -13,6 +13,7 @@ def plan(start: RunStart, *_: object) -> SpanPlan:
     """Decide the provider. The convention names the span after the data source, which LangChain does not report."""
     attributes: dict[str, Any] = {semconv.OPERATION_NAME: semconv.RETRIEVAL, semconv.RUN_NAME: start.name}
     provider = start.metadata.get("ls_retriever_provider") or start.metadata.get("ls_vector_store_provider")
+    # The convention's attribute names GenAI providers only; a store's own name goes under a key of ours.
     if isinstance(provider, str) and convention_name(provider) in GENAI_PROVIDERS:
         attributes[semconv.PROVIDER_NAME] = convention_name(provider)
     return SpanPlan(semconv.RETRIEVAL, semconv.RETRIEVAL, attributes)

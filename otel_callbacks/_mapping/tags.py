@@ -31,7 +31,7 @@ class Tags:
 
 def read(tags: Sequence[str]) -> Tags:
     """Read the tags of a run. The same few sets come again and again, so each is read once."""
-    return _read(tags if type(tags) is tuple else tuple(tags)) if tags else _NONE
+    return _read(tags if type(tags) is tuple else tuple(tags)) if tags else _NONE  # a key of the cache is hashable
 
 
 @lru_cache(maxsize=1024)

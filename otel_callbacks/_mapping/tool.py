@@ -21,7 +21,7 @@ def _plan(name: str, agent_name: str | None) -> SpanPlan:
     attributes: dict[str, Any] = {
         semconv.OPERATION_NAME: semconv.EXECUTE_TOOL,
         semconv.TOOL_NAME: name,
-        semconv.TOOL_TYPE: "function",
+        semconv.TOOL_TYPE: "function",  # tools that a provider runs itself send no callback
     }
     if agent_name:
         attributes[semconv.AGENT_NAME] = agent_name

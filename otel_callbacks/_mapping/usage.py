@@ -26,6 +26,7 @@ def usage(result: Any) -> Usage | None:
     for choice in choices:
         metadata = mapping(getattr(getattr(choice, "message", None), "usage_metadata", None))
         if metadata:
+            # LangChain sets a total cost of 0 on answers from its own cache.
             from_cache = output is None and metadata.get("total_cost") == 0
             return Usage(_from_usage_metadata(metadata), from_cache)
     for raw in _raw_usages(choices, output):
@@ -106,7 +107,7 @@ def _put_anthropic_cache(counts: dict[str, int], raw: Mapping[str, Any]) -> None
 
 def _put_modalities(counts: dict[str, int], keys: Mapping[str, str], details: Mapping[str, Any]) -> None:
     for modality, key in keys.items():
-        if details.get(modality):
+        if details.get(modality):  # OpenAI reports 0 audio tokens for calls without audio
             _put(counts, key, details[modality])
 
 

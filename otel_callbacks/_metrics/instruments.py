@@ -39,7 +39,7 @@ class ObservedCount:
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         return [
             Observation(count, {key: value for key, value in zip(self._keys, values, strict=True) if value is not None})
-            for values, count in list(self.values.items())
+            for values, count in list(self.values.items())  # a copy: other threads go on counting
         ]
 
 
@@ -59,7 +59,7 @@ class Instruments:
         self._finish_reasons = ObservedCount(meter, semconv.FINISH_REASONS, reason_keys).values
         self._usage_missing = ObservedCount(meter, semconv.USAGE_MISSING, labels.REQUEST).values
         self._durations = _durations(meter, dialect)
-        self._model_duration = self._durations[semconv.CHAT][0]
+        self._model_duration = self._durations[semconv.CHAT][0]  # text models share the instrument
         self._first_chunk = _histogram(meter, dialect.time_to_first_chunk)
         self._per_chunk = _histogram(meter, dialect.time_per_output_chunk)
         self._inference_calls = _histogram(meter, semconv.AGENT_INFERENCE_CALLS)
@@ -79,6 +79,7 @@ class Instruments:
 
     def _observe_open(self, _: CallbackOptions) -> Iterable[Observation]:
         tables = list(self.tables)
+        # First what is overdue: in a quiet process the collection of metrics is the only thing that still happens.
         for table in tables:
             table.close_due()
         return [Observation(sum(len(table.open) for table in tables))]

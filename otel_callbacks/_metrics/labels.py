@@ -60,10 +60,12 @@ class LabelSets:
 
     def of(self, attributes: Mapping[str, Any], keys: tuple[str, ...]) -> Labels:
         """Return the labels under `keys`; absent attributes yield none, values above the cap read ``_OTHER``."""
+        # By value, so that every run with these attributes finds the same set, whatever object they stand in.
         identity = (keys, *map(attributes.get, keys))
         labels = self._sets.get(identity)
         if labels is None:
             labels = {key: self.capped(key, attributes[key]) for key in keys if attributes.get(key) is not None}
+            # Values above the cap make new identities without end, so the cache stops growing instead of turning over.
             if len(self._sets) < _MAX_CACHED_SETS:
                 self._sets[identity] = labels
         return labels

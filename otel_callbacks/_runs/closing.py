@@ -98,6 +98,7 @@ class Closing:
         while table.collected:
             key, end_ns = table.collected.popleft()
             run = table.open.get(key)
+            # The id is asked again: a new run may have the same one, as applications choose them.
             if run is not None and run.id() is None:
                 self._close(destination, run, run.owner.cancelled, end_ns)
 
@@ -134,7 +135,7 @@ class Closing:
             if run.active:
                 run.active = False
                 run.tree.idle_since = now
-            if run.stream is not None:
+            if run.stream is not None:  # its next chunk will be a sign of life
                 table.awaiting[run.id.key] = run
         self._evict(destination, [run for run in reversed(runs) if now - run.tree.idle_since > self._ttl_ns])
 
@@ -157,6 +158,7 @@ class Closing:
     def close_all(self) -> None:
         """End what this handler has open."""
         for destination in self._destinations.all():
+            # Newest first, so that children end before their parents and do not become orphans.
             for run in reversed(list(destination.table.open.values())):
                 if run.owner is self._owner:
                     self._close(destination, run, _ABANDONED)

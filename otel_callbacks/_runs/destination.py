@@ -35,7 +35,7 @@ class Destination:
         """Count a failure of this package; log the first of each kind, without the message (it may be content)."""
         errors = self.instruments.errors
         errors[kind,] += 1
-        if errors[kind,] == 1:
+        if errors[kind,] == 1:  # once per kind: a fault that hits every run must not flood the log
             logger.warning(
                 "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
             )
@@ -67,6 +67,7 @@ class Destinations:
 
     def current(self) -> Destination:
         """Return where a run that starts now goes."""
+        # Asked at every start: an application may set its global providers after it made the handler.
         tracer_provider = self.tracer_provider or trace.get_tracer_provider()
         meter_provider = self.meter_provider or metrics.get_meter_provider()
         if self._opened:

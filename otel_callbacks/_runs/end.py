@@ -116,6 +116,7 @@ def _price(destination: Destination, run: OpenRun, prices: "Prices", usage: Usag
     if usd is None:
         return
     run.end_attributes[semconv.COST_USD] = usd
+    # Every ancestor, hidden or not: any of them may turn out to be an agent or a workflow.
     around = run.parent
     while around is not None:
         around.cost_usd += usd
@@ -180,7 +181,7 @@ def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
     if parent is not None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
-            parent.paused = True
+            parent.paused = True  # LangGraph reports the graph itself as successful
         elif run.task is not None and ending.outcome == "error":
             _count_attempt(parent, run.task.name)
     if ending.outcome == "interrupted" and run.task is not None:

@@ -48,6 +48,7 @@ def _stated_parent(
     stated = table.open.get(parent_run_id.int) if parent_run_id is not None else None
     if stated is None:
         return enclosing
+    # A step whose inputs are deferred shares one context with its siblings, so its body proves nothing.
     if enclosing is not None and enclosing.parent is stated and not enclosing.deferred_inputs:
         return enclosing
     return stated

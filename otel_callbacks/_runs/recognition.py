@@ -89,6 +89,7 @@ def _become_agent(graph: OpenRun | None) -> None:
     if graph is None or graph.operation not in _MAY_BE_AGENT:
         return
     _become(graph, chain.agent(graph.name, graph.inherited))
+    # Runs that are open below it started before it was known to be an agent.
     for run in graph.descendants():
         run.inherited = replace(run.inherited, agent_name=graph.inherited.agent_name)
 

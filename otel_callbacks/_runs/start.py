@@ -62,6 +62,7 @@ def open_run(
         runnable_config: LangChain's configuration of the Runnable in whose body it starts.
         on_collected: Called with the `RunId` when the id object is gone.
     """
+    # Monotonic inside a trace; Unix time is read once per tree, so that a clock that is set back moves no span.
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
     tree.idle_since = now
@@ -72,6 +73,7 @@ def open_run(
     watched.table = table
     watched.loop = _get_running_loop()
     run = OpenRun(watched, start, parent, tree, owner, inherited, now)
+    # The exact type first: comparing an application's own class may run its code.
     if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
         run.deferred_inputs = True
     if parent is not None:

@@ -171,8 +171,9 @@ def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> N
     if type(outer) is not SelfHealingSpan or outer.body is None:
         outer = _live(_current_span(current))
     healing = SelfHealingSpan(body, outer, enclosing)
+    # Under our own key as well: an application's span may become the current one inside the body.
     entered = Context({**current, **marks, _SPAN_KEY: healing, key: healing})
-    context_api.attach(entered)
+    context_api.attach(entered)  # the token is thrown away: detaching fails in every other context
     body.healing, body.entered, body.before = healing, entered, current
     if body.code is not None:
         body.bodies[body.frame] = body
@@ -186,6 +187,7 @@ def leave(body: Body) -> None:
     if healing is None or before is None:
         return
     healing.retire()
+    # Only where ours is still current: elsewhere, setting it would take away what somebody else has made current.
     current = context_api.get_current()
     if current is body.entered or current.get(_SPAN_KEY) is healing:
         previous: Any = before.get(_SPAN_KEY)
