@@ -6,21 +6,15 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_callbacks import files as file_exporters
 from otel_callbacks._process.forks import after_fork_in_child
+from otel_callbacks._setup.builders import build_logger_provider, build_meter_provider, build_tracer_provider
 from otel_callbacks._setup.exporters import (
-    DEFAULT_BATCHES,
     PROTOCOLS,
     PerProcess,
     Protocol,
@@ -28,19 +22,14 @@ from otel_callbacks._setup.exporters import (
     default_address,
     exporters_of,
     is_listening,
-    load,
 )
-from otel_callbacks._setup.identity import SystemIds, resource
-from otel_callbacks._setup.sampling import registered_sampler
-from otel_callbacks._setup.shutdown import EXIT_TIMEOUT_S, Closer, export_on_sigterm
+from otel_callbacks._setup.identity import resource
+from otel_callbacks._setup.shutdown import EXIT_TIMEOUT_S, ProviderShutdown, export_on_sigterm
 from otel_callbacks.config import Config, sdk_disabled
 from otel_callbacks.console import ConsoleTree
 from otel_callbacks.handler import OTelCallbackHandler
 
 logger = logging.getLogger("otel_callbacks")
-
-_T = TypeVar("_T")
-_DEFAULT_INTERVAL_MS: Final = 60_000
 
 
 class Telemetry:
@@ -61,7 +50,7 @@ class Telemetry:
         atexit.register(self.shutdown)
 
     def _await_the_end(self) -> None:
-        self._closers = [Closer(provider) for provider in self._providers]
+        self._shutdowns = [ProviderShutdown(provider) for provider in self._providers]
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Export what is waiting. Return true only if everything was accepted within `timeout_s` seconds."""
@@ -77,14 +66,14 @@ class Telemetry:
         atexit.unregister(self.shutdown)
         self.handler.close()
         refused = self._refused()
-        for closer in self._closers:
-            closer.requested.set()
+        for shutdown in self._shutdowns:
+            shutdown.requested.set()
         deadline = time.monotonic() + timeout_s
-        is_closed = all(closer.closed.wait(max(0.0, deadline - time.monotonic())) for closer in self._closers)
+        is_done = all(shutdown.done.wait(max(0.0, deadline - time.monotonic())) for shutdown in self._shutdowns)
         self._providers = []  # nothing to wait for in children forked from now on
-        if not is_closed:
+        if not is_done:
             logger.warning("the last telemetry did not leave within %s seconds", timeout_s)
-        return is_closed and self._refused() == refused
+        return is_done and self._refused() == refused
 
     def _refused(self) -> int:
         return sum(exporter.refused for exporter in self._counting)
@@ -168,7 +157,10 @@ def _missing_signals() -> list[Signal]:
 
 
 def _silent_addresses(signals: list[Signal], protocol: Protocol | None, *, others: bool) -> set[str]:
-    """Return default addresses where nothing listens, and warn. `others`: whether it is shown or written as well."""
+    """Return default addresses where nothing listens, and warn.
+
+    `others`: whether spans also go to the console, or all telemetry to files.
+    """
     defaults = {address for signal in signals if (address := default_address(signal, protocol))}
     silent = {address for address in defaults if not is_listening(address)}
     for address in sorted(silent):
@@ -183,7 +175,7 @@ def _exporters_and_files(
     protocol: Protocol | None,
     left_out: set[str],
 ) -> list[Any]:
-    """Build the exporters of one signal; for metrics also whole readers."""
+    """Build the exporters of one signal; some for metrics are complete readers."""
     exporters: list[Any] = []
     if files is not None:
         exporters.append(PerProcess(partial(_FILE_EXPORTERS[signal], files)))
@@ -208,49 +200,6 @@ def _install(
     return providers
 
 
-def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
-    provider = TracerProvider(registered_sampler(), resource, shutdown_on_exit=False, id_generator=_ids())
-    for exporter in exporters:
-        provider.add_span_processor(_batch(BatchSpanProcessor, exporter, "OTEL_BSP_..."))
-    return provider
-
-
-def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
-    readers = [one if isinstance(one, MetricReader) else _reader(one) for one in exporters]
-    make = partial(MeterProvider, readers, resource, shutdown_on_exit=False)
-    return _unless_refused(
-        make, "OTEL_METRICS_EXEMPLAR_FILTER", lambda: make(exemplar_filter=TraceBasedExemplarFilter())
-    )
-
-
-def _reader(exporter: Any) -> MetricReader:
-    make = partial(PeriodicExportingMetricReader, exporter)
-    return _unless_refused(
-        make, "OTEL_METRIC_EXPORT_INTERVAL", lambda: make(export_interval_millis=_DEFAULT_INTERVAL_MS)
-    )
-
-
-def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider:
-    provider = LoggerProvider(resource, shutdown_on_exit=False)
-    for exporter in exporters:
-        provider.add_log_record_processor(_batch(BatchLogRecordProcessor, exporter, "OTEL_BLRP_..."))
-    return provider
-
-
-def _batch(processor: Callable[..., _T], exporter: Any, variables: str) -> _T:
-    make = partial(processor, exporter)
-    return _unless_refused(make, variables, lambda: make(**DEFAULT_BATCHES))
-
-
-def _unless_refused(make: Callable[[], _T], variables: str, make_default: Callable[[], _T]) -> _T:
-    """Build a component as the SDK's variables say, or with defaults: the SDK raises for some wrong values only."""
-    try:
-        return make()
-    except ValueError as error:
-        logger.warning("%s ignored: %s", variables, error)
-        return make_default()
-
-
 class _ProviderKind(NamedTuple):
     """How to find the provider of one signal, set it, and build it from a resource and exporters."""
 
@@ -260,20 +209,12 @@ class _ProviderKind(NamedTuple):
 
 
 _KINDS: Final[dict[Signal, _ProviderKind]] = {
-    "traces": _ProviderKind(trace.get_tracer_provider, trace.set_tracer_provider, _tracer_provider),
-    "metrics": _ProviderKind(metrics.get_meter_provider, metrics.set_meter_provider, _meter_provider),
-    "logs": _ProviderKind(_logs.get_logger_provider, _logs.set_logger_provider, _logger_provider),
+    "traces": _ProviderKind(trace.get_tracer_provider, trace.set_tracer_provider, build_tracer_provider),
+    "metrics": _ProviderKind(metrics.get_meter_provider, metrics.set_meter_provider, build_meter_provider),
+    "logs": _ProviderKind(_logs.get_logger_provider, _logs.set_logger_provider, build_logger_provider),
 }
 _FILE_EXPORTERS: Final[dict[Signal, Callable[..., Any]]] = {
     "traces": file_exporters.span_exporter,
     "metrics": file_exporters.metric_exporter,
     "logs": file_exporters.log_exporter,
 }
-
-
-def _ids() -> Any:
-    name = os.environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip()
-    make = None
-    if name not in {"", "random"}:
-        make = load("opentelemetry_id_generator", name, "OTEL_PYTHON_ID_GENERATOR")
-    return (make or SystemIds)()

@@ -20,7 +20,7 @@ Export = Callable[[float], bool]
 """Exports within so many seconds; true only if everything was accepted."""
 
 
-class Closer(threading.Thread):
+class ProviderShutdown(threading.Thread):
     """Shuts a provider down on request, and is left behind if that takes too long.
 
     The thread waits from the beginning, because none can be started any more while Python exits.
@@ -30,13 +30,13 @@ class Closer(threading.Thread):
         super().__init__(name="otel-callbacks-shutdown", daemon=True)
         self._provider = provider
         self.requested = threading.Event()
-        self.closed = threading.Event()
+        self.done = threading.Event()
         self.start()
 
     def run(self) -> None:
         self.requested.wait()
         self._provider.shutdown()
-        self.closed.set()
+        self.done.set()
 
 
 def export_on_sigterm(flush: Export, shutdown: Export) -> None:
