@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to print (default: text)")
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.add_argument(
-        "--max-p95", metavar="TIME", help="exit 1 if the 95th percentile of whole runs is above this, e.g. 3s"
+        "--max-p95", metavar="TIME", help="exit 1 if the 95th percentile of root runs is above this, e.g. 3s"
     )
     parser.add_argument(
-        "--max-error-ratio", type=float, metavar="RATIO", help="exit 1 if a larger share of whole runs fails, e.g. 0.01"
+        "--max-error-ratio", type=float, metavar="RATIO", help="exit 1 if a larger share of root runs fails, e.g. 0.01"
     )
     parser.add_argument("--max-cost", type=float, metavar="USD", help="exit 1 if all model calls cost more, e.g. 0.10")
 

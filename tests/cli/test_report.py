@@ -62,7 +62,7 @@ m-1       2   50.0%  0.99s  3.00s  3.00s            0.50s         10           2
 tool  runs  errors    p50    p95    p99  first chunk p95  tokens in  tokens out  USD
 look     1       –  100ms  100ms  100ms                –          –           –    –
 
-4 whole runs (ok 3, error 1), p95 8.92s, 0.250000 USD
+4 root runs (ok 3, error 1), p95 8.92s, 0.250000 USD
 errors of model and tool calls: openai.RateLimitError 1
 slowest traces
      9.00s  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  invoke_agent help
@@ -186,11 +186,11 @@ def test_empty_folder_is_wrong_use(capsys, tmp_path):
 
 
 def test_nothing_but_other_signals(capsys, tmp_path):
-    """A report without whole runs says so."""
+    """A report without root runs says so."""
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"resourceMetrics": []}\n')
     assert cli.main(["report", str(path)]) == 0
-    assert "no whole run" in capsys.readouterr().out
+    assert "no root run" in capsys.readouterr().out
 
 
 def test_percentiles_are_right_within_a_per_cent():

@@ -79,7 +79,7 @@ class Report:
         self._top = top
         self.groups: dict[str, dict[str, Group]] = {}
         self.roots = Group()
-        """Whole runs: spans without a parent."""
+        """Root runs: spans without a parent."""
         self.cost_usd = 0.0
         self._slowest: list[tuple[float, str, str]] = []
         self._dearest: list[tuple[float, str, str]] = []
@@ -126,9 +126,9 @@ def excesses(report: Report, p95_s: float | None, error_ratio: float | None, cos
     sentences = []
     p95 = report.roots.durations.percentile(0.95)
     if p95_s is not None and p95 is not None and p95 > p95_s:
-        sentences.append(f"p95 of whole runs is {p95:.3g} s, above {p95_s:g} s")
+        sentences.append(f"p95 of root runs is {p95:.3g} s, above {p95_s:g} s")
     if error_ratio is not None and report.roots.error_ratio > error_ratio:
-        sentences.append(f"{report.roots.error_ratio:.3g} of all runs failed, above {error_ratio:g}")
+        sentences.append(f"{report.roots.error_ratio:.3g} of root runs failed, above {error_ratio:g}")
     if cost_usd is not None and report.cost_usd > cost_usd:
         sentences.append(f"model calls cost {report.cost_usd:.4g} USD, above {cost_usd:g}")
     return sentences

@@ -110,12 +110,12 @@ def _facts(kind: str, name: str, group: Group) -> dict[str, Any]:
 def _closing(report: Report) -> Iterator[str]:
     roots = report.roots
     if not roots.durations.count:
-        yield "no whole run"
+        yield "no root run"
         return
     outcomes = ", ".join(f"{outcome} {count}" for outcome, count in roots.outcomes.most_common())
     p95 = duration_text(roots.durations.percentile(0.95) or 0)
     count = roots.durations.count
-    yield f"{count} whole run{'s' if count > 1 else ''} ({outcomes}), p95 {p95}, {report.cost_usd:.6f} USD"
+    yield f"{count} root run{'s' if count > 1 else ''} ({outcomes}), p95 {p95}, {report.cost_usd:.6f} USD"
     errors = report.errors_of_calls
     if errors:
         yield "errors of model and tool calls: " + ", ".join(f"{kind} {count}" for kind, count in errors.most_common())
