@@ -193,7 +193,7 @@ def _require_redactors(redact: object) -> tuple[Any, ...]:
             if isinstance(entry, str):
                 re.compile(entry)
         except re.error as error:
-            message = f"redact={entry!r}: no regular expression: {error}"
+            message = f"redact={entry!r}: not a valid regular expression: {error}"
             raise ValueError(message) from None
     return entries
 

@@ -76,7 +76,7 @@ class ConsoleTree(SpanProcessor):
                 self._show(partial(draw_tree, tree))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002
-        """Return True: nothing waits for anything but the end of a root."""
+        """Return True: there is nothing to flush; traces wait only for their root."""
         return True
 
     def _forget_all(self) -> None:
@@ -94,7 +94,10 @@ class ConsoleTree(SpanProcessor):
             return self._remove(next(iter(self._trees))) if len(self._roots) > self._max_spans else None
 
     def _close(self, line: Line) -> tuple[dict[int, Line], bool]:
-        """Record a span's end. Return its tree and whether that ended; a span that outlived its tree has its own."""
+        """Record a span's end. Return its tree and whether its root has ended.
+
+        A span that outlived its tree has its own.
+        """
         with self._lock:
             root = self._roots.get(line.span_id, line.span_id)
             tree = self._trees.setdefault(root, {})
@@ -141,7 +144,7 @@ def _is_sampled(span: ReadableSpan) -> bool:
 
 def _note(dropped: dict[int, Line]) -> str:
     trace_id = next(iter(dropped.values())).trace_id
-    return f"otel_callbacks: trace {trace_id:032x} is not shown: its root stayed open over {len(dropped)} spans\n"
+    return f"otel_callbacks: trace {trace_id:032x} is not shown: its root was still open after {len(dropped)} spans\n"
 
 
 def _live(line: Line, tree: dict[int, Line], style: Style, *, is_root: bool) -> str:

@@ -309,7 +309,7 @@ def test_roots_that_never_end_do_not_fill_the_memory():
     console.end(healthy, 6)
 
     assert note == (
-        "otel_callbacks: trace 00000000000000000000000000000001 is not shown: its root stayed open over 2 spans\n"
+        "otel_callbacks: trace 00000000000000000000000000000001 is not shown: its root was still open after 2 spans\n"
     )
     assert [line.split()[1] for line in console.text[len(note) :].splitlines()] == ["healthy", "chat", "0" * 31 + "2"]
 

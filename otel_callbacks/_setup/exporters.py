@@ -34,7 +34,7 @@ _PROBE_S: Final = 0.2
 class PerProcess:
     """An exporter that each forked child builds again: two processes on one connection would garble each other's data.
 
-    In everything else it is the exporter it builds. It counts the batches that were refused.
+    Everything else is delegated to that exporter. It counts the batches that were refused.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -72,7 +72,7 @@ def exporters_of(signal: Signal, endpoint: str | None, protocol: Protocol | None
         protocol: How OTLP is sent. Default: as the variables say.
     """
     builders = [build for name in _names(signal) if (build := _builder(name, signal, endpoint, protocol))]
-    return [one for build in builders if (one := _build_or_leave_out(signal, build)) is not None]
+    return [exporter for build in builders if (exporter := _build_or_leave_out(signal, build)) is not None]
 
 
 def _build_or_leave_out(signal: Signal, build: Callable[[], Any]) -> Any:
@@ -139,7 +139,7 @@ def load(group: str, name: str, variable: str) -> Any:
     entries = entry_points(group=group)
     if name in entries.names:
         return entries[name].load()
-    logger.warning("%s: no %r here; installed are %s", variable, name, ", ".join(sorted(entries.names)))
+    logger.warning("%s: %r is not installed; installed: %s", variable, name, ", ".join(sorted(entries.names)))
     return None
 
 

@@ -371,7 +371,7 @@ def test_token_in_place_of_a_conversation_never_leaves(telemetry: RecordedSpans)
 
 @pytest.mark.parametrize(
     ("redact", "good"),
-    [("email", "a sequence"), ((3,), "regular expressions and callables"), (("(",), "no regular expression")],
+    [("email", "a sequence"), ((3,), "regular expressions and callables"), (("(",), "not a valid regular expression")],
 )
 def test_wrong_redactors_are_refused_at_set_up_time(redact, good):
     """An invalid redactor is an error in code."""

@@ -209,10 +209,10 @@ def test_unknown_names_are_reported_with_the_installed_ones(setup, monkeypatch, 
     lines = messages(caplog)
     assert any("'carrier-pigeon' ignored: must be one of http/protobuf, grpc" in line for line in lines)
     assert any(
-        "OTEL_TRACES_EXPORTER: no 'zipkin' here; installed are" in line and "otlp_proto" in line for line in lines
+        "OTEL_TRACES_EXPORTER: 'zipkin' is not installed; installed:" in line and "otlp_proto" in line for line in lines
     )
-    assert any("OTEL_TRACES_SAMPLER: no 'sometimes' here" in line and "always_off" in line for line in lines)
-    assert any("OTEL_PYTHON_ID_GENERATOR: no 'dice' here" in line and "random" in line for line in lines)
+    assert any("OTEL_TRACES_SAMPLER: 'sometimes' is not installed" in line and "always_off" in line for line in lines)
+    assert any("OTEL_PYTHON_ID_GENERATOR: 'dice' is not installed" in line and "random" in line for line in lines)
 
 
 @pytest.mark.parametrize(
