@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name. Default: ``sys.argv[1:]``.
 
     Returns:
-        Exit code: 0 good, 1 a finding, 2 wrong use, 130 stopped by Ctrl-C, 141 the output has no reader.
+        Exit code: 0 good, 1 a finding, 2 usage error, 130 stopped by Ctrl-C, 141 the output has no reader.
     """
     try:
         code = _run(argv)

@@ -18,7 +18,7 @@ _NO_DOCKER: Final = (
 )
 _NO_COMPOSE: Final = "this Docker has no Compose plugin ('docker compose version' fails): install docker-compose-plugin"
 _NO_ENGINE: Final = "the Docker engine does not answer: start Docker Desktop, or 'sudo systemctl start docker'"
-_NO_RIGHT: Final = "you may not use the Docker engine: add yourself to the group 'docker', or use sudo"
+_NO_RIGHT: Final = "you have no permission to use the Docker engine: add yourself to the group 'docker', or use sudo"
 
 
 class Port(NamedTuple):

@@ -73,7 +73,7 @@ def _down(compose: Compose, _: argparse.Namespace) -> int:
 
 
 def _status(compose: Compose, args: argparse.Namespace) -> int:
-    states = {one["Service"]: one.get("Health") or one["State"] for one in compose.containers()}
+    states = {container["Service"]: container.get("Health") or container["State"] for container in compose.containers()}
     good = all(states.get(service) in {"healthy", "running"} for service in _SERVICES)
     if args.json:
         addresses = {name: _url(compose.ports()[key]) for name, key in _ADDRESSES.items()}
@@ -88,7 +88,9 @@ def _status(compose: Compose, args: argparse.Namespace) -> int:
 
 def _unhealthy(compose: Compose) -> list[str]:
     return [
-        one["Service"] for one in compose.containers() if one["Service"] in _SERVICES and one.get("Health") != "healthy"
+        container["Service"]
+        for container in compose.containers()
+        if container["Service"] in _SERVICES and container.get("Health") != "healthy"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The command line itself: help, version, wrong use, and how commands end."""
+"""The command line itself: help, version, usage errors, and how commands end."""
 
 import os
 import subprocess

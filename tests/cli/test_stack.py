@@ -68,7 +68,7 @@ def engine_with(config: dict, containers: str = "") -> str:
         pytest.param(None, "Docker is not installed", id="no docker"),
         pytest.param(NO_COMPOSE, "no Compose plugin", id="no compose"),
         pytest.param(NO_ENGINE, "Docker engine does not answer", id="no engine"),
-        pytest.param(NO_RIGHT, "may not use the Docker engine", id="no right"),
+        pytest.param(NO_RIGHT, "no permission to use the Docker engine", id="no right"),
     ],
 )
 def test_each_missing_part_has_its_message(folder, docker, script, message):

@@ -76,8 +76,8 @@ def _destinations(args: argparse.Namespace) -> dict[str, Exporters]:
 def _folder(out: Path | None) -> Path:
     """Create the folder of ``--out``, or a new one in the working directory."""
     stem = time.strftime(f"{SERVICE}-%Y%m%d-%H%M%S")
-    fresh = (Path(stem if number == 1 else f"{stem}-{number}") for number in itertools.count(1))
-    folder = out or next(path for path in fresh if not path.exists())
+    paths = (Path(stem if number == 1 else f"{stem}-{number}") for number in itertools.count(1))
+    folder = out or next(path for path in paths if not path.exists())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,7 +86,7 @@ def _folder(out: Path | None) -> Path:
 
 
 def _reachable(url: str) -> Exporters:
-    """Return exporters to an address where something listens; they would only find out much later."""
+    """Return exporters to an address where something listens; the exporters would notice only much later."""
     try:
         host, port = host_and_port(url)
     except ValueError:
@@ -107,7 +107,7 @@ class Pace(NamedTuple):
     duration_s: float
 
     def starts(self) -> Iterator[float]:
-        """When each round starts, in seconds from the first."""
+        """Return when each round starts, in seconds from the first."""
         rounds = max(1, round(self.rate * self.duration_s))
         return (number / self.rate for number in range(rounds))
 
@@ -134,7 +134,7 @@ class _Traffic:
         """Run the programs until all rounds are done or Ctrl-C is pressed.
 
         Returns:
-            "ok", or the last error, by program that ended.
+            "ok", or the first error, by program that ended.
         """
         results: dict[str, str] = {}
         with OTelCallbackHandler(

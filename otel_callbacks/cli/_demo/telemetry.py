@@ -1,4 +1,4 @@
-"""The demo's own OpenTelemetry: providers that keep everything in memory, and exporters that send it in the end."""
+"""The demo's own OpenTelemetry: providers that keep everything in memory, and exporters that send it at the end."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -14,7 +14,7 @@ from otel_callbacks.cli._doctor.findings import Finding
 _QUEUE, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 _DEFAULTS: Final = {_QUEUE: DEFAULT_BATCHES["max_queue_size"], _BATCH: DEFAULT_BATCHES["max_export_batch_size"]}
 _BATCHES_IN_A_QUEUE: Final = 4
-"""One batch is being sent, one waits for it, and twice as much is for a burst."""
+"""One batch is being sent, one waits for it, and two more are for a burst."""
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _DEFAULT_TIMEOUT_S: Final = 10.0
 _SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 2.0, 60.0
@@ -73,7 +73,7 @@ def _queue() -> Iterator[Finding]:
         text = f"a queue of {queue} spans is less than {_BATCHES_IN_A_QUEUE} batches of {batch}: bursts are dropped"
         yield Finding("warning", "Queue and batches", text, f"set {_QUEUE}={batch * _BATCHES_IN_A_QUEUE}")
     else:
-        text = f"a queue of {queue} spans, batches of {batch}: {queue / 100:.0f} s of 100 spans each"
+        text = f"a queue of {queue} spans, batches of {batch}: room for {queue / 100:.0f} s at 100 spans per second"
         yield Finding("ok", "Queue and batches", text)
 
 
@@ -91,7 +91,7 @@ def _timeout() -> Iterator[Finding]:
     if timeout > _LONGEST_TIMEOUT_S:
         text = f"{variable}={value}: Python reads seconds, so one export may block all others for {timeout:g} s"
     else:
-        text = f"{variable}={value}: {timeout:g} s are over before a restarting gateway is back"
+        text = f"{variable}={value}: {timeout:g} s is shorter than a gateway's restart"
     yield Finding("warning", "Export timeout", text, f"set {variable}={_DEFAULT_TIMEOUT_S:g}, or unset it")
 
 

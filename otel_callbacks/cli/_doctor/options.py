@@ -54,4 +54,4 @@ def _unknown() -> Iterator[Finding]:
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable not in variables:
             text = f"{variable} is not an option in this release"
-            yield Finding("warning", "Options", text, f"one of {', '.join(sorted(variables))}")
+            yield Finding("warning", "Options", text, f"use one of {', '.join(sorted(variables))}")

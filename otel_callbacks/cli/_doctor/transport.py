@@ -125,7 +125,7 @@ def _headers(signal: Signal) -> dict[str, str]:
 
 def _skew(addresses: Any) -> Iterator[Finding]:
     """Compare clocks by the receiver's HTTP header: spans of a wrong clock lie outside the time range one looks at."""
-    address = next((one for one in addresses if one.startswith("http") and urlsplit(one).path), None)
+    address = next((url for url in addresses if url.startswith("http") and urlsplit(url).path), None)
     if address is None:
         return
     request = urllib.request.Request(address, b"", {"Content-Type": "application/x-protobuf"})  # noqa: S310
@@ -164,9 +164,9 @@ def _arrivals(args: argparse.Namespace, sent: dict[Signal, str]) -> Iterator[Fin
         if base is None or signal not in sent:
             continue
         if _wait(lambda: is_there(base, sent[signal]), args.timeout):  # noqa: B023 - called before the next round
-            yield Finding("ok", "The test does not arrive", f"it can be queried at {base}")
+            yield Finding("ok", "The test does not arrive", f"the test for {signal} can be queried at {base}")
         else:
-            text = f"the test for {signal} was accepted, but is not at {base} after {args.timeout:.0f} s"
+            text = f"the test for {signal} was accepted, but was not found at {base} after {args.timeout:.0f} s"
             fix = "look at the collector's log and its exporters; is this the back end it sends to?"
             yield Finding("wrong", "The test does not arrive", text, fix)
 
@@ -204,7 +204,7 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
     )
     data = reader.get_metrics_data()
     # Some packages register metric readers instead of exporters; those cannot send one document.
-    exporters = [one for one in exporters_of("metrics", args.otlp, args.protocol) if hasattr(one, "export")]
+    exporters = [entry for entry in exporters_of("metrics", args.otlp, args.protocol) if hasattr(entry, "export")]
     return check, _all_succeeded([exporter.export(data) for exporter in exporters])
 
 
