@@ -33,7 +33,7 @@ _MODEL_FIELDS = ("model", "model_name", "model_id", "deployment")
 _CLASS_SUFFIX = "Embeddings"
 _DESTINATION = "_otel_callbacks_destination"
 _embedding: ContextVar[bool] = ContextVar("otel_callbacks.embedding", default=False)
-"""Methods call each other; only the outermost call goes to the provider."""
+"""Set during a call: methods call each other, and only the outermost is traced."""
 _traced_classes: dict[type, type] = {}
 _pickled_destinations: WeakValueDictionary[str, Destinations] = WeakValueDictionary()
 
@@ -70,7 +70,7 @@ def trace_embeddings(
 
 
 def _traced(plain: Any, destination: Destinations) -> Any:
-    """Make `plain` itself a traced object, past the checks of pydantic, whose models know no such field."""
+    """Make `plain` itself a traced object, bypassing pydantic, whose models lack the field."""
     object.__setattr__(plain, _DESTINATION, destination)
     object.__setattr__(plain, "__class__", _traced_class(type(plain)))
     return plain
@@ -113,7 +113,7 @@ def _namespace(kind: Any) -> dict[str, Any]:
 
 
 def _untraced(traced: Any) -> Any:
-    """Return the object as it was before, for copies and pickles: the traced class exists in this process only."""
+    """Return an untraced copy, for copies and pickles: the traced class exists in this process only."""
     plain: Any = object.__new__(type(traced).__mro__[1])
     plain.__dict__.update(traced.__dict__)
     for name in _slots(type(plain)):
@@ -139,7 +139,7 @@ def _destination(traced: Any) -> Destinations:
 
 
 def _pickled(destination: Destinations) -> tuple[str, str]:
-    """Return a key to find the providers again, and the dialect: with their threads, providers cannot travel."""
+    """Return a key to find the providers again, and the dialect: providers hold threads and cannot be pickled."""
     _pickled_destinations[destination.key] = destination
     return destination.key, destination.dialect.name
 

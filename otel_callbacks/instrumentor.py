@@ -53,7 +53,7 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Record no call that starts from now on. Open runs are recorded to their end."""
+    """Stop recording calls that start from now on. Open runs are recorded to their end."""
     _everywhere.handler = None
 
 
@@ -78,11 +78,11 @@ class _Everywhere:
     def get(self) -> OTelCallbackHandler | None:
         """Return the handler for a run that is about to start; called by LangChain."""
         if self.handler is not None and not self._is_alone:
-            self._make_sure_to_be_alone()
+            self._give_way_to_others()
         return self.handler
 
-    def _make_sure_to_be_alone(self) -> None:
-        """Give way to other instrumentations. Checked at the first run, because they may start in any order."""
+    def _give_way_to_others(self) -> None:
+        """Detach if other instrumentations are active. Checked at the first run: they may start in any order."""
         others = sorted(set(_other_instrumentations()))
         self._is_alone = not others
         if others:

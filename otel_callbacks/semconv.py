@@ -1,8 +1,8 @@
-"""Every attribute key, metric, and value that this package emits, in one place.
+"""Every attribute key, metric name and event name that this package emits, in one place.
 
 Names under ``gen_ai.``, ``server.``, ``error.`` and ``openai.`` follow the OpenTelemetry GenAI semantic
 conventions; names under ``langchain.``, ``langgraph.`` and ``otel_callbacks.`` are our own. What differs between
-releases of the conventions stands in one `Dialect` per release. Nothing else in the package spells a name.
+releases of the conventions stands in one `Dialect` per release. No other module spells a key or a name.
 """
 
 from typing import Final, NamedTuple

@@ -58,9 +58,9 @@ class Price(NamedTuple):
     Attributes:
         input: Tokens of the prompt.
         output: Generated tokens.
-        cache_read: The part of the prompt that came from the provider's cache. Default: as `input`.
-        cache_write: The part of the prompt that was written to that cache. Default: as `input`.
-        reasoning: The part of the generated tokens that was reasoning. Default: as `output`.
+        cache_read: The part of the prompt that came from the provider's cache. Default: the price of `input`.
+        cache_write: The part of the prompt that was written to that cache. Default: the price of `input`.
+        reasoning: The part of the generated tokens that was reasoning. Default: the price of `output`.
     """
 
     input: float
