@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints/newest.txt scripts/environment.py
 	@$(PYTHON) scripts/environment.py .venv constraints/newest.txt --group dev --editable '.[auto,cost,demo,files]'
 	@touch $@
 
-demo: $(READY) ## run a traced demo program without key, Docker or network; options in DEMO_ARGS
+demo: $(READY) ## run a traced demo program without a key, Docker or network; options in DEMO_ARGS
 	$(BIN)/otel-callbacks demo $(DEMO_ARGS)
 
 test: $(READY) ## run the tests; options for pytest in PYTEST_ARGS, such as "-n 0 -x tests/cli"
@@ -50,7 +50,7 @@ test-compose: $(READY) ## test docker-compose.yml and docker-compose.scale.yml o
 test-scale: $(READY) ## test the tiers of deploy/scale on the real engines (needs go, Java 17 and Maven)
 	$(BIN)/python -m pytest -m scale tests/scale --ignore tests/scale/test_compose_scale.py $(PYTEST_ARGS)
 
-bench: $(READY) ## measure what the handler costs beside the least possible, and write docs/performance.md
+bench: $(READY) ## measure what the handler costs against the least possible, and write docs/performance.md
 	$(BIN)/python -m benchmarks run $(BENCH_ARGS)
 	$(BIN)/python -m benchmarks document
 
@@ -64,7 +64,7 @@ bench-check: $(READY) ## compare instruction counts with the committed baseline 
 bench-scale: $(READY) ## measure what a span costs in each tier of deploy/scale, and write benchmarks/scale.json
 	$(BIN)/python scripts/scale_figures.py
 
-soak: $(READY) ## run a mixed load for three minutes: nothing stays open, memory is flat
+soak: $(READY) ## run a mixed load for three minutes; check that nothing stays open and memory is flat
 	$(BIN)/python -m benchmarks.soak
 
 stack-up: $(READY) ## start Jaeger, Prometheus, Grafana and the collector with Docker
@@ -90,10 +90,10 @@ pictures: $(READY) ## regenerate the pictures of the documentation (needs Chromi
 reference: $(READY) ## regenerate the reference pages
 	$(BIN)/python scripts/reference.py
 
-docs: $(READY) ## build the documentation's site, with every warning an error
+docs: $(READY) ## build the documentation site; warnings are errors
 	$(BIN)/mkdocs build --strict
 
-lock: ## renew the constraints, each one file for all Python versions
+lock: ## recompile the constraints, one file each for all Python versions
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python -m pip install --quiet --upgrade uv
 	$(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group dev --all-extras pyproject.toml --output-file constraints/newest.txt
