@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(argv)
+        # Here, where a broken pipe is still caught; at exit it would print a traceback.
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -52,6 +53,7 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-callbacks", description="OpenTelemetry for LangChain and LangGraph.")
     parser.add_argument("--version", action="version", version=f"otel-callbacks {__version__}")
+    # Without `required`, argparse accepts a call without a command, and `args.run` is missing.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
         subparser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)

@@ -54,6 +54,7 @@ class Compose:
         if shutil.which("docker") is None:
             raise Stop(_NO_DOCKER, FINDING)
         self._command = ["docker", "compose", "--project-directory", str(folder)]
+        # Needs the plugin but no engine, so that the two failures have messages of their own.
         if self._query("version").returncode:
             raise Stop(_NO_COMPOSE, FINDING)
 
@@ -63,8 +64,10 @@ class Compose:
         Raises:
             Stop: It cannot; the message says why.
         """
+        # Unlike `version` and `config`, it connects to the engine.
         process = self._query("ls")
         if process.returncode:
+            # Docker exits with the same code in both cases; only its text differs.
             raise Stop(_NO_RIGHT if "permission denied" in process.stderr.lower() else _NO_ENGINE, FINDING)
 
     def ports(self) -> dict[tuple[str, int], Port]:
@@ -78,6 +81,7 @@ class Compose:
             raise Stop(f"the settings are wrong: {process.stderr.strip()}")
         services = json.loads(process.stdout)["services"]
         ports = [
+            # Compose prints the port inside as a number, and the published one as a string.
             Port(name, port["target"], int(port["published"]), _VARIABLES[name, port["target"]])
             for name, service in services.items()
             for port in service.get("ports", [])
@@ -86,6 +90,7 @@ class Compose:
 
     def containers(self) -> list[dict[str, Any]]:
         """Return the project's containers as Compose lists them: releases print an array or lines."""
+        # --all: containers that have exited are listed as well, with their state.
         output = self._query("ps", "--all", "--format", "json").stdout.strip()
         if output.startswith("["):
             return list(json.loads(output))

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--for",
         type=_seconds,
         default=0.0,
+        # `args.for` would not parse: `for` is a keyword.
         dest="duration",
         metavar="TIME",
         help="keep running, such as for 60s or 5m",
@@ -48,6 +49,7 @@ def _rate(text: str) -> float:
         rate = float(text)
     except ValueError:
         rate = 0.0
+    # Not `rate <= 0 or ...`: that would let nan pass.
     if not 0 < rate <= _MOST_ROUNDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of rounds above 0 and up to {_MOST_ROUNDS}")
     return rate

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     checks = (environment.findings, options.findings, *for_fleets, lambda: transport.findings(args))
     all_findings = []
     for check in checks:
+        # Printed one by one: a test may take up to --timeout to arrive.
         for finding in check():
             all_findings.append(finding)
             if not args.json:

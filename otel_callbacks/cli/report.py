@@ -77,7 +77,9 @@ def _seconds(text: str, option: str) -> float:
 
 def _since_ns(text: str) -> int:
     try:
+        # `fromisoformat` reads "Z" only from Python 3.11 on.
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return time.time_ns() - int(_seconds(text, "--since") * 1e9)
+    # A time without a zone is UTC.
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1e9)

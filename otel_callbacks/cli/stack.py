@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     folder = stack_folder()
     compose = Compose(folder)
     compose.need_engine()
+    # Only now: nothing is written where the stack cannot run.
     try:
         copy_stack(folder)
     except OSError as error:
@@ -56,6 +57,7 @@ def _up(compose: Compose, _: argparse.Namespace) -> int:
     if not compose.containers():  # else the stack itself may hold the ports
         _need_free(list(ports.values()))
     if not compose.run("up", "--detach", "--wait"):
+        # The collector has no health check, so its log is always among them.
         compose.run("logs", "--tail", "8", *_unhealthy(compose))
         raise Stop(f"not everything became healthy; see: docker compose -p {PROJECT} logs", FINDING)
     # The collector's image holds no program that could check its health from inside.
@@ -73,6 +75,7 @@ def _down(compose: Compose, _: argparse.Namespace) -> int:
 
 
 def _status(compose: Compose, args: argparse.Namespace) -> int:
+    # `Health` is empty for a container without a health check, as the collector's is.
     states = {container["Service"]: container.get("Health") or container["State"] for container in compose.containers()}
     good = all(states.get(service) in {"healthy", "running"} for service in _SERVICES)
     if args.json:
@@ -110,8 +113,10 @@ def _is_healthy(port: int) -> bool:
     end = time.monotonic() + _COLLECTOR_TIMEOUT_S
     while time.monotonic() < end:
         try:
+            # Not localhost: it may resolve to ::1, where no port is published.
             with urlopen(f"http://{LOOPBACK}:{port}", timeout=2):
                 return True
+        # Includes HTTP errors: the collector answers 503 until its pipelines run.
         except OSError:
             time.sleep(_POLL_S)
     return False

@@ -54,8 +54,10 @@ class Models:
         return {
             "base_url": self._server + path,
             "api_key": "demo",
+            # Retries would hide the refused call, and take seconds.
             "max_retries": 0,
             "timeout": 30,
+            # Overrides OPENAI_PROXY, which a client of our own would turn into an error.
             "openai_proxy": "",
             "http_client": self._http,
         }

@@ -44,6 +44,7 @@ def serve() -> Iterator[str]:
 class _Server(ThreadingTCPServer):
     """Not `http.server.HTTPServer`, which asks the resolver for this machine's name when it binds."""
 
+    # Otherwise closing the server waits for connections that clients keep alive.
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -53,6 +54,7 @@ class _Server(ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # HTTP/1.0, the default, needs a new connection for each call.
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
@@ -87,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_events(self, request: Mapping[str, Any]) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
+        # Without a length, only the end of the connection ends the answer.
         self.send_header("connection", "close")
         self.end_headers()
         time.sleep(THINKING_S)
@@ -133,6 +136,7 @@ def _tool_calls(request: Mapping[str, Any], answer: script.Reply) -> list[dict[s
     if answer.tool_call is None:
         return None
     name, arguments = answer.tool_call
+    # Unique within a conversation, and the same in each run of the demo.
     call_id = f"call_{len(request['messages'])}"
     return [
         {

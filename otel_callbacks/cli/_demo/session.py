@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(next(iter(destinations)))  # the first destination is always the folder
     result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
     print(json.dumps(as_json(result), indent=2) if args.json else as_text(result))
+    # Ctrl-C in the first round; later it only ends the rounds.
     if len(results) < len(PROGRAMS):
         return INTERRUPTED
     return FINDING if result.problems else GOOD
@@ -147,11 +148,13 @@ class _Traffic:
             try:
                 for start in pace.starts():
                     if start:
+                        # Before each later round, so that a long demo is visible while it runs.
                         self._send()
                         time.sleep(max(0.0, started + start - time.monotonic()))
                     self._run_once(results, {"callbacks": [handler, self._truth]}, is_quiet=is_quiet)
             except KeyboardInterrupt:
                 print("stopped", file=sys.stderr)
+        # Only now: closing the handler ended the spans that Ctrl-C left open.
         self._send()
         for destination in self._destinations.values():
             destination.close()

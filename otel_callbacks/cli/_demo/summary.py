@@ -54,6 +54,7 @@ def percentile(counts: Sequence[int], bounds: Sequence[float], least: float, mos
     below = 0
     for count, lower, upper in zip(counts, (least, *bounds), (*bounds, most), strict=True):
         if count and below + count >= rank:
+            # The bucket may reach beyond the values that were recorded.
             start, end = max(lower, least), min(upper, most)
             return start + (end - start) * (rank - below) / count
         below += count
@@ -92,6 +93,7 @@ def _subject(attributes: Mapping[str, Any]) -> str:
 
 def _percentiles(points: Sequence[HistogramDataPoint]) -> tuple[float, float]:
     counts = [sum(bucket) for bucket in zip(*(point.bucket_counts for point in points), strict=True)]
+    # All points of one histogram have the same bounds.
     bounds = points[0].explicit_bounds
     least, most = min(point.min for point in points), max(point.max for point in points)
     return percentile(counts, bounds, least, most, 0.5), percentile(counts, bounds, least, most, 0.95)

@@ -48,6 +48,7 @@ class InMemoryProviders:
         self._spans = InMemorySpanExporter()
         self._metrics = InMemoryMetricReader()
         self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+        # Every trace is shown, whatever OTEL_TRACES_SAMPLER says.
         self.tracer_provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
         if view:

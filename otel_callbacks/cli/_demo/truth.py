@@ -59,5 +59,6 @@ class GroundTruth(BaseCallbackHandler):
             self._count(self.errors, type(error).__name__)
 
     def _count(self, counter: Counter[str], key: str, by: int = 1) -> None:
+        # Parallel nodes call back from several threads, and += on a counter is not atomic.
         with self._lock:
             counter[key] += by

@@ -51,6 +51,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
+    # The last part of a pre-release, such as 0rc1, does not count.
     return tuple(int(part) for part in text.split(".") if part.isdecimal())
 
 
@@ -82,6 +83,7 @@ def _others() -> Iterator[Finding]:
 
 
 def _instruments_langchain(package: Distribution) -> bool:
+    # By the value, which is the module to load; the entry's name is free.
     return any(
         entry.group == _INSTRUMENTORS and ("langchain" in entry.value.lower() or "langgraph" in entry.value.lower())
         for entry in package.entry_points

@@ -17,6 +17,7 @@ _BATCHES_IN_A_QUEUE: Final = 4
 """One batch is being sent, one waits for it, and two more are for a burst."""
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _DEFAULT_TIMEOUT_S: Final = 10.0
+# The specification counts milliseconds, Python's exporters seconds: 10000 means nearly three hours.
 _SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 2.0, 60.0
 _EXPECTED: Final = ("service.version", "deployment.environment.name")
 
@@ -32,6 +33,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _resource_attributes() -> dict[str, str]:
+    # The specification has values percent-encoded, as in W3C Baggage.
     pairs = (entry.partition("=") for entry in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
     return {key.strip(): unquote(value.strip()) for key, _, value in pairs if value.strip()}
 

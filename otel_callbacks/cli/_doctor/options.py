@@ -16,6 +16,7 @@ def findings() -> Iterator[Finding]:
     listener = _Listener()
     logger = logging.getLogger("otel_callbacks")
     logger.addHandler(listener)
+    # The warnings become findings; on the log as well, each would show twice.
     propagate, logger.propagate = logger.propagate, False
     try:
         config = Config.from_env()

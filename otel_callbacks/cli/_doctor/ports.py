@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+# TCP_LISTEN in the kernel's hexadecimal, and the columns of /proc/net/tcp.
 _LISTENING = "0A"
 _STATE, _ADDRESS, _INODE = 3, 1, 9
 
@@ -18,6 +19,7 @@ def holder(port: int, proc: Path = Path("/proc")) -> str | None:
     if not sockets:
         return None
     for folder in proc.glob("[0-9]*"):
+        # Other users' processes cannot be read, and one may end at any moment.
         with suppress(OSError):
             if any(str(link.readlink()) in sockets for link in (folder / "fd").iterdir()):
                 return f"{(folder / 'comm').read_text().strip()} (process {folder.name})"
@@ -30,6 +32,7 @@ def _inodes(port: int, proc: Path) -> set[str]:
         with suppress(OSError):
             for line in (proc / "net" / table).read_text().splitlines()[1:]:
                 parts = line.split()
+                # Addresses are hexadecimal, such as 0100007F:10DE for 127.0.0.1:4318.
                 if parts[_STATE] == _LISTENING and int(parts[_ADDRESS].rpartition(":")[2], 16) == port:
                     inodes.add(parts[_INODE])
     return inodes

@@ -38,6 +38,7 @@ from otel_callbacks.cli._doctor.ports import holder
 SPAN_NAME = "otel-callbacks doctor"
 _TIMEOUT_S = 3.0
 _POLL_S = 0.5
+# Above what the Date header, in whole seconds, and a slow answer can add.
 _MOST_SKEW_S = 5.0
 _NOT_FOUND, _REFUSING = 404, 400
 
@@ -125,6 +126,7 @@ def _headers(signal: Signal) -> dict[str, str]:
 
 def _skew(addresses: Any) -> Iterator[Finding]:
     """Compare clocks by the receiver's HTTP header: spans of a wrong clock lie outside the time range one looks at."""
+    # A path means OTLP over HTTP; a gRPC port answers no HTTP request.
     address = next((url for url in addresses if url.startswith("http") and urlsplit(url).path), None)
     if address is None:
         return
@@ -183,6 +185,7 @@ def _wait(holds: Callable[[], bool], timeout_s: float) -> bool:
 
 def _send_span(args: argparse.Namespace) -> tuple[str, bool]:
     """Send one span. Return its trace id and whether every exporter accepted it."""
+    # By way of memory, because span processors do not return whether the export succeeded.
     memory = InMemorySpanExporter()
     provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource.create(), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
@@ -198,6 +201,7 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
     """Count one check. Return its label and whether every exporter accepted it."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], resource=Resource.create(), shutdown_on_exit=False)
+    # Unique, so that the series of an earlier check is not taken for this one.
     check = f"{time.time_ns():x}"
     provider.get_meter("otel_callbacks").create_counter(semconv.DOCTOR_METRIC, "{check}").add(
         1, {semconv.DOCTOR_CHECK: check}
@@ -213,10 +217,12 @@ def _all_succeeded(results: list[Any]) -> bool:
 
 
 def _is_in_jaeger(base: str, trace_id: str) -> bool:
+    # /api/traces belongs to Jaeger's own pages and may change; /api/v3 is its stable interface.
     return SPAN_NAME in json.dumps(_get(f"{base.rstrip('/')}/api/v3/traces/{trace_id}"))
 
 
 def _is_in_prometheus(base: str, check: str) -> bool:
+    # By label alone: Prometheus adds suffixes to the metric's name, depending on its settings.
     label = semconv.DOCTOR_CHECK.replace(".", "_")
     query = quote(f'{{{label}="{check}"}}')
     answer = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")

@@ -9,6 +9,7 @@ from otel_callbacks import semconv
 from otel_callbacks.cli._report.reading import SpanFacts
 
 _GROWTH = math.log(1.02)
+# In seconds; a duration of 0 has no logarithm.
 _SMALLEST = 1e-6
 _MOST_SUBJECTS = 2000
 """Names per kind; the rest share one."""
@@ -91,10 +92,12 @@ class Report:
             groups = self.groups.setdefault(kind, {})
             key = name if name in groups or len(groups) < _MOST_SUBJECTS else semconv.OTHER
             groups.setdefault(key, Group()).add(span)
+        # Not the totals of agents and workflows: they repeat what the model calls below them cost.
         self.cost_usd += _number(span.attributes.get(semconv.COST_USD))
         if span.is_root:
             self.roots.add(span)
             self._keep(self._slowest, span.duration_s, span)
+            # A root that is a model call has no total.
             cost = span.attributes.get(semconv.COST_TOTAL_USD, span.attributes.get(semconv.COST_USD))
             if cost:
                 self._keep(self._dearest, float(cost), span)

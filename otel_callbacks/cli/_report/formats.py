@@ -57,6 +57,7 @@ def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses:
     lines: list[str] = []
     for heading, *rows in _tables(report, subjects):
         table = [heading, ("---",) * len(heading), *rows]
+        # chr(92) is a backslash, which f-strings cannot contain before Python 3.12.
         lines += [*(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in table), ""]
     lines += [f"- {line.strip()}" for line in (*_closing(report), *skipped_note(skipped), *excesses)]
     return "\n".join(lines)
@@ -65,10 +66,12 @@ def as_markdown(report: Report, subjects: Sequence[str], skipped: int, excesses:
 def as_csv(report: Report, subjects: Sequence[str], skipped: int, excesses: Sequence[str]) -> str:  # noqa: ARG001
     """Return one line per subject; times in seconds."""
     out = io.StringIO()
+    # The default is \r\n on every system.
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["kind", "name", "runs", "errors", "p50_s", "p95_s", "p99_s", "first_chunk_p95_s",
                      "input_tokens", "output_tokens", "cost_usd"])  # fmt: skip
     for kind, name, group in _rows(report, subjects):
+        # Counts by outcome and by error type do not fit into one row.
         values = [value for value in _facts(kind, name, group).values() if not isinstance(value, Mapping)]
         writer.writerow(["" if value is None else value for value in values])
     return out.getvalue().rstrip("\n")

@@ -11,6 +11,7 @@ from otel_callbacks.cli._exit import Stop
 
 _PROGRESS_S = 0.5
 _OTHER_SIGNALS = ("resourceMetrics", "resourceLogs")
+# OTLP's JSON prescribes the number; generic encoders of protobuf write the name.
 _ERROR = (2, "STATUS_CODE_ERROR")
 
 RawSpan = tuple[str, Any]
@@ -64,11 +65,13 @@ class Source:
         total = sum(path.stat().st_size for path in self._paths)
         done, last_shown = 0, time.monotonic()
         for path in self._paths:
+            # As bytes: progress counts them, and a line that is not UTF-8 is skipped alone.
             with path.open("rb") as lines:
                 for line in lines:
                     done += len(line)
                     if self._shows_progress and time.monotonic() - last_shown > _PROGRESS_S:
                         last_shown = time.monotonic()
+                        # The last \r leaves the cursor at the start, so that the report overwrites the progress.
                         print(f"\r{100 * done // max(total, 1):3} %", end="\r", file=sys.stderr, flush=True)
                     yield from self._items_of(line, extract)
 
@@ -78,6 +81,7 @@ class Source:
         try:
             document: Any = decode(line)
             if "resourceSpans" in document:
+                # `extract` returns a list: a line counts as a whole or is skipped as a whole.
                 yield from extract(document)
             elif not any(key in document for key in _OTHER_SIGNALS):
                 self.skipped += 1
@@ -119,6 +123,7 @@ def _facts(span: Any) -> SpanFacts:
     return SpanFacts(
         trace_id=span["traceId"],
         name=span.get("name", ""),
+        # Some writers leave it out for a root, others write "".
         is_root=not span.get("parentSpanId"),
         start_ns=start,
         duration_s=(end - start) / 1e9,

@@ -33,11 +33,13 @@ _NAMES = {
 def page(spans: Iterable[RawSpan]) -> str:
     """Return the whole page. What a span holds becomes text in it, never markup or program."""
     script = (_FOLDER / "page.js").read_text(encoding="utf-8").replace("{{NAMES}}", json.dumps(_NAMES))
+    # The page's content security policy runs the script with this hash and no other.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Without "<", data can neither end its element nor begin a comment.
     data = json.dumps(traces(spans), separators=(",", ":")).replace("<", "\\u003c")
     text = (_FOLDER / "page.html").read_text(encoding="utf-8")
     before, after = text.split("{{DATA}}")
+    # The data is inserted last and never searched: a span may contain the placeholders.
     return before.replace("{{SCRIPT_HASH}}", f"sha256-{digest}") + data + after.replace("{{SCRIPT}}", script)
 
 
