@@ -108,6 +108,7 @@ def duration_text(seconds: float) -> str:
         return f"{seconds * 1e3:.0f}ms"
     if seconds < _MINUTE:
         return f"{seconds:.2f}s"
+    # Rounded first: 119.6 seconds are 2m00s, not 1m60s.
     minutes, rest = divmod(round(seconds), _MINUTE)
     return f"{minutes}m{rest:02}s"
 

@@ -44,6 +44,7 @@ class OTelCallbacksInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._options = None
 
     def _attach(self, options: dict[str, Any]) -> None:
+        # Uninstrumented, or instrumented with other options, before LangChain was loaded.
         if self._options is not options:
             return
         self._options = None

@@ -109,6 +109,7 @@ class Config:
         _require(_is_positive(self.run_ttl_s), "run_ttl_s", self.run_ttl_s, "seconds above 0")
         _require(_is_whole(self.max_open_runs), "max_open_runs", self.max_open_runs, "a whole number above 0")
         _require(_are_texts(self.metadata_keys), "metadata_keys", self.metadata_keys, "a sequence of strings")
+        # The class is frozen: its own assignment would raise.
         object.__setattr__(self, "metadata_keys", tuple(self.metadata_keys))
         _require(_are_prices(self.prices), "prices", self.prices, "a mapping of model names to Price")
         object.__setattr__(self, "prices", dict(self.prices))
@@ -227,6 +228,7 @@ def _are_texts(value: object) -> bool:
 
 
 def _is_positive(value: object) -> bool:
+    # To Python, True is an integer.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
@@ -256,6 +258,7 @@ def _store_parsed(values: dict[str, Any], variable: str, option: str, text: str,
     """Put the parsed value into `values`, or warn and leave it out."""
     try:
         parsed = parse(text.strip())
+        # Checked alone, so that one invalid variable does not cost the others.
         Config(**{option: parsed})
     except ValueError as error:
         logger.warning("%s ignored: %s", variable, error)

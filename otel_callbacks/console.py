@@ -91,6 +91,7 @@ class ConsoleTree(SpanProcessor):
             root = self._roots.get(line.parent_id or 0, line.span_id)
             self._roots[line.span_id] = root
             self._trees.setdefault(root, {})[line.span_id] = line
+            # Dictionaries keep their order, so the first tree is the oldest.
             return self._remove(next(iter(self._trees))) if len(self._roots) > self._max_spans else None
 
     def _close(self, line: Line) -> tuple[dict[int, Line], bool]:
@@ -123,6 +124,7 @@ class ConsoleTree(SpanProcessor):
     def _show(self, draw: Callable[[Style], str]) -> None:
         """Write in one call, so that the trees of several threads do not mix."""
         target = self._target()
+        # Programs without a console (pythonw) have no standard error.
         if target is not None:
             style = _style(target)
             target.write(style.encodable(draw(style)))
@@ -169,6 +171,7 @@ def _width(target: TextIO) -> int:
     if columns.isdecimal() and int(columns) > 0:
         return int(columns)
     try:
+        # Pseudo-terminals whose size was never set report 0 columns.
         return os.get_terminal_size(target.fileno()).columns or WIDTH_OF_A_FILE
     except (OSError, ValueError):
         return WIDTH_OF_A_FILE

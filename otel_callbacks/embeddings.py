@@ -152,7 +152,7 @@ def _call(traced: Any, texts: Any, embed: Callable[[], Any]) -> Any:
     call = None if _is_silent() else _begin(traced, texts)
     try:
         result = embed()
-    except BaseException as error:
+    except BaseException as error:  # also cancellation and Ctrl-C: the span must end
         _end(call, error=error)
         raise
     _end(call, result=result)

@@ -101,6 +101,7 @@ class RotatingLines(io.TextIOBase):
         with suppress(OSError):
             if self._is_due(len(data)):
                 self._rotate()
+        # Unbuffered: a buffer may split a long line over several system calls.
         with self._path.open("ab", buffering=0) as file:
             file.write(data)
         return len(line)
@@ -112,6 +113,7 @@ class RotatingLines(io.TextIOBase):
             FileNotFoundError: There is no file yet.
         """
         status = self._path.stat()
+        # A new inode: this or another process has rotated the file.
         if status.st_ino != self._inode:
             self._inode, self._first_seen = status.st_ino, self._clock()
         is_old = self._clock() - self._first_seen >= self._rotation.max_age_s
@@ -121,6 +123,7 @@ class RotatingLines(io.TextIOBase):
         stem, suffix = self._path.stem, self._path.suffix
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         self._path.rename(self._path.with_name(f"{stem}.{moment}.{os.getpid()}{suffix}"))
+        # The names differ first in their UTC time, so their order is their age.
         newest_first = sorted(self._path.parent.glob(f"{stem}.*{suffix}"), reverse=True)
         for old in newest_first[self._rotation.keep :]:
             old.unlink(missing_ok=True)

@@ -70,6 +70,7 @@ class _Everywhere:
         if not self._is_registered:
             from langchain_core.tracers.context import register_configure_hook
 
+            # Once and for good: LangChain cannot unregister a hook, so `get` returns None instead.
             register_configure_hook(cast("ContextVar[Any]", self), inheritable=True)
             self._is_registered = True
         self._is_alone = False

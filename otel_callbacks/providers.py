@@ -46,6 +46,7 @@ class Telemetry:
         self._providers = providers
         self._counting = [exporter for exporter in exporters if isinstance(exporter, PerProcess)]
         self._await_the_end()
+        # Threads do not survive a fork: each child needs its own.
         after_fork_in_child(self._await_the_end)
         atexit.register(self.shutdown)
 
@@ -68,6 +69,7 @@ class Telemetry:
         refused = self._refused()
         for shutdown in self._shutdowns:
             shutdown.requested.set()
+        # One deadline for all of them, because their threads work at the same time.
         deadline = time.monotonic() + timeout_s
         is_done = all(shutdown.done.wait(max(0.0, deadline - time.monotonic())) for shutdown in self._shutdowns)
         self._providers = []  # nothing to wait for in children forked from now on
@@ -127,6 +129,7 @@ def setup(
     others = bool(console) or files is not None
     silent = set() if endpoint else _silent_addresses(missing, protocol, others=others)
     left_out = silent if others else set()
+    # All are built before any provider is set: an error leaves nothing half set up.
     exporters = {signal: _exporters_and_files(signal, files, endpoint, protocol, left_out) for signal in missing}
     providers = _install(exporters, resource(service_name), console)
     telemetry = Telemetry(handler, providers, [exporter for group in exporters.values() for exporter in group])

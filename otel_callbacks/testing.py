@@ -167,6 +167,7 @@ class OtelSpans:
         expected = textwrap.dedent(expected).strip("\n").rstrip()
         recorded = self.tree(*attributes)
         if recorded != expected:
+            # n=99: the whole trees, because a line means little without its parents.
             lines = difflib.unified_diff(
                 expected.split("\n"), recorded.split("\n"), "expected", "recorded", lineterm="", n=99
             )

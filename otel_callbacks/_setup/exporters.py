@@ -28,6 +28,7 @@ DEFAULT_BATCHES: Final = {
 
 _OTLP_NAMES: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 """Names under which the OTLP packages register their exporters."""
+# Enough for this machine, where a connection is accepted or refused at once.
 _PROBE_S: Final = 0.2
 
 
@@ -95,6 +96,7 @@ def protocol_of(signal: Signal) -> Protocol:
     return PROTOCOLS[0]
 
 
+# Cached: all signals read the general variable, and one warning is enough.
 @cache
 def _warn_protocol(variable: str, value: str) -> None:
     logger.warning("%s=%r ignored: must be one of %s", variable, value, ", ".join(PROTOCOLS))
@@ -114,6 +116,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     Raises:
         ValueError: The address has no valid host or port.
     """
+    # Without the slashes, urlsplit takes host:port for a scheme and a path.
     parts = urlsplit(address if "://" in address else f"//{address}")
     return parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 4317)
 

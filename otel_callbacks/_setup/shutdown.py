@@ -47,6 +47,7 @@ def export_on_sigterm(flush: Export, shutdown: Export) -> None:
         shutdown: Called if the signal ends the program.
     """
     before = signal.getsignal(signal.SIGTERM)
+    # `before` is None where C code installed the handler: it could not be called afterwards.
     if threading.current_thread() is not threading.main_thread() or before is None:
         logger.warning("flush_on_sigterm has no effect: setup() must run in the main thread of a Python program")
         return
@@ -59,6 +60,7 @@ def export_on_sigterm(flush: Export, shutdown: Export) -> None:
             _in_time(flush)
         else:
             _in_time(shutdown)
+            # End by the signal itself, so that the parent process sees the right status.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
