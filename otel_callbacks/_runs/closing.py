@@ -1,4 +1,4 @@
-"""Runs that never get an end event: cancelled, abandoned, forgotten. None vanishes, none is kept for ever.
+"""Runs that never get an end event: cancelled, abandoned, forgotten. None vanishes, none is kept forever.
 
 No thread does this: runs are closed when a parent ends, by the event loop, at the next event, and at exit.
 """
