@@ -2,14 +2,14 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks._langchain.graph_handler import LANGGRAPH, graph_class
 from otel_callbacks._langchain.place import starves_others
-from otel_callbacks._langchain.run_start import NOTHING, RunStart, normalise
+from otel_callbacks._langchain.run_start import NOTHING, RunStart, chain_type, normalise
 from otel_callbacks._runs.destination import Destinations
 from otel_callbacks._runs.flush import flush
 from otel_callbacks._runs.recorder import Recorder
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("otel_callbacks")
 
-_INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
-"""Chains whose own type LangChain reports."""
 _frame = sys._getframe  # noqa: SLF001 - the documented way to one's own stack
 
 
@@ -245,7 +243,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
         run_type: Any = None,
         **_: Any,
     ) -> None:
-        kind = _INNER_CHAINS.get(run_type, "chain") if type(run_type) is str else "chain"
+        kind: RunType = "chain" if run_type is None else chain_type(run_type)
         self._start(run_id, parent_run_id, RunStart(kind, name, serialized, inputs, tags, metadata, NOTHING, NOTHING))
 
     def on_chain_end(self, outputs: Any, *, run_id: "UUID", inputs: Any = None, **_: Any) -> None:

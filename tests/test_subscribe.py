@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage
 
 from otel_callbacks import Price, RunSummary
+from otel_callbacks._runs import end
 from tests.life.test_generators import model
+from tests.life.waiting import until
 from tests.support.models import ScriptedChat, usage
 from tests.support.programs import graph
 from tests.support.recorded_spans import RecordedSpans
@@ -135,3 +138,21 @@ def test_subscriber_that_cannot_be_called_is_refused(telemetry: RecordedSpans):
     """Subscribing what is not callable raises at once."""
     with pytest.raises(TypeError, match="RunSummary"):
         telemetry.new_handler().subscribe("print")  # type: ignore[arg-type]
+
+
+async def test_interrupted_subscriber_leaves_no_orphan(telemetry: RecordedSpans, monkeypatch):
+    """Ctrl-C inside a subscriber reaches the program, and a run below the failed one is closed all the same."""
+    monkeypatch.setattr(end, "GRACE_NS", 1_000_000)
+    handler, outer, inner = telemetry.new_handler(), uuid4(), uuid4()
+    handler.subscribe(interrupt)
+    handler.on_chain_start({}, {}, run_id=outer, name="outer")
+    handler.on_chat_model_start({}, [[]], run_id=inner, parent_run_id=outer)
+    with pytest.raises(KeyboardInterrupt):
+        handler.on_chain_error(ValueError("x"), run_id=outer)
+    handler._recorder._owner.subscribers.clear()
+    await until(telemetry, lambda: "chat" in {span.name for span in telemetry.spans})
+
+
+def interrupt(_: RunSummary) -> None:
+    """Stand for Ctrl-C at this moment."""
+    raise KeyboardInterrupt

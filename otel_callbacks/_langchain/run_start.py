@@ -7,6 +7,8 @@ from typing import Any
 from otel_callbacks.types import RunType
 
 NOTHING: Mapping[str, Any] = {}
+_INNER_CHAINS: Mapping[str, RunType] = {"prompt": "prompt", "parser": "parser"}
+"""Chains whose own type LangChain reports; others that it names are chains all the same."""
 _LONGEST_NAME = 256
 """Characters of a run's name that are kept."""
 
@@ -29,6 +31,11 @@ class RunStart:
     """Models: further arguments of the call."""
     batch_size: int | None = None
     """Models: prompts in the call, each of which is a run; ``None``: one."""
+
+
+def chain_type(run_type: Any) -> RunType:
+    """Return the type of a chain. Never raises: the hook calls it before its guard, so no code of the value may run."""
+    return _INNER_CHAINS.get(plain_text(run_type), "chain") if issubclass(type(run_type), str) else "chain"
 
 
 def normalise(start: RunStart) -> None:

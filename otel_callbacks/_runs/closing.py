@@ -38,13 +38,15 @@ class Closing:
 
     def finish(self, destination: Destination, run: OpenRun, end: RunEnd) -> None:
         """Finish a run that has left the table, and check later for descendants that outlive it."""
-        run_end.finish(destination, run, end)
-        if run.watched_task is not None:
-            _unwatch_task(run)
-        loop = _get_running_loop() if run.children else None
-        if loop is not None:
-            delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
-            loop.call_later(delay_s, self._close_orphans, destination)
+        try:
+            run_end.finish(destination, run, end)
+        finally:  # Ctrl-C may strike in a subscriber
+            if run.watched_task is not None:
+                _unwatch_task(run)
+            loop = _get_running_loop() if run.children else None
+            if loop is not None:
+                delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
+                loop.call_later(delay_s, self._close_orphans, destination)
 
     def close_due_at(self, destination: Destination) -> None:
         """Close what has waited long enough; called at every start, and next to free when nothing has."""

@@ -80,6 +80,10 @@ class Destinations:
         """Return every destination used so far, newest first."""
         return list(self._opened)
 
+    def count_redaction(self, rule: str, count: int) -> None:
+        """Count values that a rule of redaction removed."""
+        self.current().instruments.redactions[rule,] += count
+
     def find(self, key: int) -> tuple[Destination, OpenRun] | None:
         """Return the open run of that id; one opened before a global provider was set is at an older destination."""
         for destination in self._opened:

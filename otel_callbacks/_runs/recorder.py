@@ -63,7 +63,7 @@ class Recorder:
         self._destinations = destinations
         self._logger_provider = logger_provider
         cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
-        self._owner = Owner(config, cancelled, self._count_redaction)
+        self._owner = Owner(config, cancelled, destinations.count_redaction)
         self.closing = Closing(config, destinations, self._owner)
         self._newest: Destination | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -266,6 +266,3 @@ class Recorder:
 
         policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self._owner.redactor)
         return ContentCapture(policy, self._logger_provider)
-
-    def _count_redaction(self, rule: str, count: int) -> None:
-        self._destinations.current().instruments.redactions[rule,] += count

@@ -77,7 +77,8 @@ class RunTable:
     def place(self, key: int) -> SpanContext | None:
         """Return the span of a run, or of its nearest visible ancestor; ``None`` where it is not known."""
         run = self.open.get(key)
-        visible = run.visible if run is not None else None
+        # A suppressed run is nowhere, although its parent may have a span.
+        visible = run.visible if run is not None and not run.suppressed else None
         if visible is not None and visible.span is not None:
             return visible.span.get_span_context()
         return self._ended.get(key) or self._ended_before.get(key)

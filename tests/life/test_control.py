@@ -1,6 +1,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
+from uuid import uuid4
 
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnableParallel
@@ -55,3 +56,13 @@ def test_other_threads_are_not_suppressed(telemetry: RecordedSpans):
     with suppress(), ThreadPoolExecutor(1) as pool:
         pool.submit(model.invoke, "x", {"callbacks": [telemetry.new_handler()]}).result()
     assert telemetry.tree() == "chat"
+
+
+def test_a_dropped_run_is_nowhere(telemetry: RecordedSpans):
+    """A run that starts in a block below a visible one has no place among the traces, not even its parent's."""
+    handler, outer, inner = telemetry.new_handler(), uuid4(), uuid4()
+    handler.on_chain_start({}, {}, run_id=outer, name="outer")
+    with suppress():
+        handler.on_chain_start({}, {}, run_id=inner, parent_run_id=outer, name="inner")
+    assert handler.trace_ref(outer) is not None
+    assert handler.trace_ref(inner) is None

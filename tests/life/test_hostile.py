@@ -267,6 +267,28 @@ def test_members_of_an_enumeration_show_as_their_values(telemetry: RecordedSpans
     assert {span.attributes["gen_ai.conversation.id"] for span in telemetry.spans} == {"helper", "other"}
 
 
+class OtherText(str):
+    """A text whose class is not exactly `str`."""
+
+    __slots__ = ()
+
+
+class Kind(str, Enum):
+    """Types of chains as members of an enumeration."""
+
+    PARSER = "parser"
+
+
+@pytest.mark.parametrize("run_type", ["parser", OtherText("parser"), Kind.PARSER])
+def test_chain_type_of_another_class_of_text_is_read(telemetry: RecordedSpans, run_type):
+    """A chain's own type counts whatever class of text it has."""
+    handler, root, inner = telemetry.new_handler(), uuid.uuid4(), uuid.uuid4()
+    handler.on_chain_start({}, {}, run_id=root, name="root")
+    handler.on_chain_start({}, {}, run_id=inner, parent_run_id=root, name="p", run_type=run_type)
+    handler.on_chain_end({}, run_id=inner)
+    assert telemetry.total("otel_callbacks.runs", langchain__run_type="parser") == 1
+
+
 class Undecided:
     """A value that is neither true nor false, like an array of several elements."""
 

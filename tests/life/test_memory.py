@@ -1,5 +1,6 @@
 import contextlib
 import gc
+import weakref
 from collections import Counter
 
 import pytest
@@ -52,3 +53,12 @@ async def test_ended_runs_are_freed_at_once(telemetry: RecordedSpans, no_collect
                 failing.invoke("x", config)
     left = own_objects() - before
     assert sum(left.values()) <= 5, left
+
+
+def test_a_dropped_handler_is_freed_at_once(telemetry: RecordedSpans, no_collector):
+    """A handler that nobody holds needs no garbage collector either: applications make one for each request."""
+    handler = telemetry.new_handler()
+    weather.invoke({"city": "Oslo"}, {"callbacks": [handler]})
+    recorder = weakref.ref(handler._recorder)
+    del handler
+    assert recorder() is None
