@@ -16,7 +16,6 @@ from otel_callbacks._runs.destination import Destination, Destinations
 from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.run import OpenRun, RunId
-from otel_callbacks.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,11 +28,10 @@ _MAX_SWEEP_INTERVAL_NS = 60_000_000_000
 class Closing:
     """Finishes the runs of one handler, and closes those that get no end event of their own."""
 
-    def __init__(self, config: Config, destinations: Destinations, owner: Owner) -> None:
-        self._config = config
+    def __init__(self, destinations: Destinations, owner: Owner) -> None:
         self._destinations = destinations
         self._owner = owner
-        self._ttl_ns = int(config.run_ttl_s * 1e9)
+        self._ttl_ns = int(owner.config.run_ttl_s * 1e9)
         self._sweep_interval_ns = min(self._ttl_ns // _SWEEPS_PER_TTL, _MAX_SWEEP_INTERVAL_NS)
 
     def finish(self, destination: Destination, run: OpenRun, end: RunEnd) -> None:
@@ -147,7 +145,7 @@ class Closing:
         Down to nine tenths of the bound, so that many starts share the cost.
         """
         table = destination.table
-        bound = self._config.max_open_runs
+        bound = self._owner.config.max_open_runs
         leaves = [run for run in list(table.open.values()) if not run.children and run is not newcomer]
         leaves.sort(key=lambda run: run.tree.idle_since)
         self._evict(destination, leaves[: len(table.open) - bound + bound // 10])

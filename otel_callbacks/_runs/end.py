@@ -17,6 +17,7 @@ from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
 from otel_callbacks._runs.run import CallCounts, OpenRun
 from otel_callbacks._spans import current as current_context
+from otel_callbacks._spans.body import Body
 from otel_callbacks.types import RunInfo, RunSummary
 
 if TYPE_CHECKING:
@@ -53,13 +54,14 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
-        response, usage = _read_result(destination, run, end.result)
+        is_recording = run.span is not None and run.span.is_recording()
+        response, usage = _read_result(destination, run, end.result, is_recording=is_recording)
         # Dimensions first: price and measurements read the response model and the error type from them.
         if response or ending.outcome != "ok":
             _complete_dimensions(run, ending, response)
         if usage is not None and run.owner.prices is not None and not usage.from_cache:
             _price(destination, run, run.owner.prices, usage)
-        if run.span is not None and run.span.is_recording():
+        if run.span is not None and is_recording:
             _complete_span(run, run.span, end, response, usage)
         if end.error is not None:
             _note_error(run, ending, end.error)
@@ -71,7 +73,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
             _end_span(destination, run, run.span, end_ns)
         # After the span's end, so that processors which look at the current span still see this one.
         if run.body is not None:
-            _leave_body(destination, run)
+            _leave_body(destination, run.body)
         if run.children:
             _orphan_children(destination, run, ending, end_ns, now)
         if run.info is not None and run.span is not None:
@@ -84,13 +86,14 @@ def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int
     return end_ns if end_ns - parent_end_ns >= GRACE_NS else max(min(end_ns, parent_end_ns), run.start_ns)
 
 
-def _read_result(destination: Destination, run: OpenRun, result: Any) -> tuple[dict[str, Any], Usage | None]:
+def _read_result(
+    destination: Destination, run: OpenRun, result: Any, *, is_recording: bool
+) -> tuple[dict[str, Any], Usage | None]:
     """Return the attributes that a result gives, and the usage of a model call."""
     response: dict[str, Any] = {}
     if result is None:
         return response, None
     is_model = run.operation in tables.MODEL_OPERATIONS
-    is_recording = run.span is not None and run.span.is_recording()
     if run.run_type in tables.RESPONSE and (is_recording or is_model):
         destination.collect(tables.RESPONSE[run.run_type], result, response)
     usage = usage_of(result) if is_model else None
@@ -262,10 +265,9 @@ def _end_span(destination: Destination, run: OpenRun, span: Span, end_ns: int) -
         destination.failed("end_span", error)
 
 
-def _leave_body(destination: Destination, run: OpenRun) -> None:
+def _leave_body(destination: Destination, body: Body) -> None:
     try:
-        if run.body is not None:
-            current_context.leave(run.body)
+        current_context.leave(body)
     except Exception as error:  # noqa: BLE001 - a runtime context of the application
         destination.failed("context", error)
 

@@ -64,7 +64,7 @@ class Recorder:
         self._logger_provider = logger_provider
         cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
         self._owner = Owner(config, cancelled, destinations.count_redaction)
-        self.closing = Closing(config, destinations, self._owner)
+        self.closing = Closing(destinations, self._owner)
         self._newest: Destination | None = None
         self.awaiting: dict[int, OpenRun] = {}
         """Model runs whose next chunk matters, by the integer of their id; the handler looks here at each token."""
