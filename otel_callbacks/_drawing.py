@@ -88,7 +88,7 @@ def line_of(span: "ReadableSpan") -> Line:
         span_id=context.span_id if context else 0,
         parent_id=parent.span_id if parent and not parent.is_remote else None,
         trace_id=context.trace_id if context else 0,
-        name=_printable(span.name[:LONGEST_NAME]),
+        name=printable(span.name[:LONGEST_NAME]),
         start_s=start / 1e9,
         duration_s=None if end is None else (end - start) / 1e9,
         first_chunk_s=_number(span, semconv.RESPONSE_TIME_TO_FIRST_CHUNK),
@@ -126,7 +126,7 @@ def _count(span: "ReadableSpan", key: str) -> int | None:
 
 
 def _text(span: "ReadableSpan", key: str) -> str:
-    return _printable(str((span.attributes or {}).get(key, ""))[:LONGEST_NAME])
+    return printable(str((span.attributes or {}).get(key, ""))[:LONGEST_NAME])
 
 
 def _outcome(span: "ReadableSpan") -> str:
@@ -140,11 +140,11 @@ def _error_type(span: "ReadableSpan") -> str:
     """Return `error.type` or, for a foreign span without it, the type of its last recorded exception."""
     exceptions = [event.attributes or {} for event in span.events if event.name == semconv.EVENT_EXCEPTION]
     recorded = exceptions[-1].get(semconv.EXCEPTION_TYPE, "") if exceptions else ""
-    return _text(span, semconv.ERROR_TYPE) or _printable(str(recorded)[:LONGEST_NAME])
+    return _text(span, semconv.ERROR_TYPE) or printable(str(recorded)[:LONGEST_NAME])
 
 
-def _printable(text: str) -> str:
-    """Escape what could move the cursor, hide or reorder text."""
+def printable(text: str) -> str:
+    """Escape what could move the cursor, hide or reorder text; line ends as well."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

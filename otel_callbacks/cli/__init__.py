@@ -5,6 +5,7 @@ needs is imported when it runs.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from otel_callbacks._version import __version__
 from otel_callbacks.cli import dashboards, demo, doctor, report, stack, view
 from otel_callbacks.cli._exit import BROKEN_PIPE, INTERRUPTED, Stop
+from otel_callbacks.cli._terminal import show
 
 COMMANDS = (demo, doctor, report, view, stack, dashboards)
 
@@ -25,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 good, 1 a finding, 2 usage error, 130 stopped by Ctrl-C, 141 the output has no reader.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name may need more than the locale has
     try:
         code = _run(argv)
         # Here, where a broken pipe is still caught; at exit it would print a traceback.
@@ -45,7 +49,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as end:  # help, version and wrong arguments
         return int(end.code or 0)
     except Stop as stop:
-        print(stop, file=sys.stderr)
+        show(str(stop), sys.stderr)
         return stop.code
     return code
 

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}") from error
     excesses = figures.excesses(report, max_p95_s, args.max_error_ratio, args.max_cost)
-    print(formats.FORMATS["json" if args.json else args.format](report, subjects, source.skipped, excesses))
+    print(formats.FORMATS["json" if args.json else args.format](report, subjects, source, excesses))
     return FINDING if excesses else GOOD
 
 

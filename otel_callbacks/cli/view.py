@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_callbacks.cli._exit import GOOD, Stop
+from otel_callbacks.cli._terminal import show
 
 NAME: Final = "view"
 HELP: Final = (
@@ -25,17 +26,25 @@ def run(args: argparse.Namespace) -> int:
     """Write the page.
 
     Raises:
-        Stop: A file cannot be read or written.
+        Stop: A file cannot be read or written, the page would replace a file it is made of, or would be too large.
     """
-    from otel_callbacks.cli._report.reading import Source, paths_of, skipped_note
-    from otel_callbacks.cli._view.page import page
+    from otel_callbacks.cli._report.reading import Source, paths_of
+    from otel_callbacks.cli._view.page import MOST_BYTES, TooLargeError, page
 
-    source = Source(paths_of(args.files), shows_progress=sys.stderr.isatty())
+    paths = paths_of(args.files)
+    source = Source(paths, shows_progress=sys.stderr.isatty())
     try:
-        args.out.write_text(page(source.raw()), encoding="utf-8")
+        if args.out.exists() and any(path.samefile(args.out) for path in paths):
+            raise Stop(f"{args.out} is one of the files to read: name another file for the page with -o")
+        args.out.write_bytes(page(source.spans()))
+    except TooLargeError:
+        raise Stop(
+            f"the page would be larger than {MOST_BYTES // 10**6} MB, which no browser shows well: name fewer files, "
+            "such as the newest one, or only its last lines (tail -n 1000 FILE > some.jsonl)"
+        ) from None
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}") from error
-    print(f"{args.out}: open it in a browser")
-    for note in skipped_note(source.skipped):
+    show(f"{args.out}: open it in a browser")
+    for note in source.skipped_notes():
         print(note, file=sys.stderr)
     return GOOD

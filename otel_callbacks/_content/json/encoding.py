@@ -1,7 +1,7 @@
 """JSON text of plain JSON types: `orjson` where it can be imported, else the standard library, with equal results."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -11,6 +11,9 @@ encode: Callable[[Json], bytes]
 decode: Callable[[bytes | str], Json]
 """The tree of a JSON text; raises ``ValueError`` if the text is not JSON."""
 
+_INT64_OR_UINT64 = range(-(2**63), 2**64)
+_MOST_DIGITS = 20
+
 try:
     import orjson
 except ImportError:  # pragma: no cover - a test runs it in its own process
@@ -19,7 +22,25 @@ except ImportError:  # pragma: no cover - a test runs it in its own process
     def encode(tree: Json) -> bytes:
         return json.dumps(tree, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
-    decode = json.loads
+    def decode(text: bytes | str) -> Json:
+        if isinstance(text, bytes):
+            text = text.decode()  # the standard library would also take UTF-16 and UTF-32
+        tree: Json = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_refuse)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(tree, ensure_ascii=False).encode()  # fails for an escaped lone surrogate
+        return tree
+
+    def _whole(digits: str) -> float:
+        if len(digits) <= _MOST_DIGITS and (number := int(digits)) in _INT64_OR_UINT64:
+            return number
+        return _finite(digits)
+
+    def _finite(digits: str) -> float:
+        number = float(digits)
+        return number if abs(number) != float("inf") else _refuse(digits)
+
+    def _refuse(token: str) -> NoReturn:
+        raise ValueError(f"{token} is not a number in JSON")
 else:
     encode = orjson.dumps
     decode = orjson.loads

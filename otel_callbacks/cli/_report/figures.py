@@ -3,16 +3,22 @@
 import heapq
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from otel_callbacks import semconv
-from otel_callbacks.cli._report.reading import SpanFacts
+from otel_callbacks.cli._report.reading import Span
 
 _GROWTH = math.log(1.02)
 # In seconds; a duration of 0 has no logarithm.
 _SMALLEST = 1e-6
+_MOST = 2**63
 _MOST_SUBJECTS = 2000
 """Names per kind; the rest share one."""
+_MOST_WORDS = 100
+"""Error types and outcomes per name; the rest share one."""
+_LONGEST_NAME = 200
+"""Characters of a name that are kept."""
 
 
 class Durations:
@@ -49,15 +55,15 @@ class Group:
         self.output_tokens = 0
         self.cost_usd = 0.0
 
-    def add(self, span: SpanFacts) -> None:
+    def add(self, span: Span) -> None:
         """Add one span."""
         attributes = span.attributes
         self.durations.add(span.duration_s)
         if span.is_error:
-            self.errors[str(attributes.get(semconv.ERROR_TYPE, semconv.OTHER))] += 1
-        self.outcomes[str(attributes.get(semconv.OUTCOME, "error" if span.is_error else "ok"))] += 1
+            _count(self.errors, attributes.get(semconv.ERROR_TYPE, semconv.OTHER))
+        _count(self.outcomes, attributes.get(semconv.OUTCOME, "error" if span.is_error else "ok"))
         first_chunk = attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
-        if isinstance(first_chunk, (int, float)):
+        if first_chunk is not None and _is_amount(first_chunk):
             self.first_chunks.add(first_chunk)
         self.input_tokens += _number(attributes.get(semconv.USAGE_INPUT))
         self.output_tokens += _number(attributes.get(semconv.USAGE_OUTPUT))
@@ -85,7 +91,7 @@ class Report:
         self._slowest: list[tuple[float, str, str]] = []
         self._dearest: list[tuple[float, str, str]] = []
 
-    def add(self, span: SpanFacts) -> None:
+    def add(self, span: Span) -> None:
         """Add one span."""
         kind, name = _subject(span)
         if kind:
@@ -98,7 +104,7 @@ class Report:
             self.roots.add(span)
             self._keep(self._slowest, span.duration_s, span)
             # A root that is a model call has no total.
-            cost = span.attributes.get(semconv.COST_TOTAL_USD, span.attributes.get(semconv.COST_USD))
+            cost = _number(span.attributes.get(semconv.COST_TOTAL_USD, span.attributes.get(semconv.COST_USD)))
             if cost:
                 self._keep(self._dearest, float(cost), span)
 
@@ -118,8 +124,8 @@ class Report:
         """USD, trace id and name of the most expensive traces."""
         return sorted(self._dearest, reverse=True)
 
-    def _keep(self, heap: list[tuple[float, str, str]], value: float, span: SpanFacts) -> None:
-        heapq.heappush(heap, (value, span.trace_id, span.name))
+    def _keep(self, heap: list[tuple[float, str, str]], value: float, span: Span) -> None:
+        heapq.heappush(heap, (value, _short(span.trace_id), _short(span.name)))
         if len(heap) > self._top:
             heapq.heappop(heap)
 
@@ -138,26 +144,42 @@ def excesses(report: Report, p95_s: float | None, error_ratio: float | None, cos
 
 
 _MODEL_OPERATIONS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS})
+_WORKFLOW_NAMES = tuple(sorted({dialect.workflow_name for dialect in semconv.DIALECTS.values()}))
 
 
-def _subject(span: SpanFacts) -> tuple[str, str]:
+def _subject(span: Span) -> tuple[str, str]:
     """Return the kind of a span's subject and its name; "" for other spans."""
     attributes = span.attributes
-    operation = attributes.get(semconv.OPERATION_NAME)
+    # As text, because a foreign span may have an array here.
+    operation = str(attributes.get(semconv.OPERATION_NAME, ""))
     if operation in _MODEL_OPERATIONS:
-        return "model", str(
-            attributes.get(semconv.RESPONSE_MODEL) or attributes.get(semconv.REQUEST_MODEL) or "(no name)"
-        )
+        return "model", _name(attributes, semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL)
     if operation == semconv.EXECUTE_TOOL:
-        return "tool", str(attributes.get(semconv.TOOL_NAME))
+        return "tool", _name(attributes, semconv.TOOL_NAME)
     if operation == semconv.INVOKE_AGENT:
-        return "agent", str(attributes.get(semconv.AGENT_NAME) or "(no name)")
+        return "agent", _name(attributes, semconv.AGENT_NAME)
     if operation == semconv.INVOKE_WORKFLOW:
-        names = {dialect.workflow_name for dialect in semconv.DIALECTS.values()}
-        return "workflow", next((str(attributes[name]) for name in sorted(names) if name in attributes), "(no name)")
-    node = attributes.get(semconv.GRAPH_NODE)
-    return ("node", str(node)) if node else ("", "")
+        return "workflow", _name(attributes, *_WORKFLOW_NAMES)
+    return ("node", _name(attributes, semconv.GRAPH_NODE)) if attributes.get(semconv.GRAPH_NODE) else ("", "")
+
+
+def _name(attributes: Mapping[str, Any], *keys: str) -> str:
+    return _short(next((str(attributes[key]) for key in keys if attributes.get(key)), "(no name)"))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+
+
+def _count(counts: Counter[str], word: Any) -> None:
+    word = _short(str(word))
+    counts[word if word in counts or len(counts) < _MOST_WORDS else semconv.OTHER] += 1
 
 
 def _number(value: Any) -> Any:
-    return value if isinstance(value, (int, float)) else 0
+    return value if _is_amount(value) else 0
+
+
+def _is_amount(value: Any) -> bool:
+    """Tell whether a value counts or measures something; text, and what would make every sum infinite, does not."""
+    return type(value) in {int, float} and 0 <= value < _MOST
