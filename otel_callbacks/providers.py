@@ -13,6 +13,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_callbacks import files as file_exporters
 from otel_callbacks._process.forks import after_fork_in_child
+from otel_callbacks._setup.addresses import public
 from otel_callbacks._setup.builders import build_logger_provider, build_meter_provider, build_tracer_provider
 from otel_callbacks._setup.exporters import (
     PROTOCOLS,
@@ -142,7 +143,7 @@ def _check(console: object, endpoint: str | None, protocol: str | None) -> None:
     if console not in (True, False, "live"):
         raise ValueError(f"console={console!r}: must be True, False or 'live'")
     if endpoint is not None and "://" not in endpoint:
-        raise ValueError(f"endpoint={endpoint!r}: must be an address such as http://localhost:4318")
+        raise ValueError(f"endpoint={public(endpoint)!r}: must be an address such as http://localhost:4318")
     if protocol is not None and protocol not in PROTOCOLS:
         raise ValueError(f"protocol={protocol!r}: must be one of {', '.join(PROTOCOLS)}")
 

@@ -1,11 +1,12 @@
 """``otel-callbacks doctor``: what is wrong with the set-up, each finding with its fix."""
 
 import argparse
-import json
 from typing import Final
 
+from otel_callbacks._setup.addresses import problem
 from otel_callbacks._setup.exporters import PROTOCOLS
 from otel_callbacks.cli._exit import FINDING, GOOD, Stop
+from otel_callbacks.cli._terminal import show_json
 
 NAME: Final = "doctor"
 HELP: Final = "Check the set-up of this environment, send a test span and metric, and say how to fix what is wrong."
@@ -36,20 +37,24 @@ def run(args: argparse.Namespace) -> int:
     """
     for option in ("otlp", "jaeger", "prometheus"):
         value = getattr(args, option)
-        if value is not None and "://" not in value:
-            raise Stop(f"--{option} {value}: must be an address such as http://localhost:4318")
+        trouble = problem(value) if value is not None else None
+        if trouble:
+            raise Stop(f"--{option}: {trouble}; an address is, for example, http://localhost:4318")
     from otel_callbacks.cli._doctor import environment, fleet, options, transport
     from otel_callbacks.cli._doctor.findings import as_line
+    from otel_callbacks.cli._hiding import Secrets
 
     for_fleets = (fleet.findings,) if args.fleet else ()
     checks = (environment.findings, options.findings, *for_fleets, lambda: transport.findings(args))
-    all_findings = []
-    for check in checks:
-        # Printed one by one: a test may take up to --timeout to arrive.
-        for finding in check():
-            all_findings.append(finding)
-            if not args.json:
-                print(as_line(finding, _TROUBLESHOOTING), flush=True)
+    secrets, all_findings = Secrets(args.otlp, args.jaeger, args.prometheus), []
+    with secrets.hidden_in_logs():
+        for check in checks:
+            # Printed one by one: a test may take up to --timeout to arrive.
+            for found in check():
+                finding = found._replace(text=secrets.hide(found.text), fix=secrets.hide(found.fix))
+                all_findings.append(finding)
+                if not args.json:
+                    print(as_line(finding, _TROUBLESHOOTING), flush=True)
     if args.json:
-        print(json.dumps({"findings": [finding._asdict() for finding in all_findings]}, indent=2))
+        show_json({"findings": [finding._asdict() for finding in all_findings]})
     return FINDING if any(finding.level != "ok" for finding in all_findings) else GOOD

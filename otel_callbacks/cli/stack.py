@@ -1,13 +1,14 @@
 """``otel-callbacks stack``: Jaeger, Prometheus, Grafana and a collector on this machine, by Docker Compose."""
 
 import argparse
-import json
 import time
 from typing import Final
 
+from otel_callbacks._drawing import printable
 from otel_callbacks.cli._compose import LOOPBACK, PROJECT, Compose, Port, is_taken
 from otel_callbacks.cli._exit import FINDING, GOOD, Stop
 from otel_callbacks.cli._shipped import copy_stack, stack_folder
+from otel_callbacks.cli._terminal import show, show_json
 
 NAME: Final = "stack"
 HELP: Final = "Run Jaeger, Prometheus, Grafana and an OpenTelemetry collector on this machine (needs Docker)."
@@ -63,7 +64,7 @@ def _up(compose: Compose, _: argparse.Namespace) -> int:
     # The collector's image holds no program that could check its health from inside.
     if not _is_healthy(ports[_COLLECTOR_HEALTH].published):
         raise Stop(f"the collector is not healthy; see: docker compose -p {PROJECT} logs otel-collector", FINDING)
-    print(_as_text(ports))
+    show(_as_text(ports))
     return GOOD
 
 
@@ -80,10 +81,10 @@ def _status(compose: Compose, args: argparse.Namespace) -> int:
     good = all(states.get(service) in {"healthy", "running"} for service in _SERVICES)
     if args.json:
         addresses = {name: _url(compose.ports()[key]) for name, key in _ADDRESSES.items()}
-        print(json.dumps({"services": states, "addresses": addresses}, indent=2))
+        show_json({"services": states, "addresses": addresses})
     elif states:
-        print("\n".join(f"{service:16} {state}" for service, state in sorted(states.items())))
-        print(_as_text(compose.ports()))
+        print("\n".join(f"{printable(service):16} {printable(state)}" for service, state in sorted(states.items())))
+        show(_as_text(compose.ports()))
     else:
         print("nothing is running; start it with: otel-callbacks stack up")
     return GOOD if good else FINDING

@@ -269,3 +269,129 @@ def test_text_that_is_not_an_address_is_wrong_use(capsys, option):
     """An option that is not an address costs one line and exit code 2."""
     assert cli.main(["doctor", option, "localhost"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# Secrets, and addresses that are none
+
+ADDRESSES = {
+    "user and password": "http://fool:hush4ever@127.0.0.1:{port}",
+    "password with an at sign": "http://fool:hush4ever@hush4ever@127.0.0.1:{port}",
+    "password with a slash": "http://fool:hush4ever/hush4ever@127.0.0.1:{port}",
+    "password with a slash behind digits": "http://127.0.0.1:{port}/hush4ever@127.0.0.1:{port}",
+    "encoded password": "http://fool:hush4ever%21@127.0.0.1:{port}",
+    "key among parameters": "http://127.0.0.1:{port}/?key=hush4ever&b=1",
+    "fragment": "http://127.0.0.1:{port}/#hush4ever",
+    "port beyond 65535": "http://fool:hush4ever@127.0.0.1:70000",
+    "port 0": "http://fool:hush4ever@127.0.0.1:0",
+    "port in words": "http://fool:hush4ever@127.0.0.1:otlp",
+    "no host": "http://fool:hush4ever@:{port}",
+    "brackets": "http://fool:hush4ever@[::1:{port}",
+    "long host": "http://fool:hush4ever@" + "a" * 80 + ":{port}",
+    "space": "http://fool:hush4ever@127.0.0.1:{port}/a b",
+    "line end": "http://fool:hush4ever@127.0.0.1:{port}/a\nb",
+    "other scheme": "ftp://fool:hush4ever@127.0.0.1:{port}",
+    "no scheme": "fool:hush4ever@127.0.0.1:{port}",
+    "nothing else": "://fool:hush4ever",
+}
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["silent", "refusing"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+def test_no_address_shows_its_secret_or_a_traceback(capsys, monkeypatch, address, protocol, listens):
+    """In a variable, whatever is wrong with it, an address is a finding, and none of its secrets is printed."""
+    monkeypatch.setattr(transport, "_TIMEOUT_S", 0.5)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    with http_server(lambda _: (400, b"bad\x1b[2J", {})) as url:
+        port = url.rpartition(":")[2] if listens else free_port()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address.format(port=port))
+        assert cli.main(["doctor"]) == 1
+    captured = capsys.readouterr()
+    assert "wrong " in captured.out
+    assert "hush4ever" not in captured.out + captured.err
+    assert "fool" not in captured.out + captured.err
+    assert "\x1b" not in captured.out + captured.err
+
+
+NO_ADDRESSES = ("port beyond 65535", "no host", "brackets", "other scheme", "no scheme", "line end")
+
+
+@pytest.mark.parametrize("command", ["doctor", "demo"])
+@pytest.mark.parametrize("address", [ADDRESSES[name] for name in NO_ADDRESSES], ids=NO_ADDRESSES)
+def test_an_option_that_is_no_address_is_wrong_use(capsys, tmp_path, monkeypatch, command, address):
+    """One line says what is wrong with it, without the address itself."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([command, "--otlp", address.format(port=4318)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "hush4ever" not in captured.out + captured.err
+
+
+def test_user_and_password_are_sent_as_exporters_send_them(capsys):
+    """They become a header; the addresses of back ends are treated alike."""
+    seen = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    base = f"http://me:hush4ever@127.0.0.1:{server.server_port}"
+    _, findings = doctor(capsys, "--otlp", base, "--jaeger", base, "--prometheus", base, "--timeout", "0")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert set(seen) == {"Basic bWU6aHVzaDRldmVy"}
+    assert len([finding for finding in findings if "was not found at http://127.0.0.1" in finding["text"]]) == 2
+    assert "hush4ever" not in repr(findings)
+
+
+@pytest.mark.parametrize("value", ["authorization=Bearer hush4ever", "x-key=hush4ever%0Ax", "x-key=hush4ever\u2603"])
+def test_no_header_is_shown(capsys, monkeypatch, value):
+    """Values of headers are not printed, not even those that cannot be sent."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", value)
+    with http_server(lambda _: (403, b"hush4ever is no key", {})) as url:
+        assert cli.main(["doctor", "--otlp", url]) == 1
+    captured = capsys.readouterr()
+    assert "wrong " in captured.out
+    assert "hush4ever" not in captured.out + captured.err
+
+
+def test_what_a_server_says_cannot_harm_the_terminal(capsys):
+    """A status line and an answer that is not HTTP are printed with their control characters escaped."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            for number in range(12):
+                connection, _ = other.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(b"HTTP/1.1 400 b\x1b[2Jad\r\n\r\n" if number % 2 else b"SSH\x1b]0;owned\x07\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        assert cli.main(["doctor", "--otlp", f"http://127.0.0.1:{other.getsockname()[1]}"]) == 1
+    captured = capsys.readouterr()
+    assert "refuses" in captured.out or "answers" in captured.out
+    assert not {"\x1b", "\x07"} & {*captured.out, *captured.err}
+
+
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"data": []}', b"[1]", b"5", b"\xff"])
+def test_back_ends_that_answer_nonsense_have_nothing(capsys, answer):
+    """An answer that is not what a back end sends counts as not found."""
+    with http_server(lambda _: (200, answer, {})) as url:
+        assert not transport._is_in_prometheus(url, "1")
+        assert not transport._is_in_jaeger(url, "1")

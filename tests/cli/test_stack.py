@@ -163,3 +163,18 @@ def test_export_into_a_file_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Stop, match="cannot write"):
         run(dashboards, "export", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_status_prints_no_control_character(folder, docker, capsys, monkeypatch, options):
+    """Names and states come from the engine; what they hold cannot move the cursor or break a line."""
+    hostile = {"Service": "jaeger\x1b[2J\n", "State": "run\x07ning\u202e\x7f", "Health": ""}
+    services = {service: {"ports": []} for service, _ in stack._ADDRESSES.values()}
+    for service, inside in stack._ADDRESSES.values():
+        services[service]["ports"].append({"target": inside, "published": str(inside)})
+    docker(engine_with({"services": services}, json.dumps(hostile)))
+    monkeypatch.setenv("PATH", os.environ["PATH"] + ":/usr/bin:/bin")  # for `cat`
+    assert run(stack, "status", *options) == FINDING
+    output = capsys.readouterr().out
+    assert "\\u001b[2J" in output if options else "jaeger\\x1b[2J\\n  run\\x07ning\\u202e\\x7f\n" in output
+    assert all(character.isprintable() or character == "\n" for character in output)

@@ -11,12 +11,12 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from langchain_core.runnables import RunnableConfig
 from langsmith import tracing_context
 
 from otel_callbacks import Config, OTelCallbackHandler
+from otel_callbacks._setup.addresses import problem, public
 from otel_callbacks._setup.exporters import host_and_port
 from otel_callbacks.cli._demo.models import CHAT_MODEL, Models
 from otel_callbacks.cli._demo.programs import PROGRAMS, Program
@@ -32,6 +32,7 @@ from otel_callbacks.cli._demo.telemetry import (
 )
 from otel_callbacks.cli._demo.truth import GroundTruth
 from otel_callbacks.cli._exit import FINDING, GOOD, INTERRUPTED, Stop
+from otel_callbacks.cli._hiding import Secrets
 from otel_callbacks.config import PRICE_PACKAGE
 from otel_callbacks.console import ConsoleTree
 
@@ -45,7 +46,12 @@ def run(args: argparse.Namespace) -> int:
         Stop: An option is invalid, or nothing answers at the address.
     """
     # The demo's runs go only where its options say, whatever tracing this machine is set up for.
-    with tracing_context(enabled=False), serve() as server, closing(Models(server, args.model)) as models:
+    with (
+        tracing_context(enabled=False),
+        Secrets(args.otlp).hidden_in_logs(),
+        serve() as server,
+        closing(Models(server, args.model)) as models,
+    ):
         config = _config(args)
         destinations = _destinations(args)
         providers = InMemoryProviders(None if args.json else ConsoleTree(sys.stdout))
@@ -54,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         results = traffic.run(config, Pace(args.rate, args.duration), is_quiet=args.json)
         batch, refused = traffic.sent, traffic.refused
     folder = Path(next(iter(destinations)))  # the first destination is always the folder
-    result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, args.otlp)
+    otlp = public(args.otlp) if args.otlp else None
+    result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, otlp)
     print(json.dumps(as_json(result), indent=2) if args.json else as_text(result))
     # Ctrl-C in the first round; later it only ends the rounds.
     if len(results) < len(PROGRAMS):
@@ -69,7 +76,7 @@ def _config(args: argparse.Namespace) -> Config:
 
 def _destinations(args: argparse.Namespace) -> dict[str, Exporters]:
     """Return the exporters by the name of their destination; files first, because they cannot hang."""
-    otlp = {args.otlp: _reachable(args.otlp)} if args.otlp else {}
+    otlp = {public(args.otlp): _reachable(args.otlp)} if args.otlp else {}
     folder = _folder(args.out)
     return {str(folder): file_exporters(folder), **otlp}
 
@@ -88,16 +95,15 @@ def _folder(out: Path | None) -> Path:
 
 def _reachable(url: str) -> Exporters:
     """Return exporters to an address where something listens; the exporters would notice only much later."""
-    try:
-        host, port = host_and_port(url)
-    except ValueError:
-        host, port = "", 0
-    if not host or urlsplit(url).scheme not in {"http", "https"}:
-        raise Stop(f"--otlp {url}: must be an address such as http://localhost:4318")
+    trouble = problem(url)
+    if trouble:
+        raise Stop(f"--otlp {public(url)}: must be an address such as http://localhost:4318: {trouble}")
+    host, port = host_and_port(url)
     try:
         socket.create_connection((host, port), _PROBE_TIMEOUT_S).close()
     except OSError as error:
-        raise Stop(f"--otlp {url}: nothing answers at port {port} ({error.strerror or error})", FINDING) from error
+        reason = f"nothing answers at port {port} ({error.strerror or error})"
+        raise Stop(f"--otlp {public(url)}: {reason}", FINDING) from error
     return otlp_exporters(url)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from otel_callbacks._drawing import printable
+
 Level = Literal["ok", "warning", "wrong"]
 Topic = Literal[
     "Versions",
@@ -12,6 +14,7 @@ Topic = Literal[
     "SDKs that trace themselves",
     "Options",
     "A signal is switched off",
+    "The address is wrong",
     "Nothing listens",
     "The back end refuses",
     "Jaeger takes no metrics",
@@ -49,7 +52,7 @@ def anchor(topic: str) -> str:
 
 def as_line(finding: Finding, page: str) -> str:
     """Return one line, and two more if there is something to fix."""
-    line = f"{finding.level:8} {finding.text}"
+    line = f"{finding.level:8} {printable(finding.text)}"
     if not finding.fix:
         return line
-    return f"{line}\n{'':8} fix: {finding.fix}\n{'':8} see: {page}#{anchor(finding.topic)}"
+    return f"{line}\n{'':8} fix: {printable(finding.fix)}\n{'':8} see: {page}#{anchor(finding.topic)}"

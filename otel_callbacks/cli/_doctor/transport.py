@@ -2,16 +2,17 @@
 
 import argparse
 import json
+import logging
 import os
-import re
 import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import Any, get_args
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -23,6 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import format_trace_id
 
 from otel_callbacks import semconv
+from otel_callbacks._setup.addresses import WEB, problem, public, without_user
 from otel_callbacks._setup.exporters import (
     DEFAULT_ADDRESSES,
     Protocol,
@@ -35,12 +37,18 @@ from otel_callbacks._setup.exporters import (
 from otel_callbacks.cli._doctor.findings import Finding
 from otel_callbacks.cli._doctor.ports import holder
 
+logger = logging.getLogger("otel_callbacks")
+
 SPAN_NAME = "otel-callbacks doctor"
 _TIMEOUT_S = 3.0
 _POLL_S = 0.5
 # Above what the Date header, in whole seconds, and a slow answer can add.
 _MOST_SKEW_S = 5.0
+_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _NOT_FOUND, _REFUSING = 404, 400
+_LONGEST_ANSWER = 16 * 2**20
+_UNANSWERED = (OSError, HTTPException, ValueError)
+"""What a request may raise: no answer, one that is not HTTP, and headers that cannot be sent."""
 
 
 def findings(args: argparse.Namespace) -> Iterator[Finding]:
@@ -51,34 +59,44 @@ def findings(args: argparse.Namespace) -> Iterator[Finding]:
         if os.environ.get(variable, "otlp").strip().lower() == "none":
             yield Finding("warning", "A signal is switched off", f"{signal} are not exported", f"unset {variable}")
             continue
-        address = _address(signal, args.otlp, args.protocol or protocol_of(signal))
-        problems = list(_problems(signal, address, args.protocol or protocol_of(signal)))
-        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {_public(address)}")]
+        protocol = args.protocol or protocol_of(signal)
+        source, address = _address(signal, args.otlp, protocol)
+        trouble = problem(address, _SCHEMES[protocol])
+        if trouble:
+            text, fix = (
+                f"{signal}: the address in {source} is not valid: {trouble}",
+                f"such as {DEFAULT_ADDRESSES[protocol]}",
+            )
+            yield Finding("wrong", "The address is wrong", text, f"set {source} to an address {fix}")
+            continue
+        problems = list(_problems(signal, address, protocol))
+        yield from problems or [Finding("ok", "Nothing listens", f"{signal} go to {public(address)}")]
         if not problems:
             usable[signal] = address
     yield from _skew(usable.values())
     yield from _round_trip(args, usable)
 
 
-def _address(signal: Signal, base: str | None, protocol: Protocol) -> str:
-    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+_SCHEMES: dict[Protocol, frozenset[str]] = {"http/protobuf": WEB, "grpc": WEB | {""}}
+
+
+def _address(signal: Signal, base: str | None, protocol: Protocol) -> tuple[str, str]:
+    """Return what sets a signal's address, and the address."""
+    variable = f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+    own = os.environ.get(variable)
     if own and not base:
-        return own  # the specification appends no path to a signal's own address
+        return variable, own  # the specification appends no path to a signal's own address
+    source = "--otlp" if base else "OTEL_EXPORTER_OTLP_ENDPOINT"
     base = base or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ADDRESSES[protocol]
-    return http_address(base, signal) if protocol == "http/protobuf" else base
-
-
-def _public(address: str) -> str:
-    """Return an address without user, password and parameters: findings are passed on to others."""
-    return re.sub(r"//[^/@]*@", "//", address).partition("?")[0]
+    return source, http_address(base, signal) if protocol == "http/protobuf" else base
 
 
 def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Finding]:
     try:
         socket.create_connection(host_and_port(address), _TIMEOUT_S).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         fix = "start a collector (otel-callbacks stack up), or set OTEL_EXPORTER_OTLP_ENDPOINT"
-        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {_public(address)} ({error})", fix)
+        yield Finding("wrong", "Nothing listens", f"{signal}: nothing answers at {public(address)} ({error})", fix)
         return
     if protocol == "http/protobuf":
         yield from _refusal(signal, address)
@@ -86,22 +104,32 @@ def _problems(signal: Signal, address: str, protocol: Protocol) -> Iterator[Find
 
 def _refusal(signal: Signal, address: str) -> Iterator[Finding]:
     """Send an empty request, which is a valid one, and report how it is refused."""
-    headers = {"Content-Type": "application/x-protobuf", **_headers(signal)}
-    request = urllib.request.Request(address, b"", headers)  # noqa: S310 - an address the user gave
     try:
-        urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310
+        _open(address, b"", _headers(signal)).close()
     except urllib.error.HTTPError as error:
         if error.code == _NOT_FOUND and signal != "traces":
-            text = f"{signal}: {_public(address)} answers 404: a back end for traces only, such as Jaeger"
+            text = f"{signal}: {public(address)} answers 404: a back end for traces only, such as Jaeger"
             yield Finding("wrong", "Jaeger takes no metrics", text, _elsewhere(signal))
         elif error.code >= _REFUSING:
-            text = f"{signal}: {_public(address)} answers {error.code} {error.reason}"
-            fix = "check the address, and OTEL_EXPORTER_OTLP_HEADERS where it wants a key"
+            text = f"{signal}: {public(address)} answers {error.code} {error.reason}"
+            fix = f"check the address, and {_HEADERS} where it wants a key"
             yield Finding("wrong", "The back end refuses", text, fix)
-    except OSError as error:
-        text = f"{signal}: {_public(address)} accepts connections but does not answer as HTTP ({error})"
+    except ValueError:
+        # The message would quote the header.
+        text, fix = f"{signal}: a header has a character that HTTP does not allow", f"correct {_HEADERS}"
+        yield Finding("wrong", "The back end refuses", text, fix)
+    except (OSError, HTTPException) as error:
+        text = f"{signal}: {public(address)} accepts connections but does not answer as HTTP ({error})"
         fix = "a gRPC port? set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use port 4318"
         yield Finding("wrong", "The back end refuses", text + _held_by(address), fix)
+
+
+def _open(address: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
+    """Send a request to an address the user gave, as exporters do: a user and a password in it become a header."""
+    url, credentials = without_user(address)
+    content = {"Content-Type": "application/x-protobuf"} if data is not None else {}
+    request = urllib.request.Request(url, data, {**content, **(headers or {}), **credentials})  # noqa: S310
+    return urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310
 
 
 def _held_by(address: str) -> str:
@@ -117,11 +145,10 @@ def _elsewhere(signal: Signal) -> str:
 
 
 def _headers(signal: Signal) -> dict[str, str]:
-    value = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS") or os.environ.get(
-        "OTEL_EXPORTER_OTLP_HEADERS", ""
-    )
+    value = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS") or os.environ.get(_HEADERS, "")
     pairs = (entry.partition("=") for entry in value.split(",") if "=" in entry)
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    # The specification has them percent-encoded.
+    return {unquote(key).strip(): unquote(value).strip() for key, _, value in pairs}
 
 
 def _skew(addresses: Any) -> Iterator[Finding]:
@@ -130,12 +157,11 @@ def _skew(addresses: Any) -> Iterator[Finding]:
     address = next((url for url in addresses if url.startswith("http") and urlsplit(url).path), None)
     if address is None:
         return
-    request = urllib.request.Request(address, b"", {"Content-Type": "application/x-protobuf"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        with _open(address, b"") as answer:
             date = answer.headers.get("Date")
             skew = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
-    except (OSError, ValueError):
+    except (*_UNANSWERED, OverflowError):
         return
     if abs(skew) > _MOST_SKEW_S:
         text = f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the receiver's"
@@ -152,7 +178,7 @@ def _round_trip(args: argparse.Namespace, usable: dict[Signal, str]) -> Iterator
             sent[signal] = identity
             yield Finding("ok", "The test does not arrive", f"a test for {signal} was accepted: {identity}")
         else:
-            text = f"the test for {signal} was not accepted by {usable[signal]}"
+            text = f"the test for {signal} was not accepted by {public(usable[signal])}"
             yield Finding("wrong", "The back end refuses", text, "see the exporter's message above")
     yield from _arrivals(args, sent)
 
@@ -166,9 +192,9 @@ def _arrivals(args: argparse.Namespace, sent: dict[Signal, str]) -> Iterator[Fin
         if base is None or signal not in sent:
             continue
         if _wait(lambda: is_there(base, sent[signal]), args.timeout):  # noqa: B023 - called before the next round
-            yield Finding("ok", "The test does not arrive", f"the test for {signal} can be queried at {base}")
+            yield Finding("ok", "The test does not arrive", f"the test for {signal} can be queried at {public(base)}")
         else:
-            text = f"the test for {signal} was accepted, but was not found at {base} after {args.timeout:.0f} s"
+            text = f"the test for {signal} was accepted, but was not found at {public(base)} after {args.timeout:.0f} s"
             fix = "look at the collector's log and its exporters; is this the back end it sends to?"
             yield Finding("wrong", "The test does not arrive", text, fix)
 
@@ -191,10 +217,8 @@ def _send_span(args: argparse.Namespace) -> tuple[str, bool]:
     provider.add_span_processor(SimpleSpanProcessor(memory))
     span = provider.get_tracer("otel_callbacks").start_span(SPAN_NAME)
     span.end()
-    results = [
-        exporter.export(memory.get_finished_spans()) for exporter in exporters_of("traces", args.otlp, args.protocol)
-    ]
-    return format_trace_id(span.get_span_context().trace_id), _all_succeeded(results)
+    is_accepted = _export(exporters_of("traces", args.otlp, args.protocol), memory.get_finished_spans())
+    return format_trace_id(span.get_span_context().trace_id), is_accepted
 
 
 def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
@@ -209,11 +233,18 @@ def _send_metric(args: argparse.Namespace) -> tuple[str, bool]:
     data = reader.get_metrics_data()
     # Some packages register metric readers instead of exporters; those cannot send one document.
     exporters = [entry for entry in exporters_of("metrics", args.otlp, args.protocol) if hasattr(entry, "export")]
-    return check, _all_succeeded([exporter.export(data) for exporter in exporters])
+    return check, _export(exporters, data)
 
 
-def _all_succeeded(results: list[Any]) -> bool:
-    return bool(results) and all(result.name == "SUCCESS" for result in results)
+def _export(exporters: list[Any], batch: Any) -> bool:
+    """Tell whether there are exporters, and each accepts the batch."""
+    try:
+        results = [exporter.export(batch).name for exporter in exporters]
+    except Exception as error:  # noqa: BLE001 - an exporter may raise anything about its address and headers
+        # Without the message, which may quote a header.
+        logger.warning("an exporter fails: %s", type(error).__name__)
+        return False
+    return bool(results) and all(result == "SUCCESS" for result in results)
 
 
 def _is_in_jaeger(base: str, trace_id: str) -> bool:
@@ -226,12 +257,13 @@ def _is_in_prometheus(base: str, check: str) -> bool:
     label = semconv.DOCTOR_CHECK.replace(".", "_")
     query = quote(f'{{{label}="{check}"}}')
     answer = _get(f"{base.rstrip('/')}/api/v1/query?query={query}")
-    return bool(isinstance(answer, dict) and answer.get("data", {}).get("result"))
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return bool(isinstance(data, dict) and data.get("result"))
 
 
 def _get(address: str) -> Any:
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - an address the user gave
-            return json.load(answer)
-    except (OSError, ValueError):
+        with _open(address) as answer:
+            return json.loads(answer.read(_LONGEST_ANSWER))
+    except (*_UNANSWERED, RecursionError):
         return None
