@@ -1,5 +1,7 @@
 """What an exception means: failure, cancellation or control flow; its type, status code and stack."""
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import semconv
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _MAX_FRAMES = 64
+_SEPARATORS = re.compile(r"[\\/]")
 
 
 def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
@@ -94,14 +97,29 @@ def mark(error: BaseException) -> tuple[Any, ...]:
 
 
 def stack(error: BaseException) -> str:
-    """Return the traceback as ``file:line:function`` lines, innermost last; neither messages nor source lines."""
+    """Return the traceback as ``file:line:function`` lines, innermost last; neither messages nor source lines.
+
+    Files are paths from their package on, such as ``langchain_core/runnables/base.py``.
+    """
     lines: list[str] = []
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        lines.append(f"{code.co_filename}:{traceback.tb_lineno}:{code.co_name}")
+        file = _path_in_package(code.co_filename, traceback.tb_frame.f_globals.get("__name__"))
+        lines.append(f"{file}:{traceback.tb_lineno}:{code.co_name}")
         traceback = traceback.tb_next
     if len(lines) > _MAX_FRAMES:  # a runaway recursion has a thousand; its two ends say enough
         half = _MAX_FRAMES // 2
         lines[half:-half] = [f"... {len(lines) - _MAX_FRAMES} frames ..."]
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=1024)
+def _path_in_package(file: str, module: object) -> str:
+    """Return the end of a file's path that its module's name repeats: the folders above it may name a person."""
+    parts = _SEPARATORS.split(file)
+    folders = str(module).split(".")
+    if not parts[-1].startswith("__init__."):
+        folders.pop()
+    is_in_package = folders and parts[-len(folders) - 1 : -1] == folders
+    return "/".join(parts[-len(folders) - 1 :]) if is_in_package else parts[-1]

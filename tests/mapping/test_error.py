@@ -138,8 +138,33 @@ def test_stack_has_places_only():
     """The stack has file, line and function of each frame, innermost last, but neither message nor source."""
     lines = stack_of(1).split("\n")
     assert [line.rsplit(":", 1)[1] for line in lines] == ["stack_of", "fail", "fail"]
-    assert all(line.startswith(__file__) for line in lines)
+    assert all(line.startswith("tests/mapping/test_error.py:") for line in lines)
     assert "secret" not in stack_of(1)
+
+
+@pytest.mark.parametrize(
+    ("file", "module", "shown"),
+    [
+        ("/home/ann/venv/lib/python3.12/site-packages/langchain_core/runnables/base.py",
+         "langchain_core.runnables.base", "langchain_core/runnables/base.py"),
+        ("/home/ann/shop/agents/__init__.py", "shop.agents", "shop/agents/__init__.py"),
+        ("C:\\Users\\ann\\shop\\tools.py", "shop.tools", "shop/tools.py"),
+        ("/home/ann/shop/main.py", "__main__", "main.py"),
+        ("/home/ann/tools.py", "tools", "tools.py"),
+        ("/home/ann/tools.py", "made.up", "tools.py"),
+        ("/home/ann/tools.py", None, "tools.py"),
+        ("/var/ipykernel_1/123.py", "__main__", "123.py"),
+        ("<string>", "shop.tools", "<string>"),
+        ("<frozen importlib._bootstrap>", "importlib._bootstrap", "<frozen importlib._bootstrap>"),
+        ("", "shop", ""),
+    ],
+)  # fmt: skip
+def test_stack_shows_no_folder_above_the_package(file, module, shown):
+    """A file is shown from its package on; one outside of any package, or of code made up, by its name alone."""
+    names = {"__name__": module}
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(compile("1 / 0", file, "exec"), names)  # noqa: S102 - code of this test
+    assert errors.stack(caught.value).split("\n")[-1] == f"{shown}:1:<module>"
 
 
 def test_long_stack_is_cut_in_the_middle():

@@ -4,11 +4,12 @@ import re
 import time
 
 import pytest
-from native_stack import HOST, wait_until
+from native_stack import HOST, NativeStack, Ports, wait_until
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import set_span_in_context
 from sdk_traffic import finished_spans, many_spans, meters, one_span, over_http, sent, span_id, trace_id
 
@@ -39,6 +40,47 @@ def test_secrets_are_masked_before_they_are_stored(stack, jaeger):
     assert SECRET not in stored["gen_ai.input.messages"]
     assert "keep it" in stored["gen_ai.input.messages"]
     assert (stored["gen_ai.usage.input_tokens"], stored["gen_ai.request.max_tokens"]) == (12, 100)
+
+
+def test_secrets_are_masked_in_arrays(stack, jaeger):
+    """An array with a secret is stored as text without it; arrays and numbers without one stay what they are."""
+    span = one_span("secrets", texts=["a", f"my {SECRET}"], tags=["a", "b"], share=0.5)
+    assert sent(over_http(stack), span)
+    stored = attributes_in(jaeger, span)
+    assert SECRET not in stored["texts"]
+    assert '"a"' in stored["texts"]
+    assert (stored["tags"], stored["share"]) == ('["a","b"]', 0.5)
+
+
+def test_secrets_are_masked_in_labels_of_metrics(stack, prometheus):
+    """A label whose key or value is a secret's reaches Prometheus masked; the other labels and the value stay."""
+    with meters(stack, "secret-labels") as provider:
+        counter = provider.get_meter("test").create_counter("secret.labels")
+        counter.add(2, {"gen_ai.request.model": SECRET, "api_key": "plain", "gen_ai.token.type": "input"})
+    series = '{__name__="secret_labels_total",gen_ai_request_model="****",api_key="****",gen_ai_token_type="input"}'
+    assert wait_until(lambda: prometheus.total(series) == 2, ARRIVAL_S)
+    assert SECRET not in prometheus.label_values("gen_ai_request_model", "secret_labels_total")
+
+
+def test_secrets_are_masked_in_logs(tmp_path):
+    """Bodies and attributes of log records, whatever their type, leave the collector masked."""
+    collector = NativeStack(tmp_path, Ports.free()).collector
+    (tmp_path / "detailed.yaml").write_text("exporters: {debug/logs: {verbosity: detailed}}")
+    collector._command.append(f"--config={tmp_path / 'detailed.yaml'}")
+    url = collector._environment["OTELCOL_HTTP_ENDPOINT"]
+    collector.start()
+    provider = LoggerProvider(resource=Resource({"service.name": "logs", "note": f"of {SECRET}"}))
+    provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"http://{url}/v1/logs")))
+    messages = [{"role": "user", "parts": [{"type": "text", "content": f"use {SECRET}, please"}]}]
+    log = provider.get_logger("test")
+    log.emit(body=f"text {SECRET}", attributes={"gen_ai.input.messages": messages, "api_key": "plain-key"})
+    log.emit(body={"map": [f"deep {SECRET}"], "password": "plain-word"})
+    provider.shutdown()
+    assert wait_until(lambda: "please" in collector.log.read_text() and "deep" in collector.log.read_text(), ARRIVAL_S)
+    collector.stop()
+    printed = collector.log.read_text()
+    assert "use ****, please" in printed
+    assert not [secret for secret in (SECRET, "plain-key", "plain-word") if secret in printed]
 
 
 def test_long_values_are_cut_not_lost(stack, jaeger):
