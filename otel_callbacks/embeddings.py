@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
 from otel_callbacks import semconv
+from otel_callbacks._content.identities import Identities
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping.provider import convention_name
 from otel_callbacks._runs.destination import Destination, Destinations
@@ -26,6 +27,8 @@ from otel_callbacks.semconv import DIALECTS
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from otel_callbacks._content.redaction import Redactor
 
 AnyEmbeddings = TypeVar("AnyEmbeddings", bound=Embeddings)
 
@@ -190,6 +193,7 @@ def _begin(traced: Any, texts: Any) -> _OpenCall | None:
     destination: Destination = _destination(traced).current()
     try:
         attributes = _attributes(traced)
+        _IDENTITIES.clean(attributes)
         model = attributes.get(semconv.REQUEST_MODEL)
         title = f"{semconv.EMBEDDINGS} {model}" if model else semconv.EMBEDDINGS
         span = destination.tracer.start_span(title, kind=SpanKind.CLIENT, attributes=attributes)
@@ -238,6 +242,15 @@ def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:
     event = {semconv.EXCEPTION_TYPE: ending.error_type, semconv.EXCEPTION_STACKTRACE: errors.stack(error)}
     span.add_event(semconv.EVENT_EXCEPTION, event)
     return ending.outcome
+
+
+def _load_redactor() -> "Redactor":
+    from otel_callbacks._content.redaction import Redactor
+
+    return Redactor()
+
+
+_IDENTITIES = Identities(_load_redactor)
 
 
 def _attributes(traced: Any) -> dict[str, Any]:

@@ -37,4 +37,4 @@ class Ending:
 
     outcome: OutcomeName
     error_type: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)

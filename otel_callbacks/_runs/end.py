@@ -96,6 +96,7 @@ def _read_result(
     is_model = run.operation in tables.MODEL_OPERATIONS
     if run.run_type in tables.RESPONSE and (is_recording or is_model):
         destination.collect(tables.RESPONSE[run.run_type], result, response)
+        run.owner.identities.clean(response)
     usage = usage_of(result) if is_model else None
     if usage is not None:
         run.usage = usage.counts

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from otel_callbacks._content.identities import Identities
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks.config import Config
 
@@ -27,6 +28,7 @@ class Owner:
         self.cancelled = cancelled
         self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
         self.prices = _prices(config)
+        self.identities = Identities(self._load_rules, has_own_rules=bool(config.redact))
         self._count_redaction = count_redaction
 
     @cached_property
@@ -35,6 +37,12 @@ class Owner:
         from otel_callbacks._content.redaction import redactor_for
 
         return redactor_for(self.config.redact, self._count_redaction)
+
+    def _load_rules(self) -> "Redactor":
+        """Return a redactor for names: without the application's callables, which may take long or fail."""
+        from otel_callbacks._content.redaction import redactor_for
+
+        return redactor_for([entry for entry in self.config.redact if not callable(entry)], self._count_redaction)
 
 
 def _prices(config: Config) -> "Prices | None":

@@ -97,5 +97,5 @@ def _become_agent(graph: OpenRun | None) -> None:
 def _become(run: OpenRun, plan: SpanPlan) -> None:
     run.adopt(plan)
     if run.span is not None:
-        run.span.update_name(plan.name)
-        run.span.set_attributes(plan.attributes)
+        run.span.update_name(run.span_name)
+        run.span.set_attributes(run.dimensions)

@@ -146,7 +146,7 @@ class Recorder:
         run = entry[1].visible if entry is not None else None
         span = run.span if run is not None else None
         if run is not None and span is not None and span.is_recording():
-            attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: short(name)}
+            attributes: dict[str, Any] = {semconv.CUSTOM_EVENT_NAME: self._owner.identities.text(short(name))}
             if hasattr(data, "__len__"):
                 attributes[semconv.CUSTOM_EVENT_SIZE] = len(data)
             text = run.content.text(data) if run.content is not None else None
@@ -164,6 +164,7 @@ class Recorder:
         ids = [interrupt_id for interrupt_id in (getattr(item, "id", None) for item in interrupts) if interrupt_id]
         run.end_attributes[semconv.GRAPH_INTERRUPT_IDS] = few(str(interrupt_id) for interrupt_id in ids)
         run.end_attributes[semconv.GRAPH_CHECKPOINT_ID] = short(str(checkpoint_id))
+        self._owner.identities.clean(run.end_attributes)
         if run.content is not None and interrupts:
             run.content.add_interrupts(interrupts)
         # Without interrupts it pauses before or after a node, and no node run is there to be linked to.
@@ -199,6 +200,7 @@ class Recorder:
         entry = self._take_out(run_id)
         if entry is not None:
             ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
+            self._owner.identities.clean(ending.attributes)
             self.closing.finish(*entry, RunEnd(ending, partial, error))
 
     # Queries

@@ -179,7 +179,8 @@ class OpenRun:
         """Failed attempts by the name of a task, in a graph."""
 
     def adopt(self, plan: SpanPlan) -> None:
-        """Become what the plan says."""
+        """Become what the plan says, without secrets in its names."""
+        plan = self.owner.identities.plan(plan)
         self.operation = plan.operation
         self.span_name = plan.name
         self.dimensions = plan.attributes

@@ -159,6 +159,7 @@ def start_span(destination: Destination, run: OpenRun, start: RunStart, current:
     # Samplers need none of these, and they are set at the end in one call.
     if start.run_type in tables.REQUEST and span.is_recording():
         destination.collect(tables.REQUEST[start.run_type], start, run.end_attributes)
+        run.owner.identities.clean(run.end_attributes)
 
 
 def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Context) -> None:
@@ -179,7 +180,7 @@ def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict
         attributes[semconv.CONVERSATION_ID] = run.inherited.conversation_id
     run_tags = tags.read(start.tags)
     if run_tags.own:
-        attributes[semconv.TAGS] = run_tags.own
+        attributes[semconv.TAGS] = tuple(map(run.owner.identities.text, run_tags.own))
     attempt = run_tags.retry_attempt or _task_attempt(run)
     if attempt is not None:
         attributes[semconv.RETRY_ATTEMPT] = attempt

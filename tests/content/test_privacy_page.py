@@ -1,4 +1,4 @@
-"""docs/privacy.md lists what really leaves: its tables come from runs whose every field is marked."""
+"""docs/privacy.md lists what really leaves at each setting: the table comes from runs whose content is marked."""
 
 import json
 from pathlib import Path
@@ -37,20 +37,6 @@ WHAT = {
     "langchain.custom_event.data": "data of custom events",
     "langgraph.interrupt.values": "what a graph asks a person",
     "exception.message": "message of an exception",
-}
-IDENTITIES = {
-    "name of a run, chain, workflow": "run-name",
-    "name of an agent": "agent-name",
-    "name of a node": "node-name",
-    "name of a tool": "tool_name",
-    "description of a tool": "tool-description",
-    "id of a tool call": "call-id",
-    "tags": "a-tag",
-    "model": "model-name",
-    "conversation, from metadata": "conversation-name",
-    "stop sequences": "stop-sequence",
-    "id of the answer": "response-id",
-    "name of a custom event": "event-name",
 }
 
 
@@ -155,17 +141,6 @@ def _settings() -> str:
     return head + "\n".join(rows)
 
 
-def _identities() -> str:
-    spans, _ = _EXPORTED["no_content"]
-    rows = [
-        f"| {what} | "
-        + ", ".join(key if " " in key else f"`{key}`" for key in sorted(spans) if _holds(spans, key, text))
-        + " |"
-        for what, text in IDENTITIES.items()
-    ]
-    return "| What | Where |\n| --- | --- |\n" + "\n".join(rows)
-
-
 _EXPORTED: dict[str, tuple[dict[str, set[str]], dict[str, set[str]]]] = {}
 
 
@@ -181,12 +156,11 @@ def exported_content() -> None:
 
 @needs_agent_marks
 def test_page_says_what_leaves_at_each_setting(request: pytest.FixtureRequest):
-    """The tables in docs/privacy.md are what the runs exported; `--update-goldens` writes them."""
+    """The table in docs/privacy.md is what the runs exported; `--update-goldens` writes it."""
     page = PAGE.read_text(encoding="utf-8")
-    for name, table in (("identities", _identities()), ("settings", _settings())):
-        before, rest = page.split(f"<!-- {name} -->\n")
-        _, after = rest.split("<!-- end -->", 1)
-        page = f"{before}<!-- {name} -->\n{table}\n<!-- end -->{after}"
+    before, rest = page.split("<!-- settings -->\n")
+    _, after = rest.split("<!-- end -->", 1)
+    page = f"{before}<!-- settings -->\n{_settings()}\n<!-- end -->{after}"
     if request.config.getoption("--update-goldens"):
         PAGE.write_text(page, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page
