@@ -10,7 +10,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale soak api stack-up stack-demo native-stack boards pictures reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale soak api stack-up stack-demo native-stack pin-images boards pictures reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ stack-demo: $(READY) ## send demo traffic to the started stack for about a minut
 
 native-stack: $(READY) ## run Jaeger, Prometheus and the collector without Docker, built from source (needs go)
 	$(BIN)/python scripts/native_stack.py
+
+pin-images: ## write the digests of all images into the compose files and manifests, as their registries give them
+	$(PYTHON) scripts/pin_images.py
 
 boards: $(READY) ## regenerate the Grafana boards and Prometheus rules
 	$(BIN)/python dashboards/build.py

@@ -58,9 +58,9 @@ def test_overlay_changes_no_rights():
 
 @pytest.mark.parametrize("name", [*SERVICES, *ADDED])
 def test_images_are_pinned_and_can_be_replaced(name):
-    """Each image names an exact release and can be replaced by a variable."""
+    """Each image names an exact release, with or without its digest, and can be replaced by a variable."""
     image = {**SERVICES, **ADDED}[name]["image"]
-    assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:v?\d+\.\d+\.\d+\}", image)
+    assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?\}", image)
 
 
 def test_services_are_checked_for_health():

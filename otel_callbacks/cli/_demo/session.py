@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import socket
 import sys
 import time
@@ -33,6 +32,7 @@ from otel_callbacks.cli._demo.telemetry import (
 from otel_callbacks.cli._demo.truth import GroundTruth
 from otel_callbacks.cli._exit import FINDING, GOOD, INTERRUPTED, Stop
 from otel_callbacks.cli._hiding import Secrets
+from otel_callbacks.cli._terminal import show, show_json
 from otel_callbacks.config import PRICE_PACKAGE
 from otel_callbacks.console import ConsoleTree
 
@@ -62,7 +62,10 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(next(iter(destinations)))  # the first destination is always the folder
     otlp = public(args.otlp) if args.otlp else None
     result = DemoResult(config.semconv, args.model or CHAT_MODEL, results, truth, batch, folder, refused, otlp)
-    print(json.dumps(as_json(result), indent=2) if args.json else as_text(result))
+    if args.json:
+        show_json(as_json(result))
+    else:
+        show(as_text(result))
     # Ctrl-C in the first round; later it only ends the rounds.
     if len(results) < len(PROGRAMS):
         return INTERRUPTED
