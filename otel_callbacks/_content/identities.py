@@ -56,13 +56,17 @@ class Identities:
     def __init__(self, load_redactor: "Callable[[], Redactor]", *, has_own_rules: bool = False) -> None:
         self._load_redactor = load_redactor
         self._has_own_rules = has_own_rules
-        self._texts: dict[str, str] = {}
+        self._clean: set[str] = set()
+        """Texts without secrets, which nearly all are: a look-up here costs less than one of what a text becomes."""
+        self._marked: dict[str, str] = {}
         self._plans: dict[int, tuple[SpanPlan, SpanPlan]] = {}
 
     def text(self, text: str) -> str:
         """Return a name, a tag or a description without its secrets."""
-        clean = self._texts.get(text)
-        return self._search(text) if clean is None else clean
+        if text in self._clean:
+            return text
+        marked = self._marked.get(text)
+        return self._search(text) if marked is None else marked
 
     def identifier(self, text: str) -> str:
         """Return an id as it is, unless it begins like a known token."""
@@ -72,14 +76,14 @@ class Identities:
 
     def clean(self, attributes: dict[str, Any]) -> None:
         """Remove secrets from the texts among attributes."""
+        known = self._clean
         for key, value in attributes.items():
             kind = type(value)
             if kind is str:
-                if key not in _OUR_OWN:
-                    attributes[key] = self.identifier(value) if key in _IDS else self.text(value)
-            elif kind is list:
-                clean = self.identifier if key in _IDS else self.text
-                attributes[key] = [clean(entry) if type(entry) is str else entry for entry in value]
+                if value not in known:
+                    attributes[key] = self._value(key, value)
+            elif kind is list and not known.issuperset(value):
+                attributes[key] = [self._value(key, entry) for entry in value]
 
     def plan(self, plan: SpanPlan) -> SpanPlan:
         """Return a plan without secrets in its names. Runs of the same names share one, which is searched once."""
@@ -106,12 +110,21 @@ class Identities:
                 name = name.replace(value, attributes[key])
         return SpanPlan(plan.operation, name, attributes, inherit)
 
+    def _value(self, key: str, text: str) -> str:
+        if key in _OUR_OWN:
+            return text
+        return self.identifier(text) if key in _IDS else self.text(text)
+
     def _search(self, text: str) -> str:
         is_plain = not self._has_own_rules and _PLAIN.fullmatch(text)
         clean = text if is_plain else self._redactor.redact_text(text)
-        if len(self._texts) >= _MOST:
-            self._texts.clear()
-        self._texts[text] = clean
+        if len(self._clean) + len(self._marked) >= _MOST:
+            self._clean.clear()
+            self._marked.clear()
+        if clean == text:
+            self._clean.add(text)
+        else:
+            self._marked[text] = clean
         return clean
 
     @cached_property

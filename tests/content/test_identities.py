@@ -125,7 +125,7 @@ def test_each_text_is_searched_once():
     assert redactor.texts == ["a longer name 1234", f"with {SECRET}"]
 
 
-@pytest.mark.parametrize("what", ["texts", "plans"])
+@pytest.mark.parametrize("what", ["clean", "marked", "plans"])
 def test_made_up_names_do_not_fill_memory(telemetry: RecordedSpans, monkeypatch, what):
     """However many names a program makes up, a bounded number is remembered, and all are searched."""
     monkeypatch.setattr(identities, "_MOST", 10)
