@@ -10,20 +10,25 @@ from otel_callbacks.types import OutcomeName
 if TYPE_CHECKING:
     from types import TracebackType
 
+CONTROL_FLOW: frozenset[OutcomeName] = frozenset({"handed_off", "interrupted"})
+"""Outcomes of exceptions by which LangGraph moves on; `control_flow` says where to."""
 _MAX_FRAMES = 64
 
 
 def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     """Return the outcome and `error.type` of a run that ended with `error`."""
     outcome = _outcome(type(error))
-    attributes: dict[str, Any] = {}
-    if outcome == "handed_off":
-        _put_target(error, attributes)
-    elif outcome == "interrupted":
-        _put_interrupts(error, attributes)
     if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
-        return Ending(outcome, error_type(type(error)), attributes)
-    return Ending(outcome, None, attributes)
+        return Ending(outcome, error_type(type(error)))
+    return Ending(outcome)
+
+
+def control_flow(error: BaseException, out: dict[str, Any]) -> None:
+    """Write where a hand-off goes, or what an interrupt waits for, into `out`."""
+    if _outcome(type(error)) == "handed_off":
+        _put_target(error, out)
+    else:
+        _put_interrupts(error, out)
 
 
 def _outcome(kind: type[BaseException]) -> OutcomeName:
@@ -81,6 +86,14 @@ def status_code(error: BaseException) -> int | None:
     """Return the HTTP status that a provider's client put on the exception."""
     code = getattr(error, "status_code", None)
     return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599 else None  # noqa: PLR2004
+
+
+def describe(error: BaseException, out: dict[str, Any]) -> None:
+    """Write what an exception event says beside type and message into `out`."""
+    out[semconv.EXCEPTION_STACKTRACE] = stack(error)
+    status = status_code(error)
+    if status is not None:
+        out[semconv.HTTP_STATUS_CODE] = status
 
 
 def mark(error: BaseException) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """Where runs go: the tracer, the table and the instruments of a pair of providers, shared by all handlers on them."""
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,8 +16,6 @@ from otel_callbacks._runs.run import OpenRun
 from otel_callbacks._runs.table import RunTable, table_of
 from otel_callbacks._version import SCOPE, __version__
 
-logger = logging.getLogger("otel_callbacks")
-
 
 @dataclass(slots=True, eq=False)
 class Destination:
@@ -32,20 +29,21 @@ class Destination:
     dialect: semconv.Dialect
 
     def failed(self, kind: str, error: BaseException) -> None:
-        """Count a failure of this package; log the first of each kind, without the message (it may be content)."""
-        errors = self.instruments.errors
-        errors[kind,] += 1
-        if errors[kind,] == 1:  # once per kind: a fault that hits every run must not flood the log
-            logger.warning(
-                "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
-            )
+        """Count a failure of this package, and log the first of each kind."""
+        self.instruments.failed(kind, error)
 
-    def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
+    def collect(
+        self,
+        extract: Callable[[Any, dict[str, Any]], None],
+        source: Any,
+        out: dict[str, Any],
+        kind: str = "mapping",
+    ) -> None:
         """Run an extractor; one that fails loses only the keys it has not yet written."""
         try:
             extract(source, out)
         except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
-            self.failed("mapping", error)
+            self.failed(kind, error)
 
 
 class Destinations:

@@ -183,23 +183,31 @@ class Recorder:
         if entry is None:
             return
         destination, run = entry
-        if run.operation == "node":
-            recognition.by_result(run, result)
-        if run.content is not None and inputs is not None and run.deferred_inputs:
-            run.content.add_late_inputs(run.operation, inputs)
         ending = _OK
-        if run.paused:
-            ending = _INTERRUPTED
-        elif run.run_type == "tool" and tool.failed(result):
-            ending = _TOOL_FAILED
+        try:
+            if run.content is not None and inputs is not None and run.deferred_inputs:
+                run.content.add_late_inputs(run.operation, inputs)
+            if run.paused:
+                ending = _INTERRUPTED
+            elif run.run_type == "tool" and tool.failed(result):
+                ending = _TOOL_FAILED
+            if run.operation == "node":
+                recognition.by_result(run, result)
+        except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
+            destination.failed("outcome", failure)
         self.closing.finish(destination, run, RunEnd(ending, result))
 
     def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
         """Record that a run ends with an exception. `partial`: a failed model's answer so far."""
         entry = self._take_out(run_id)
-        if entry is not None:
-            ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
-            self.closing.finish(*entry, RunEnd(ending, partial, error))
+        if entry is None:
+            return
+        ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
+        if ending.outcome in errors.CONTROL_FLOW:
+            control: dict[str, Any] = {}
+            entry[0].collect(errors.control_flow, error, control)
+            ending.attributes = control
+        self.closing.finish(*entry, RunEnd(ending, partial, error))
 
     # Queries
 

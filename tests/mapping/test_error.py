@@ -72,12 +72,16 @@ def test_cancellation_may_count_as_an_error():
 )
 def test_target_of_a_hand_off(goto, expected):
     """A hand-off names the nodes it goes to."""
-    ending = errors.ending(PARENT_COMMAND(SimpleNamespace(goto=goto)), cancel_is_error=False)
-    assert ending.attributes.get("langgraph.handoff.target") == expected
+    out = {}
+    errors.control_flow(PARENT_COMMAND(SimpleNamespace(goto=goto)), out)
+    assert out.get("langgraph.handoff.target") == expected
 
 
 def test_hand_off_without_a_command_is_still_one():
     """A hand-off that carries no command is still a hand-off."""
+    out = {}
+    errors.control_flow(PARENT_COMMAND(), out)
+    assert out == {}
     assert errors.ending(PARENT_COMMAND(), cancel_is_error=False).outcome == "handed_off"
 
 
