@@ -55,6 +55,7 @@ class Instruments:
         """Tables whose runs are counted as open."""
         self.runs = ObservedCount(meter, semconv.RUNS, (semconv.RUN_TYPE, semconv.OUTCOME)).values
         self.errors = ObservedCount(meter, semconv.ERRORS, (semconv.ERROR_KIND,)).values
+        self.discrepancies = ObservedCount(meter, semconv.DISCREPANCIES, (semconv.DISCREPANCY_KIND,)).values
         self.redactions = ObservedCount(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
         self._cost: Any = ObservedCount(meter, semconv.COST, labels.COST).values  # not integers: a sum of money
         self._unpriced = ObservedCount(meter, semconv.UNPRICED, labels.REQUEST).values

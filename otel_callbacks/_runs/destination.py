@@ -1,5 +1,6 @@
 """Where runs go: the tracer, the table and the instruments of a pair of providers, shared by all handlers on them."""
 
+import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from otel_callbacks._runs.run import OpenRun
 from otel_callbacks._runs.table import RunTable, table_of
 from otel_callbacks._version import SCOPE, __version__
 
+logger = logging.getLogger("otel_callbacks")
+
 
 @dataclass(slots=True, eq=False)
 class Destination:
@@ -31,6 +34,20 @@ class Destination:
     def failed(self, kind: str, error: BaseException) -> None:
         """Count a failure of this package, and log the first of each kind."""
         self.instruments.failed(kind, error)
+
+    def discrepancy(self, kind: str) -> None:
+        """Count that what was reported contradicts itself, and log the first of each kind: no failure of this package.
+
+        Kinds: ``end``, an end event that disagrees with how its run had been closed.
+        """
+        discrepancies = self.instruments.discrepancies
+        discrepancies[kind,] += 1
+        if discrepancies[kind,] == 1:
+            logger.warning(
+                "otel_callbacks got reports that contradict each other: %s (counted in %s)",
+                kind,
+                semconv.DISCREPANCIES.name,
+            )
 
     def collect(
         self,
