@@ -1,6 +1,6 @@
 """The end of a run: what its span still gets, what is measured, and the context that is left behind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,8 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     if run.parent_end is not None:
         end_ns = _not_long_after_parent(run, run.parent_end[0], end_ns)
     seconds = (end_ns - run.start_ns) / 1e9
+    if run.stream is not None and run.stream.first_chunk_ns > end_ns:
+        run.stream.first_chunk_ns = end_ns  # the end is the parent's, and what the run did after it counts as then
     ending = end.ending
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
@@ -232,9 +234,9 @@ def _note_error(destination: Destination, run: OpenRun, ending: Ending, error: B
     """Record the exception once, where it happened; runs it passes through on its way up get only the status."""
     parent = run.parent
     visible = run.visible.span if run.visible is not None else None
-    mark = errors.mark(error)
+    mark = _mark(error, run)
     if ending.error_type is not None and run.error_mark != mark and visible is not None:
-        _record_exception(destination, run, visible, ending.error_type, error)
+        _record_exception(destination, run, visible, error)
     if parent is not None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
@@ -245,6 +247,23 @@ def _note_error(destination: Destination, run: OpenRun, ending: Ending, error: B
         _remember_pause(destination, run.task.name, visible)
 
 
+_MARK = "_otel_callbacks_first_run"
+_attributes_of: Callable[[BaseException], dict[str, Any]] = BaseException.__dict__["__dict__"].__get__
+
+
+def _mark(error: BaseException, run: OpenRun) -> int:
+    """Return what tells an exception from all others: the first run that it ended.
+
+    The exception itself carries it. Its id would be reused by the next one, most classes of Python's own cannot be
+    referenced weakly, and a reference would keep the frames of the application alive.
+    """
+    try:
+        mark: int = _attributes_of(error).setdefault(_MARK, run.id.key)
+    except TypeError:  # a caller of the hook passed something else
+        return run.id.key
+    return mark
+
+
 def _remember_pause(destination: Destination, task: str, span: Span) -> None:
     """Note the node that paused: it is what a resume links to."""
     try:
@@ -253,13 +272,11 @@ def _remember_pause(destination: Destination, task: str, span: Span) -> None:
         destination.failed("pause", failure)
 
 
-def _record_exception(
-    destination: Destination, run: OpenRun, span: Span, error_type: str, error: BaseException
-) -> None:
+def _record_exception(destination: Destination, run: OpenRun, span: Span, error: BaseException) -> None:
     try:
         if span.is_recording():
             content = run.visible.content if run.visible is not None else None
-            attributes: dict[str, Any] = {semconv.EXCEPTION_TYPE: error_type}
+            attributes: dict[str, Any] = {}
             destination.collect(errors.describe, error, attributes, "exception")
             message = content.text(error) if content is not None else None
             if message is not None:
