@@ -127,6 +127,7 @@ CACHE_HIT: Final = "otel_callbacks.cache_hit"
 STREAM_PARTIAL_LENGTH: Final = "otel_callbacks.stream.partial_length"
 FINISH_REASON: Final = "otel_callbacks.finish_reason"
 ERROR_KIND: Final = "otel_callbacks.error.kind"
+DISCREPANCY_KIND: Final = "otel_callbacks.discrepancy.kind"
 REDACTION_RULE: Final = "otel_callbacks.redaction.rule"
 LINK_KIND: Final = "otel_callbacks.link.kind"
 COST_USD: Final = "otel_callbacks.cost.usd"
@@ -192,6 +193,9 @@ REDACTIONS: Final = Instrument("otel_callbacks.redactions", "{redaction}", "Reda
 COST: Final = Instrument("otel_callbacks.cost", "USD", "Estimated cost of model calls.")
 UNPRICED: Final = Instrument("otel_callbacks.unpriced", "{call}", "Model calls for which no price is known.")
 ERRORS: Final = Instrument("otel_callbacks.errors", "{error}", "Failures inside the tracer, by kind.")
+DISCREPANCIES: Final = Instrument(
+    "otel_callbacks.discrepancies", "{discrepancy}", "Reports that contradict each other, by kind."
+)
 RUNS: Final = Instrument("otel_callbacks.runs", "{run}", "Ended runs, by run type and outcome.")
 RUNS_OPEN: Final = Instrument("otel_callbacks.runs.open", "{run}", "Runs that have started and not ended.")
 
