@@ -51,7 +51,8 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     if run.parent_end is not None:
         end_ns = _not_long_after_parent(run, run.parent_end[0], end_ns)
     ending = end.ending
-    run.tree.idle_since = now
+    if ending.outcome != "abandoned":
+        destination.table.touch(run.tree, now)
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
         is_recording = run.span is not None and run.span.is_recording()
@@ -74,7 +75,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
         # After the span's end, so that processors which look at the current span still see this one.
         if run.body is not None:
             _leave_body(destination, run.body)
-        if run.children:
+        if run.children and ending.outcome != "abandoned":  # otherwise they go on as if nothing had happened
             _orphan_children(destination, run, ending, end_ns, now)
         if run.info is not None and run.span is not None:
             _notify_subscribers(destination, run, run.span, run.info, ending, end_ns)

@@ -43,13 +43,16 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
 class Tree:
     """What all runs below one root share."""
 
-    __slots__ = ("clock_offset", "idle_since")
+    __slots__ = ("clock_offset", "idle_since", "last_start_ns", "leaves")
 
     def __init__(self, clock_offset: int, now: int) -> None:
         self.clock_offset = clock_offset
         """Nanoseconds from the monotonic clock to Unix time, read once, so that times within a trace agree."""
         self.idle_since = now
-        """Monotonic time of the last sweep, start or end that saw the tree alive."""
+        """Monotonic time of the latest start, end, or chunk that the handler looked at."""
+        self.last_start_ns = now
+        self.leaves: dict[int, OpenRun] = {}
+        """Its open runs without open children, by the integer of their id; longest a leaf first."""
 
 
 class Stream:
@@ -93,7 +96,7 @@ class OpenRun:
     """
 
     __slots__ = (
-        "active", "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
         "dimensions", "end_attributes", "error_mark", "failed_attempts", "id", "info", "inherited", "name", "operation",
         "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
         "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
@@ -151,8 +154,6 @@ class OpenRun:
         """What captures the run's content, if capture is on."""
 
         # What happens to it
-        self.active = True
-        """Set by every event, cleared by every sweep."""
         self.suppressed = False
         """Neither span nor measurement, for all that runs below as well."""
         self.deferred_inputs = False

@@ -1,18 +1,20 @@
 """All open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
 
 import weakref
-from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from opentelemetry.context import create_key
 from opentelemetry.trace import SpanContext, TracerProvider
 
 from otel_callbacks._process.forks import after_fork_in_child
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.run import OpenRun, Tree
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
 
+_T = TypeVar("_T")
 _REMEMBERED_CLOSED = 4096
 _REMEMBERED_ENDED = 2048
 """Ended runs whose span is remembered: at least this many, at most twice as many."""
@@ -26,47 +28,103 @@ class Closer(Protocol):
 
 
 class RunTable:
-    """Open runs of one tracer provider, by the integer of their id."""
+    """Open runs of one tracer provider, by the integer of their id.
+
+    Threads share it without a lock. So each step is one that the interpreter does not divide, and whoever reads what
+    another thread may have changed meanwhile is ready for that.
+    """
 
     def __init__(self) -> None:
         self.open: dict[int, OpenRun] = {}
         self.bodies: dict[int, Body] = {}
         """Bodies in which their run's span is current, by the id of the frame that encloses each."""
+        self.trees: OrderedDict[Tree, None] = OrderedDict()
+        """Trees with open runs, the idlest first."""
         self.awaiting: dict[int, OpenRun] = {}
         """Model runs whose next chunk matters: the first with content, or a sign of life after a sweep."""
+        self.streams: dict[int, OpenRun] = {}
+        """Model runs that have given content."""
         self.context_key = create_key("otel_callbacks.run")
         self.orphans: deque[tuple[int, OpenRun]] = deque()
         """Runs whose parent has ended, with the time until which their own end is awaited."""
         self.collected: deque[tuple[int, int]] = deque()
         """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
-        self.closers: weakref.WeakSet[Closer] = weakref.WeakSet()
-        """One for each handler that has runs here."""
+        self._closers: dict[int, weakref.ref[Closer]] = {}
         self.next_sweep_ns = 0
-        self._closed: dict[int, None] = {}
+        self._closed: OrderedDict[int, None] = OrderedDict()
         self._ended: dict[int, SpanContext] = {}
         self._ended_before: dict[int, SpanContext] = {}
 
     def enter(self, run: OpenRun) -> None:
         """Add a run that starts, below its parent."""
-        key = run.id.key
+        key, tree, parent = run.id.key, run.tree, run.parent
         self.open[key] = run
-        if run.parent is not None:
-            run.parent.children[key] = run
+        if parent is not None:
+            parent.children[key] = run
+            tree.leaves.pop(parent.id.key, None)
+        tree.leaves[key] = run
+        tree.last_start_ns = run.start_ns
+        self.trees[tree] = None
+        self.touch(tree, run.start_ns)
 
     def leave(self, run: OpenRun) -> bool:
         """Remove the run; false if it has left already, so that each run ends once."""
-        key = run.id.key
-        if self.open.pop(key, None) is None:
-            return False
-        self.awaiting.pop(key, None)
-        if run.parent is not None:
-            run.parent.children.pop(key, None)
-        return True
+        key, tree, parent = run.id.key, run.tree, run.parent
+        left = self.open.pop(key, None)
+        is_open = left is run
+        if left is not None and not is_open:
+            self.open[key] = left  # another run, which has the same id
+        tree.leaves.pop(key, None)
+        if is_open:
+            if run.stream is not None:
+                self.streams.pop(key, None)  # before `awaiting`, which a sweep fills from it
+            self.awaiting.pop(key, None)
+            if parent is not None:
+                parent.children.pop(key, None)
+                if not parent.children and self.open.get(parent.id.key) is parent:
+                    tree.leaves[parent.id.key] = parent
+        if not tree.leaves:
+            self._drop(tree)
+        return is_open
+
+    def _drop(self, tree: Tree) -> None:
+        self.trees.pop(tree, None)
+        if tree.leaves:  # another thread has just started a run in it
+            self.trees[tree] = None
+
+    def touch(self, tree: Tree, now: int) -> None:
+        """Note that something happens in the tree."""
+        tree.idle_since = now
+        try:
+            self.trees.move_to_end(tree)
+        except KeyError:  # its last run has left
+            return
+
+    def idlest(self, newcomer: OpenRun | None = None) -> OpenRun | None:
+        """Return the run to give up first: a leaf of the idlest tree.
+
+        Where the only leaf is the newcomer, all runs are a chain that ends with it: then it is the oldest.
+        """
+        while (tree := _first(self.trees)) is not None and not tree.leaves:
+            self._drop(tree)
+        leaf = _first(tree.leaves.values(), newcomer) if tree is not None else None
+        return leaf or _first(self.open.values(), newcomer)
+
+    def await_chunks(self) -> None:
+        """Have the handler look at the next chunk of each stream, which will be a sign of life."""
+        self.awaiting.update(self.streams)
+
+    def add_closer(self, closer: Closer) -> None:
+        """Add what closes the runs of a handler, until it is gone."""
+        key, closers = id(closer), self._closers
+        closers[key] = weakref.ref(closer, lambda _: closers.pop(key, None))
 
     def close_due(self) -> None:
         """Have every handler close what is due."""
-        for closer in list(self.closers):
-            closer.close_due()
+        for reference in list(self._closers.values()):
+            closer = reference()
+            if closer is not None:
+                closer.close_due()
 
     def remember_ended(self, key: int, place: SpanContext) -> None:
         """Note the span of an ended run. Two dictionaries take turns: the older one is dropped as a whole."""
@@ -87,7 +145,10 @@ class RunTable:
         """Note that a run was closed without its own end event, so that a late one is recognised."""
         self._closed[key] = None
         if len(self._closed) > _REMEMBERED_CLOSED:
-            del self._closed[next(iter(self._closed))]
+            try:
+                self._closed.popitem(last=False)
+            except KeyError:  # other threads have just taken everything out
+                return
 
     def forget_closed(self, key: int) -> bool:
         """Tell whether the run had been closed without its own end event, and forget it."""
@@ -97,12 +158,26 @@ class RunTable:
         """Forget everything: this process is a fork, and the runs belong to its parent."""
         self.open.clear()
         self.bodies.clear()
+        self.trees.clear()
         self.awaiting.clear()
+        self.streams.clear()
         self.orphans.clear()
         self.collected.clear()
         self._closed.clear()
         self._ended.clear()
         self._ended_before.clear()
+
+
+def _first(candidates: Iterable[_T], spared: _T | None = None) -> _T | None:
+    """Return the first of `candidates` that is not spared; ``None`` if there is none."""
+    while True:
+        try:
+            for candidate in candidates:
+                if candidate is not spared:
+                    return candidate
+        except RuntimeError:  # another thread has changed the dictionary since the loop began
+            continue
+        return None
 
 
 _tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()

@@ -73,6 +73,10 @@ class Body:
         """Tell whether the caller is in the thread and task in which the run started, and the run's frame is known."""
         return self.code is not None and _current_thread() is self.thread and _current_task() is self.task
 
+    def started_with(self, other: "Body") -> bool:
+        """Tell whether `started_here` is true wherever it is true of the other body."""
+        return self.code is not None and self.thread is other.thread and self.task is other.task
+
 
 def innermost(bodies: dict[int, Body]) -> Body | None:
     """Return the innermost of `bodies`, keyed by frame id, that executes the calling code.

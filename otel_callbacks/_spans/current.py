@@ -34,10 +34,19 @@ class SelfHealingSpan(trace.Span):
         self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
+        # Runs that never end leave their spans in the context, one below the other. These lead past all of them at
+        # once, so that it does not matter how many there are.
+        self.application: trace.Span = outer.application if type(outer) is SelfHealingSpan else outer
+        """The first span below that stands for no run."""
+        self.outer_elsewhere = _elsewhere(outer, body)
+        self.enclosing_elsewhere: SelfHealingSpan | None = _elsewhere(enclosing, body, enclosing=True)
 
     def retire(self) -> None:
         """Let go of the run: it is over."""
         self.body = None
+        # The oldest lost runs are closed first, so those below are mostly over.
+        self.outer = _live(self.outer)
+        self.enclosing = _live_enclosing(self.enclosing)
 
     def executing_body(self, *, outside: bool = False) -> Body | None:
         """Return the body this span stands for where the caller is: mostly its own.
@@ -58,11 +67,16 @@ class SelfHealingSpan(trace.Span):
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
+        outside = False
         while type(span) is SelfHealingSpan:
-            body = span.executing_body()
+            if span.body is None:
+                span = _live(span)
+                continue
+            body = span.executing_body(outside=outside)
             if body is not None:
                 return body.span
-            span = span.outer
+            outside = True
+            span = span.outer_elsewhere
         return span
 
     def get_span_context(self) -> trace.SpanContext:
@@ -112,25 +126,21 @@ def executing_body(current: Context, key: str) -> Body | None:
         current: The caller's context.
         key: The context key of the run's table.
     """
-    span = current.get(key)
+    span: Any = current.get(key)
     outside = False
-    while type(span) is SelfHealingSpan:
-        body = span.executing_body(outside=outside)
+    while (span := _live_enclosing(span)) is not None:
+        body: Body | None = span.executing_body(outside=outside)
         if body is not None:
             return body
-        outside = outside or span.body is not None
-        span = span.enclosing
+        outside = True
+        span = span.enclosing_elsewhere
     return None
 
 
 def outside_runs(current: Context) -> Context:
     """Return `current` without the spans of runs: the application's own span is current, or none."""
     span: Any = current.get(_SPAN_KEY)
-    if type(span) is not SelfHealingSpan:
-        return current
-    while type(span) is SelfHealingSpan:
-        span = span.outer
-    return with_span(span, current)
+    return with_span(span.application, current) if type(span) is SelfHealingSpan else current
 
 
 def below(parent: Body | None, context: Context | None, span: trace.Span | None, current: Context, key: str) -> Context:
@@ -163,10 +173,9 @@ def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> N
         key: The context key of the run's table.
         marks: Further entries for the context.
     """
-    enclosing: Any = current.get(key)
     # Dead spans are skipped here and below, so that those of ended runs never chain up.
-    while type(enclosing) is SelfHealingSpan and enclosing.body is None:
-        enclosing = enclosing.enclosing
+    around: Any = current.get(key)
+    enclosing = _live_enclosing(around)
     outer: Any = current.get(_SPAN_KEY)
     if type(outer) is not SelfHealingSpan or outer.body is None:
         outer = _live(_current_span(current))
@@ -206,5 +215,25 @@ def _current_span(context: Context) -> trace.Span:
 def _live(span: trace.Span) -> trace.Span:
     """Return `span`, or what it stands for once its run is over."""
     while type(span) is SelfHealingSpan and span.body is None:
+        below = span.outer
+        if type(below) is SelfHealingSpan and below.body is None:
+            span.outer = below.outer  # halves the way for the next one
         span = span.outer
+    return span
+
+
+def _live_enclosing(span: SelfHealingSpan | None) -> SelfHealingSpan | None:
+    """Return `span`, or the nearest one around it whose run is not over."""
+    while type(span) is SelfHealingSpan and span.body is None:
+        around = span.enclosing
+        if type(around) is SelfHealingSpan and around.body is None:
+            span.enclosing = around.enclosing
+        span = span.enclosing
+    return span
+
+
+def _elsewhere(span: Any, body: Body, *, enclosing: bool = False) -> Any:
+    """Return `span`, or the first below it whose run did not start in the thread and task of `body`."""
+    if type(span) is SelfHealingSpan and span.body is not None and span.body.started_with(body):
+        return span.enclosing_elsewhere if enclosing else span.outer_elsewhere
     return span
