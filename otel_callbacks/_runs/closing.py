@@ -10,15 +10,17 @@ from asyncio import Task, _get_running_loop
 from collections import deque
 from math import inf
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, TypeVar
 
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import end as run_end
 from otel_callbacks._runs.destination import Destination, Destinations
 from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
-from otel_callbacks._runs.run import OpenRun, RunId
+from otel_callbacks._runs.run import FailedStep, OpenRun, RunId
+from otel_callbacks._spans.body import caller_of, is_executing
 
+_T = TypeVar("_T")
 MOST_AT_ONCE = 16
 """How many runs a start or a timer ends for others: the application waits for it."""
 
@@ -43,10 +45,10 @@ class Closing:
         finally:  # Ctrl-C may strike in a subscriber
             if run.watched_task is not None:
                 _unwatch_task(run)
-            loop = _get_running_loop() if run.children else None
-            if loop is not None:
-                delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
-                loop.call_later(delay_s, self._on_timer)
+            if run.task is not None and end.ending.outcome == "error":
+                self._await_end_of_graph(destination, run, end)
+            if run.children:
+                self._come_back()
 
     def close_due_at(self, destination: Destination, most: float = inf) -> int:
         """Close what has waited long enough; called at every start, and next to free when nothing has.
@@ -62,7 +64,7 @@ class Closing:
         table = destination.table
         now = perf_counter_ns()
         seen = 0
-        if table.collected or table.orphans or now >= table.next_sweep_ns:
+        if table.collected or table.orphans or table.failures or now >= table.next_sweep_ns:
             while seen < most and self._close_one(destination, now):
                 seen += 1
         return seen
@@ -80,11 +82,19 @@ class Closing:
         if seen == MOST_AT_ONCE:
             asyncio.get_running_loop().call_soon(self._on_timer)
 
+    def _come_back(self) -> None:
+        """Have the event loop, if there is one, close what is not over after the grace."""
+        loop = _get_running_loop()
+        if loop is not None:
+            delay_s = 1.1 * run_end.GRACE_NS / 1e9  # clocks of loops may be coarse
+            loop.call_later(delay_s, self._on_timer)
+
     def _close_one(self, destination: Destination, now: int) -> bool:
         """Look at one run that may be due, and close it if it is; false if there is none."""
         return (
             self._close_collected(destination)
             or self._close_orphan(destination, now)
+            or self._close_failed(destination, now)
             or self._close_idle(destination, now)
         )
 
@@ -96,6 +106,37 @@ class Closing:
         if run is not None and run.parent_end is not None and run.parent_end[1] in {"cancelled", "error"}:
             self._close(destination, run, run.owner.cancelled, run.parent_end[0])
         return run is not None
+
+    # Failed: a step of a graph has failed, and nobody asks the graph's stream for more
+
+    def _await_end_of_graph(self, destination: Destination, step: OpenRun, end: RunEnd) -> None:
+        """Check later whether the graph of a failed step has ended, which mostly happens at once.
+
+        A stream is suspended where it has yielded what the step had done. A consumer that has seen enough never has it
+        raise the failure.
+        """
+        if step.parent is not None and step.body is not None:
+            now = perf_counter_ns()
+            failure = FailedStep(step.parent, end.ending, now, caller_of(step.body))
+            destination.table.failures.append((now + run_end.GRACE_NS, failure))
+            self._come_back()
+
+    def _close_failed(self, destination: Destination, now: int) -> bool:
+        table = destination.table
+        failure = _take_due(table.failures, now)
+        if failure is None:
+            return False
+        graph = failure.graph
+        goes_on = graph.children or graph.tree.last_start_ns > failure.end_ns
+        if goes_on or table.open.get(graph.id.key) is not graph:
+            return True
+        # LangGraph's ``RetryPolicy`` waits before it tries again, and saving a checkpoint may take a while.
+        if failure.is_caller_executing() or graph.body is None or is_executing(graph.body):
+            table.failures.append((now + max(run_end.GRACE_NS, 1), failure))
+            self._come_back()
+        else:
+            self._close(destination, graph, failure.ending, failure.end_ns)
+        return True
 
     # Collected: LangChain has dropped the id of the run
 
@@ -197,17 +238,17 @@ class Closing:
         return True
 
 
-def _take_due(queue: deque[tuple[int, OpenRun]], now: int) -> OpenRun | None:
-    """Take the first run out of a queue if its time has come. Other threads take from it, too."""
+def _take_due(queue: deque[tuple[int, _T]], now: int) -> _T | None:
+    """Take the first entry out of a queue if its time has come. Other threads take from it, too."""
     try:
         if queue[0][0] > now:
             return None
-        due, run = queue.popleft()
+        due, entry = queue.popleft()
     except IndexError:
         return None
     if due <= now:
-        return run
-    queue.appendleft((due, run))  # another thread took the one that was due
+        return entry
+    queue.appendleft((due, entry))  # another thread took the one that was due
     return None
 
 

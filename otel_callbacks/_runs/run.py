@@ -1,14 +1,14 @@
 """An open run, and what belongs to it."""
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.trace import Span, SpanContext
 
 from otel_callbacks._langchain.run_start import RunStart
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Ending, Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ class CallCounts:
     def __init__(self) -> None:
         self.inference = 0
         self.tool = 0
+
+
+class FailedStep(NamedTuple):
+    """A step whose failure should end its graph, unless somebody handles it."""
+
+    graph: "OpenRun"
+    ending: Ending
+    end_ns: int
+    is_caller_executing: Callable[[], bool]
+    """Tells whether what called the step goes on: it may try again."""
 
 
 class OpenRun:

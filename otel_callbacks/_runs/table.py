@@ -9,7 +9,7 @@ from opentelemetry.context import create_key
 from opentelemetry.trace import SpanContext, TracerProvider
 
 from otel_callbacks._process.forks import after_fork_in_child
-from otel_callbacks._runs.run import OpenRun, Tree
+from otel_callbacks._runs.run import FailedStep, OpenRun, Tree
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
@@ -47,6 +47,8 @@ class RunTable:
         self.context_key = create_key("otel_callbacks.run")
         self.orphans: deque[tuple[int, OpenRun]] = deque()
         """Runs whose parent has ended, with the time until which their own end is awaited."""
+        self.failures: deque[tuple[int, FailedStep]] = deque()
+        """Failed steps of graphs that have not ended, with the time until which the end is awaited."""
         self.collected: deque[tuple[int, int]] = deque()
         """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
         self._closers: dict[int, weakref.ref[Closer]] = {}
@@ -162,6 +164,7 @@ class RunTable:
         self.awaiting.clear()
         self.streams.clear()
         self.orphans.clear()
+        self.failures.clear()
         self.collected.clear()
         self._closed.clear()
         self._ended.clear()
