@@ -19,6 +19,7 @@ from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.run import FailedStep, OpenRun, RunId
 from otel_callbacks._spans.body import caller_of, is_executing
+from otel_callbacks._spans.current import forget
 
 _T = TypeVar("_T")
 MOST_AT_ONCE = 16
@@ -216,7 +217,9 @@ class Closing:
                 self._evict(destination, run)
 
     def _evict(self, destination: Destination, run: OpenRun) -> None:
+        tree, idle_since = run.tree, run.tree.idle_since
         if self._close(destination, run, _ABANDONED):
+            tree.idle_since = idle_since
             destination.instruments.errors["evicted",] += 1
             run.parent = None  # or a chain that grows for ever would keep all its runs
 
@@ -230,11 +233,13 @@ class Closing:
 
     def _close(self, destination: Destination, run: OpenRun, ending: Ending, end_ns: int | None = None) -> bool:
         """End a run without its own end event, so that a late one is recognised; false if it has left already."""
-        if not destination.table.leave(run):
+        if not destination.table.leave(run, is_event=ending is not _ABANDONED):
             return False
         destination.table.remember_closed(run.id.key)
         if not run.suppressed:
             self.finish(destination, run, RunEnd(ending, at_ns=end_ns))
+        if run.body is not None and run.body.healing is not None:
+            forget(run.body.healing)
         return True
 
 

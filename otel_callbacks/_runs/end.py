@@ -51,8 +51,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     if run.parent_end is not None:
         end_ns = _not_long_after_parent(run, run.parent_end[0], end_ns)
     ending = end.ending
-    if ending.outcome != "abandoned":
-        destination.table.touch(run.tree, now)
+    run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
         is_recording = run.span is not None and run.span.is_recording()

@@ -43,7 +43,7 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
 class Tree:
     """What all runs below one root share."""
 
-    __slots__ = ("clock_offset", "idle_since", "last_start_ns", "leaves")
+    __slots__ = ("clock_offset", "idle_since", "inner", "last_start_ns", "runs")
 
     def __init__(self, clock_offset: int, now: int) -> None:
         self.clock_offset = clock_offset
@@ -51,8 +51,10 @@ class Tree:
         self.idle_since = now
         """Monotonic time of the latest start, end, or chunk that the handler looked at."""
         self.last_start_ns = now
-        self.leaves: dict[int, OpenRun] = {}
-        """Its open runs without open children, by the integer of their id; longest a leaf first."""
+        self.runs: dict[int, OpenRun] = {}
+        """Its open runs by the integer of their id, oldest first, without those in `inner`."""
+        self.inner: dict[int, OpenRun] = {}
+        """Runs that were seen to have open children when something had to be given up."""
 
 
 class Stream:

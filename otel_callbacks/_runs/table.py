@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _REMEMBERED_CLOSED = 4096
+_MOST_INNER = 1000
+"""How many runs with open children a search for one without passes over."""
 _REMEMBERED_ENDED = 2048
 """Ended runs whose span is remembered: at least this many, at most twice as many."""
 
@@ -60,57 +62,86 @@ class RunTable:
     def enter(self, run: OpenRun) -> None:
         """Add a run that starts, below its parent."""
         key, tree, parent = run.id.key, run.tree, run.parent
-        self.open[key] = run
-        if parent is not None:
-            parent.children[key] = run
-            tree.leaves.pop(parent.id.key, None)
-        tree.leaves[key] = run
+        self.open[key] = tree.runs[key] = run
         tree.last_start_ns = run.start_ns
-        self.trees[tree] = None
-        self.touch(tree, run.start_ns)
+        if parent is None:
+            self.trees[tree] = None
+            return
+        parent.children[key] = run
+        tree.idle_since = run.start_ns
+        self._put_last(tree)
 
-    def leave(self, run: OpenRun) -> bool:
-        """Remove the run; false if it has left already, so that each run ends once."""
+    def leave(self, run: OpenRun, *, is_event: bool = True) -> bool:
+        """Remove the run; false if it has left already, so that each run ends once.
+
+        Args:
+            run: The run.
+            is_event: Whether its end shows that its tree is alive.
+        """
         key, tree, parent = run.id.key, run.tree, run.parent
         left = self.open.pop(key, None)
-        is_open = left is run
-        if left is not None and not is_open:
-            self.open[key] = left  # another run, which has the same id
-        tree.leaves.pop(key, None)
-        if is_open:
+        tree.runs.pop(key, None)
+        if left is run:
             if run.stream is not None:
                 self.streams.pop(key, None)  # before `awaiting`, which a sweep fills from it
             self.awaiting.pop(key, None)
             if parent is not None:
                 parent.children.pop(key, None)
-                if not parent.children and self.open.get(parent.id.key) is parent:
-                    tree.leaves[parent.id.key] = parent
-        if not tree.leaves:
+        elif left is not None:
+            self.open[key] = left  # another run, which has the same id
+        if tree.inner:
+            self._look_again(tree, key, parent)
+        if not tree.runs:
             self._drop(tree)
-        return is_open
-
-    def _drop(self, tree: Tree) -> None:
-        self.trees.pop(tree, None)
-        if tree.leaves:  # another thread has just started a run in it
-            self.trees[tree] = None
+        elif is_event:
+            self._put_last(tree)
+        return left is run
 
     def touch(self, tree: Tree, now: int) -> None:
         """Note that something happens in the tree."""
         tree.idle_since = now
+        self._put_last(tree)
+
+    def _put_last(self, tree: Tree) -> None:
         try:
             self.trees.move_to_end(tree)
-        except KeyError:  # its last run has left
-            return
+        except KeyError:  # its last run had left
+            if tree.runs:
+                self.trees[tree] = None
 
     def idlest(self, newcomer: OpenRun | None = None) -> OpenRun | None:
-        """Return the run to give up first: a leaf of the idlest tree.
+        """Return the run to give up first: of the idlest tree the oldest without open children.
 
-        Where the only leaf is the newcomer, all runs are a chain that ends with it: then it is the oldest.
+        Where that is the newcomer, all runs are a chain that ends with it: then it is the oldest run of all.
         """
-        while (tree := _first(self.trees)) is not None and not tree.leaves:
-            self._drop(tree)
-        leaf = _first(tree.leaves.values(), newcomer) if tree is not None else None
-        return leaf or _first(self.open.values(), newcomer)
+        tree = _first(self.trees)
+        for _ in range(_MOST_INNER):
+            if tree is None:
+                break
+            run = _first(tree.runs.values(), newcomer)
+            if run is None:
+                if tree.runs or tree.inner:
+                    break
+                self._drop(tree)
+                tree = _first(self.trees)
+            elif not run.children:
+                return run
+            else:
+                tree.inner[run.id.key] = run
+                tree.runs.pop(run.id.key, None)
+        return _first(self.open.values(), newcomer)
+
+    def _look_again(self, tree: Tree, key: int, parent: OpenRun | None) -> None:
+        """Note that a run has left a tree in which something had to be given up."""
+        tree.inner.pop(key, None)
+        if parent is not None and not parent.children and tree.inner.pop(parent.id.key, None) is not None:
+            tree.runs[parent.id.key] = parent
+
+    def _drop(self, tree: Tree) -> None:
+        if not tree.inner:
+            self.trees.pop(tree, None)
+            if tree.runs:  # another thread has just started a run in it
+                self.trees[tree] = None
 
     def await_chunks(self) -> None:
         """Have the handler look at the next chunk of each stream, which will be a sign of life."""

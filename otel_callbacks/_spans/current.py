@@ -6,7 +6,8 @@ kept, so none can fail.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -34,19 +35,15 @@ class SelfHealingSpan(trace.Span):
         self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
-        # Runs that never end leave their spans in the context, one below the other. These lead past all of them at
-        # once, so that it does not matter how many there are.
-        self.application: trace.Span = outer.application if type(outer) is SelfHealingSpan else outer
-        """The first span below that stands for no run."""
-        self.outer_elsewhere = _elsewhere(outer, body)
-        self.enclosing_elsewhere: SelfHealingSpan | None = _elsewhere(enclosing, body, enclosing=True)
+
+    @cached_property
+    def beyond(self) -> dict[str, Any]:
+        """What was found below this span, once somebody has looked there."""
+        return {}
 
     def retire(self) -> None:
         """Let go of the run: it is over."""
         self.body = None
-        # The oldest lost runs are closed first, so those below are mostly over.
-        self.outer = _live(self.outer)
-        self.enclosing = _live_enclosing(self.enclosing)
 
     def executing_body(self, *, outside: bool = False) -> Body | None:
         """Return the body this span stands for where the caller is: mostly its own.
@@ -76,7 +73,7 @@ class SelfHealingSpan(trace.Span):
             if body is not None:
                 return body.span
             outside = True
-            span = span.outer_elsewhere
+            span = _elsewhere(span, "outer")
         return span
 
     def get_span_context(self) -> trace.SpanContext:
@@ -128,19 +125,22 @@ def executing_body(current: Context, key: str) -> Body | None:
     """
     span: Any = current.get(key)
     outside = False
-    while (span := _live_enclosing(span)) is not None:
-        body: Body | None = span.executing_body(outside=outside)
+    while type(span) is SelfHealingSpan:
+        if span.body is None:
+            span = _live_enclosing(span)
+            continue
+        body = span.executing_body(outside=outside)
         if body is not None:
             return body
         outside = True
-        span = span.enclosing_elsewhere
+        span = _elsewhere(span, "enclosing")
     return None
 
 
 def outside_runs(current: Context) -> Context:
     """Return `current` without the spans of runs: the application's own span is current, or none."""
     span: Any = current.get(_SPAN_KEY)
-    return with_span(span.application, current) if type(span) is SelfHealingSpan else current
+    return with_span(_outermost(span), current) if type(span) is SelfHealingSpan else current
 
 
 def below(parent: Body | None, context: Context | None, span: trace.Span | None, current: Context, key: str) -> Context:
@@ -174,8 +174,9 @@ def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> N
         marks: Further entries for the context.
     """
     # Dead spans are skipped here and below, so that those of ended runs never chain up.
-    around: Any = current.get(key)
-    enclosing = _live_enclosing(around)
+    enclosing: Any = current.get(key)
+    if type(enclosing) is SelfHealingSpan and enclosing.body is None:
+        enclosing = _live_enclosing(enclosing)
     outer: Any = current.get(_SPAN_KEY)
     if type(outer) is not SelfHealingSpan or outer.body is None:
         outer = _live(_current_span(current))
@@ -232,8 +233,37 @@ def _live_enclosing(span: SelfHealingSpan | None) -> SelfHealingSpan | None:
     return span
 
 
-def _elsewhere(span: Any, body: Body, *, enclosing: bool = False) -> Any:
-    """Return `span`, or the first below it whose run did not start in the thread and task of `body`."""
-    if type(span) is SelfHealingSpan and span.body is not None and span.body.started_with(body):
-        return span.enclosing_elsewhere if enclosing else span.outer_elsewhere
+# Runs that never end leave their spans in the context, one below the other. So that it does not matter how many there
+# are, each way down is walked once, and remembered at the span where it began.
+
+
+def forget(span: SelfHealingSpan) -> None:
+    """Let a span go that was left in a context, with those below it that are over as well."""
+    span.outer = _live(span.outer)
+    span.enclosing = _live_enclosing(span.enclosing)
+
+
+def _elsewhere(start: SelfHealingSpan, link: Literal["outer", "enclosing"]) -> Any:
+    """Return the first open span below `start` that stands for no run of the same thread and task."""
+    if link in start.beyond:
+        return start.beyond[link]
+    body, span = start.body, getattr(start, link)
+    while type(span) is SelfHealingSpan and body is not None:
+        if span.body is not None:
+            if not span.body.started_with(body):
+                break
+            if link in span.beyond:
+                span = span.beyond[link]
+                continue
+        span = getattr(span, link)
+    start.beyond[link] = span
+    return span
+
+
+def _outermost(start: SelfHealingSpan) -> trace.Span:
+    """Return the first span below `start` that stands for no run."""
+    span: trace.Span = start
+    while type(span) is SelfHealingSpan:
+        span = span.beyond.get("application") or span.outer
+    start.beyond["application"] = span
     return span
