@@ -69,7 +69,10 @@ class RunTable:
             return
         parent.children[key] = run
         tree.idle_since = run.start_ns
-        self._put_last(tree)
+        try:  # as `_put_last`, without the call
+            self.trees.move_to_end(tree)
+        except KeyError:
+            self.trees[tree] = None
 
     def leave(self, run: OpenRun, *, is_event: bool = True) -> bool:
         """Remove the run; false if it has left already, so that each run ends once.
