@@ -179,8 +179,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         for n in (10, 100, 1000, 10_000)
     },
     **{
-        f"lost-{n}": Scenario(f"LCEL chain after {n} lost runs", _after_lost_runs(n), 2, curve=("lost runs", n))
-        for n in (1, 10, 100)
+        f"lost-{n}": Scenario(
+            f"LCEL chain after {n} runs lost in the same context", _after_lost_runs(n), 2,
+            curve=("runs lost in the same context", n),
+        )
+        for n in (1, 10, 100, 1000)
     },
     **{
         f"depth-{n}": Scenario(f"{n} runs inside each other", _nested(n), max(1, 100 // n), curve=("depth", n))

@@ -95,7 +95,7 @@ class Config:
     """A tree of runs without any event for this many seconds is closed as abandoned."""
 
     max_open_runs: int = 10_000
-    """Above this many open runs, the oldest leaves are closed as abandoned."""
+    """Above this many open runs, those of the idlest tree are closed as abandoned, children before parents."""
 
     filter: Callable[[RunInfo], bool] | None = field(default=None, metadata={"env": False})
     """Called for each run: False hides it, so that it has no span and its children move up to the next visible run.

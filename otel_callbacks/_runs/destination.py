@@ -19,6 +19,11 @@ from otel_callbacks._version import SCOPE, __version__
 
 logger = logging.getLogger("otel_callbacks")
 
+_NO_TRACES = trace.NoOpTracerProvider()
+_NO_METRICS = metrics.NoOpMeterProvider()
+_Failure = tuple[str, Exception]
+"""The kind of a failure, and what was raised."""
+
 
 @dataclass(slots=True, eq=False)
 class Destination:
@@ -83,13 +88,12 @@ class Destinations:
     def current(self) -> Destination:
         """Return where a run that starts now goes."""
         # Asked at every start: an application may set its global providers after it made the handler.
-        tracer_provider = self.tracer_provider or trace.get_tracer_provider()
-        meter_provider = self.meter_provider or metrics.get_meter_provider()
-        if self._opened:
-            newest = self._opened[0]
-            if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
-                return newest
-        return self._open(tracer_provider, meter_provider)
+        try:
+            tracer_provider = self.tracer_provider or trace.get_tracer_provider()
+            meter_provider = self.meter_provider or metrics.get_meter_provider()
+        except Exception:  # noqa: BLE001 - the environment names a provider that cannot be loaded
+            return self._current_where_possible()
+        return self._at(tracer_provider, meter_provider)
 
     def all(self) -> list[Destination]:
         """Return every destination used so far, newest first."""
@@ -107,27 +111,68 @@ class Destinations:
                 return destination, run
         return None
 
+    def _at(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Destination:
+        if self._opened:
+            newest = self._opened[0]
+            if newest.tracer_provider is tracer_provider and newest.meter_provider is meter_provider:
+                return newest
+        return self._open(tracer_provider, meter_provider)
+
+    def _current_where_possible(self) -> Destination:
+        """Return where runs go while there is no global provider for one of the signals."""
+        tracer_provider: trace.TracerProvider = _NO_TRACES
+        meter_provider: metrics.MeterProvider = _NO_METRICS
+        failures: list[_Failure] = []
+        try:
+            tracer_provider = self.tracer_provider or trace.get_tracer_provider()
+        except Exception as error:  # noqa: BLE001
+            failures.append(("get_tracer_provider", error))
+        try:
+            meter_provider = self.meter_provider or metrics.get_meter_provider()
+        except Exception as error:  # noqa: BLE001
+            failures.append(("get_meter_provider", error))
+        destination = self._at(tracer_provider, meter_provider)
+        for failure in failures:
+            destination.failed(*failure)
+        return destination
+
     def _open(self, tracer_provider: trace.TracerProvider, meter_provider: metrics.MeterProvider) -> Destination:
         table = table_of(tracer_provider)
-        instruments = _instruments_of(meter_provider, self.dialect)
+        # Each signal works without the other, and the application is told which one does not.
+        failures: list[_Failure] = []
+        instruments = _instruments_of(meter_provider, self.dialect, failures)
         instruments.tables.add(table)
-        tracer = tracer_provider.get_tracer(SCOPE, __version__, schema_url=self.dialect.schema_url)
+        tracer = _tracer_of(tracer_provider, self.dialect, failures)
         destination = Destination(tracer_provider, meter_provider, tracer, table, instruments, self.dialect)
         self._opened.insert(0, destination)
+        for failure in failures:
+            destination.failed(*failure)
         return destination
+
+
+def _tracer_of(provider: trace.TracerProvider, dialect: semconv.Dialect, failures: list[_Failure]) -> trace.Tracer:
+    try:
+        return provider.get_tracer(SCOPE, __version__, schema_url=dialect.schema_url)
+    except Exception as error:  # noqa: BLE001 - a provider of the application
+        failures.append(("get_tracer", error))
+        return _NO_TRACES.get_tracer(SCOPE)
 
 
 _instruments: "weakref.WeakKeyDictionary[metrics.MeterProvider, dict[str, Instruments]]" = weakref.WeakKeyDictionary()
 _opening = threading.RLock()
 
 
-def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect) -> Instruments:
+def _instruments_of(provider: metrics.MeterProvider, dialect: semconv.Dialect, failures: list[_Failure]) -> Instruments:
     """Return the one set of a provider: a second one would register the observable instruments twice."""
     with _opening:
         by_dialect = _instruments.setdefault(provider, {})
         if dialect.name not in by_dialect:
-            meter = provider.get_meter(SCOPE, __version__, dialect.schema_url)
-            by_dialect[dialect.name] = Instruments(meter, dialect)
+            try:
+                instruments = Instruments(provider.get_meter(SCOPE, __version__, dialect.schema_url), dialect)
+            except Exception as error:  # noqa: BLE001 - a provider of the application
+                failures.append(("get_meter", error))
+                instruments = Instruments(_NO_METRICS.get_meter(SCOPE), dialect)
+            by_dialect[dialect.name] = instruments
         return by_dialect[dialect.name]
 
 

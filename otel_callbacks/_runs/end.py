@@ -81,7 +81,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
         # After the span's end, so that processors which look at the current span still see this one.
         if run.body is not None:
             _leave_body(destination, run.body)
-        if run.children:
+        if run.children and ending.outcome != "abandoned":  # otherwise they go on as if nothing had happened
             _orphan_children(destination, run, ending, end_ns, now)
         if run.info is not None and run.span is not None:
             _notify_subscribers(destination, run, run.span, run.info, ending, seconds)

@@ -18,7 +18,7 @@ from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import pauses, recognition
 from otel_callbacks._runs import start as steps
-from otel_callbacks._runs.closing import Closing, close_at_exit
+from otel_callbacks._runs.closing import MOST_AT_ONCE, Closing, close_at_exit
 from otel_callbacks._runs.destination import Destination, Destinations
 from otel_callbacks._runs.end import RunEnd
 from otel_callbacks._runs.owner import Owner
@@ -80,13 +80,13 @@ class Recorder:
         if run_id.int in table.open:
             return  # another handler on the provider, or this one attached twice, has recorded it
         # Before anything else, close what is overdue: a run that is over must not become a parent.
-        self.closing.close_due_at(destination)
+        closed = self.closing.close_due_at(destination, MOST_AT_ONCE - 1)
         current = context_api.get_current()
         runnable_config = child_config()
         parent = parent_of(table, parent_run_id, runnable_config, current)
         run = steps.open_run(table, self._owner, run_id, start, parent, runnable_config, self.closing.on_collected)
         if len(table.open) > self._config.max_open_runs:
-            self.closing.make_room(destination, run)
+            self.closing.make_room(destination, run, MOST_AT_ONCE - closed)
         # A suppressed run is in the table as well: the runs below it have to find it to be suppressed.
         if block.suppressed or run.suppressed:
             run.suppressed = True
@@ -111,17 +111,18 @@ class Recorder:
         if entry is None:
             return
         destination, run = entry
-        run.active = True
+        now = perf_counter_ns()
+        destination.table.touch(run.tree, now)
         stream = run.stream
         if stream is None:
             stream = run.stream = Stream()
         if stream.first_chunk_ns == 0:
             if not model.has_content(token, chunk):
                 return
-            stream.first_chunk_ns = stream.last_chunk_ns = perf_counter_ns()
+            stream.first_chunk_ns = stream.last_chunk_ns = now
             stream.last_chunk = chunk
+            destination.table.streams[run.id.key] = run
         elif self._config.chunk_metrics and model.has_content(token, chunk) and chunk is not stream.last_chunk:
-            now = perf_counter_ns()
             seconds = (now - stream.last_chunk_ns) / 1e9
             destination.instruments.output_chunk(seconds, run.dimensions, run.context)
             stream.last_chunk, stream.last_chunk_ns = chunk, now
@@ -247,7 +248,7 @@ class Recorder:
     def _settle_at(self, destination: Destination) -> None:
         self._newest = destination
         self.awaiting = destination.table.awaiting
-        destination.table.closers.add(self.closing)
+        destination.table.add_closer(self.closing)
         close_at_exit(self.closing)
 
     def _find_own(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
@@ -288,5 +289,5 @@ class Recorder:
 
 def _agree(closed: OutcomeName, reported: OutcomeName) -> bool:
     """Tell whether a late end event says the same as how the run was closed."""
-    # A stream that failed may be thrown away later, which is no news.
-    return reported == closed or (reported == "cancelled" and closed == "error")
+    # A stream that failed or was abandoned may be thrown away later, which is no news.
+    return reported == closed or (reported == "cancelled" and closed in ("error", "abandoned"))

@@ -1,14 +1,14 @@
 """An open run, and what belongs to it."""
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.trace import Span, SpanContext
 
 from otel_callbacks._langchain.run_start import RunStart
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Ending, Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
 
 if TYPE_CHECKING:
@@ -43,13 +43,18 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
 class Tree:
     """What all runs below one root share."""
 
-    __slots__ = ("clock_offset", "idle_since")
+    __slots__ = ("clock_offset", "idle_since", "inner", "last_start_ns", "runs")
 
     def __init__(self, clock_offset: int, now: int) -> None:
         self.clock_offset = clock_offset
         """Nanoseconds from the monotonic clock to Unix time, read once, so that times within a trace agree."""
         self.idle_since = now
-        """Monotonic time of the last sweep, start or end that saw the tree alive."""
+        """Monotonic time of the latest start, end, or chunk that the handler looked at."""
+        self.last_start_ns = now
+        self.runs: dict[int, OpenRun] = {}
+        """Its open runs by the integer of their id, oldest first, without those in `inner`."""
+        self.inner: dict[int, OpenRun] = {}
+        """Runs that were seen to have open children when something had to be given up."""
 
 
 class Stream:
@@ -86,6 +91,16 @@ class CallCounts:
         self.tool = 0
 
 
+class FailedStep(NamedTuple):
+    """A step whose failure should end its graph, unless somebody handles it."""
+
+    graph: "OpenRun"
+    ending: Ending
+    end_ns: int
+    is_caller_executing: Callable[[], bool]
+    """Tells whether what called the step goes on: it may try again."""
+
+
 class OpenRun:
     """A run between its start and its end, hidden ones included.
 
@@ -93,7 +108,7 @@ class OpenRun:
     """
 
     __slots__ = (
-        "active", "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
         "dimensions", "end_attributes", "error_mark", "failed_attempts", "id", "info", "inherited", "name", "operation",
         "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
         "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
@@ -151,8 +166,6 @@ class OpenRun:
         """What captures the run's content, if capture is on."""
 
         # What happens to it
-        self.active = True
-        """Set by every event, cleared by every sweep."""
         self.suppressed = False
         """Neither span nor measurement, for all that runs below as well."""
         self.deferred_inputs = False

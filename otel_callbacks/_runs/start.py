@@ -65,7 +65,6 @@ def open_run(
     # Monotonic inside a trace; Unix time is read once per tree, so that a clock that is set back moves no span.
     now = perf_counter_ns()
     tree = parent.tree if parent else Tree(time_ns() - now, now)
-    tree.idle_since = now
     inherited = _with_conversation(parent.inherited if parent else _ROOT, start, runnable_config, owner)
     # LangChain sends no end event for many cancelled or abandoned runs; the only sign is that the id object is gone.
     watched = RunId(run_id, on_collected)

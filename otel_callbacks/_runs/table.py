@@ -1,20 +1,24 @@
 """All open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
 
 import weakref
-from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from opentelemetry.context import create_key
 from opentelemetry.trace import SpanContext, TracerProvider
 
 from otel_callbacks._process.forks import after_fork_in_child
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.run import FailedStep, OpenRun, Tree
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
     from otel_callbacks.types import OutcomeName
 
+_T = TypeVar("_T")
 _REMEMBERED_CLOSED = 4096
+_MOST_INNER = 1000
+"""How many runs with open children a search for one without passes over."""
 _REMEMBERED_ENDED = 2048
 """Ended runs whose span is remembered: at least this many, at most twice as many."""
 
@@ -27,47 +31,137 @@ class Closer(Protocol):
 
 
 class RunTable:
-    """Open runs of one tracer provider, by the integer of their id."""
+    """Open runs of one tracer provider, by the integer of their id.
+
+    Threads share it without a lock. So each step is one that the interpreter does not divide, and whoever reads what
+    another thread may have changed meanwhile is ready for that.
+    """
 
     def __init__(self) -> None:
         self.open: dict[int, OpenRun] = {}
         self.bodies: dict[int, Body] = {}
         """Bodies in which their run's span is current, by the id of the frame that encloses each."""
+        self.trees: OrderedDict[Tree, None] = OrderedDict()
+        """Trees with open runs, the idlest first."""
         self.awaiting: dict[int, OpenRun] = {}
         """Model runs whose next chunk matters: the first with content, or a sign of life after a sweep."""
+        self.streams: dict[int, OpenRun] = {}
+        """Model runs that have given content."""
         self.context_key = create_key("otel_callbacks.run")
         self.orphans: deque[tuple[int, OpenRun]] = deque()
         """Runs whose parent has ended, with the time until which their own end is awaited."""
+        self.failures: deque[tuple[int, FailedStep]] = deque()
+        """Failed steps of graphs that have not ended, with the time until which the end is awaited."""
         self.collected: deque[tuple[int, int]] = deque()
         """Runs whose id object LangChain has dropped, and when: no end event can come any more."""
-        self.closers: weakref.WeakSet[Closer] = weakref.WeakSet()
-        """One for each handler that has runs here."""
+        self._closers: dict[int, weakref.ref[Closer]] = {}
         self.next_sweep_ns = 0
-        self._closed: dict[int, OutcomeName] = {}
+        self._closed: OrderedDict[int, OutcomeName] = OrderedDict()
         self._ended: dict[int, SpanContext] = {}
         self._ended_before: dict[int, SpanContext] = {}
 
     def enter(self, run: OpenRun) -> None:
         """Add a run that starts, below its parent."""
-        key = run.id.key
-        self.open[key] = run
-        if run.parent is not None:
-            run.parent.children[key] = run
+        key, tree, parent = run.id.key, run.tree, run.parent
+        self.open[key] = tree.runs[key] = run
+        tree.last_start_ns = run.start_ns
+        if parent is None:
+            self.trees[tree] = None
+            return
+        parent.children[key] = run
+        tree.idle_since = run.start_ns
+        try:  # as `_put_last`, without the call
+            self.trees.move_to_end(tree)
+        except KeyError:
+            self.trees[tree] = None
 
-    def leave(self, run: OpenRun) -> bool:
-        """Remove the run; false if it has left already, so that each run ends once."""
-        key = run.id.key
-        if self.open.pop(key, None) is None:
-            return False
-        self.awaiting.pop(key, None)
-        if run.parent is not None:
-            run.parent.children.pop(key, None)
-        return True
+    def leave(self, run: OpenRun, *, is_event: bool = True) -> bool:
+        """Remove the run; false if it has left already, so that each run ends once.
+
+        Args:
+            run: The run.
+            is_event: Whether its end shows that its tree is alive.
+        """
+        key, tree, parent = run.id.key, run.tree, run.parent
+        left = self.open.pop(key, None)
+        tree.runs.pop(key, None)
+        if left is run:
+            if run.stream is not None:
+                self.streams.pop(key, None)  # before `awaiting`, which a sweep fills from it
+            self.awaiting.pop(key, None)
+            if parent is not None:
+                parent.children.pop(key, None)
+        elif left is not None:
+            self.open[key] = left  # another run, which has the same id
+        if tree.inner:
+            self._look_again(tree, key, parent)
+        if not tree.runs:
+            self._drop(tree)
+        elif is_event:
+            self._put_last(tree)
+        return left is run
+
+    def touch(self, tree: Tree, now: int) -> None:
+        """Note that something happens in the tree."""
+        tree.idle_since = now
+        self._put_last(tree)
+
+    def _put_last(self, tree: Tree) -> None:
+        try:
+            self.trees.move_to_end(tree)
+        except KeyError:  # its last run had left
+            if tree.runs:
+                self.trees[tree] = None
+
+    def idlest(self, newcomer: OpenRun | None = None) -> OpenRun | None:
+        """Return the run to give up first: of the idlest tree the oldest without open children.
+
+        Where that is the newcomer, all runs are a chain that ends with it: then it is the oldest run of all.
+        """
+        tree = _first(self.trees)
+        for _ in range(_MOST_INNER):
+            if tree is None:
+                break
+            run = _first(tree.runs.values(), newcomer)
+            if run is None:
+                if tree.runs or tree.inner:
+                    break
+                self._drop(tree)
+                tree = _first(self.trees)
+            elif not run.children:
+                return run
+            else:
+                tree.inner[run.id.key] = run
+                tree.runs.pop(run.id.key, None)
+        return _first(self.open.values(), newcomer)
+
+    def _look_again(self, tree: Tree, key: int, parent: OpenRun | None) -> None:
+        """Note that a run has left a tree in which something had to be given up."""
+        tree.inner.pop(key, None)
+        if parent is not None and not parent.children and tree.inner.pop(parent.id.key, None) is not None:
+            tree.runs[parent.id.key] = parent
+
+    def _drop(self, tree: Tree) -> None:
+        if not tree.inner:
+            self.trees.pop(tree, None)
+            if tree.runs:  # another thread has just started a run in it
+                self.trees[tree] = None
+
+    def await_chunks(self) -> None:
+        """Have the handler look at the next chunk of each stream, which will be a sign of life."""
+        self.awaiting.update(self.streams)
+
+    def add_closer(self, closer: Closer) -> None:
+        """Add what closes the runs of a handler, until it is gone."""
+        key, closers = id(closer), self._closers
+        closers[key] = weakref.ref(closer, lambda _: closers.pop(key, None))
 
     def close_due(self) -> None:
         """Have every handler close what is due."""
-        for closer in list(self.closers):
-            closer.close_due()
+        for reference in list(self._closers.values()):
+            closer = reference()
+            if closer is not None:
+                closer.close_due()
 
     def remember_ended(self, key: int, place: SpanContext) -> None:
         """Note the span of an ended run. Two dictionaries take turns: the older one is dropped as a whole."""
@@ -88,7 +182,10 @@ class RunTable:
         """Note that a run was closed without its own end event, and how, so that a late one can be compared."""
         self._closed[key] = outcome
         if len(self._closed) > _REMEMBERED_CLOSED:
-            del self._closed[next(iter(self._closed))]
+            try:
+                self._closed.popitem(last=False)
+            except KeyError:  # other threads have just taken everything out
+                return
 
     def forget_closed(self, key: int) -> "OutcomeName | None":
         """Return how the run had been closed without its own end event, if it was, and forget it."""
@@ -98,12 +195,27 @@ class RunTable:
         """Forget everything: this process is a fork, and the runs belong to its parent."""
         self.open.clear()
         self.bodies.clear()
+        self.trees.clear()
         self.awaiting.clear()
+        self.streams.clear()
         self.orphans.clear()
+        self.failures.clear()
         self.collected.clear()
         self._closed.clear()
         self._ended.clear()
         self._ended_before.clear()
+
+
+def _first(candidates: Iterable[_T], spared: _T | None = None) -> _T | None:
+    """Return the first of `candidates` that is not spared; ``None`` if there is none."""
+    while True:
+        try:
+            for candidate in candidates:
+                if candidate is not spared:
+                    return candidate
+        except RuntimeError:  # another thread has changed the dictionary since the loop began
+            continue
+        return None
 
 
 _tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()

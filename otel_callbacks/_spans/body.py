@@ -10,6 +10,8 @@ import sys
 import threading
 import weakref
 from asyncio import _get_running_loop
+from collections.abc import Callable
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ the manager as well, and then no body is found.
 """
 _EVENT_LOOP = "asyncio.events"
 _MAX_HOOK_FRAMES = 12
+_ASYNC = CO_COROUTINE | CO_ASYNC_GENERATOR
 _GONE_BEFORE_THE_BODY = frozenset({"<listcomp>", "<genexpr>", "<dictcomp>", "_start", "_astart"})
 """Comprehensions, which have frames of their own before Python 3.12, and methods in which LangGraph starts a node."""
 
@@ -73,6 +76,10 @@ class Body:
         """Tell whether the caller is in the thread and task in which the run started, and the run's frame is known."""
         return self.code is not None and _current_thread() is self.thread and _current_task() is self.task
 
+    def started_with(self, other: "Body") -> bool:
+        """Tell whether `started_here` is true wherever it is true of the other body."""
+        return self.code is not None and self.thread is other.thread and self.task is other.task
+
 
 def innermost(bodies: dict[int, Body]) -> Body | None:
     """Return the innermost of `bodies`, keyed by frame id, that executes the calling code.
@@ -88,6 +95,49 @@ def innermost(bodies: dict[int, Body]) -> Body | None:
             return None if in_task and body.task is None else body
         frame = frame.f_back
     return None
+
+
+def is_executing(body: Body) -> bool:
+    """Tell whether the body executes, in any thread or task, or waits for something; true where it is unknown.
+
+    A generator that has yielded, and that nobody asks for more, does not.
+    """
+    if body.code is None:
+        return True
+    if body.code.co_flags & _ASYNC:
+        return body.task is not None and _is_running(body.task)
+    return _is_on_a_stack(body.frame, body.code)
+
+
+def caller_of(body: Body) -> Callable[[], bool]:
+    """Return what tells later on whether the code that called the Runnable of `body` executes, or waits.
+
+    Call this inside the body.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and id(frame) != body.frame:
+        frame = frame.f_back
+    caller = frame.f_back if frame is not None else None
+    if caller is None or caller.f_code.co_flags & _ASYNC:
+        return lambda: is_executing(body)  # its caller is in the same task
+    key, code = id(caller), caller.f_code
+    return lambda: _is_on_a_stack(key, code)
+
+
+def _is_running(reference: "weakref.ref[Any]") -> bool:
+    task = reference()
+    return isinstance(task, asyncio.Task) and not task.done()
+
+
+def _is_on_a_stack(key: int, code: CodeType) -> bool:
+    """Tell whether a frame executes in any thread."""
+    for top in list(sys._current_frames().values()):  # noqa: SLF001 - documented as the way to all stacks
+        frame: FrameType | None = top
+        while frame is not None:
+            if id(frame) == key and frame.f_code is code:
+                return True
+            frame = frame.f_back
+    return False
 
 
 # Ids of threads and tasks are reused as soon as these are over, and a run may outlive those in which it started.

@@ -6,7 +6,8 @@ kept, so none can fail.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -35,6 +36,11 @@ class SelfHealingSpan(trace.Span):
         self.outer = outer
         self.enclosing = enclosing
 
+    @cached_property
+    def beyond(self) -> dict[str, Any]:
+        """What was found below this span, once somebody has looked there."""
+        return {}
+
     def retire(self) -> None:
         """Let go of the run: it is over."""
         self.body = None
@@ -58,11 +64,16 @@ class SelfHealingSpan(trace.Span):
 
     def _target(self) -> trace.Span:
         span: trace.Span = self
+        outside = False
         while type(span) is SelfHealingSpan:
-            body = span.executing_body()
+            if span.body is None:
+                span = _live(span)
+                continue
+            body = span.executing_body(outside=outside)
             if body is not None:
                 return body.span
-            span = span.outer
+            outside = True
+            span = _elsewhere(span, "outer")
         return span
 
     def get_span_context(self) -> trace.SpanContext:
@@ -112,25 +123,24 @@ def executing_body(current: Context, key: str) -> Body | None:
         current: The caller's context.
         key: The context key of the run's table.
     """
-    span = current.get(key)
+    span: Any = current.get(key)
     outside = False
     while type(span) is SelfHealingSpan:
+        if span.body is None:
+            span = _live_enclosing(span)
+            continue
         body = span.executing_body(outside=outside)
         if body is not None:
             return body
-        outside = outside or span.body is not None
-        span = span.enclosing
+        outside = True
+        span = _elsewhere(span, "enclosing")
     return None
 
 
 def outside_runs(current: Context) -> Context:
     """Return `current` without the spans of runs: the application's own span is current, or none."""
     span: Any = current.get(_SPAN_KEY)
-    if type(span) is not SelfHealingSpan:
-        return current
-    while type(span) is SelfHealingSpan:
-        span = span.outer
-    return with_span(span, current)
+    return with_span(_outermost(span), current) if type(span) is SelfHealingSpan else current
 
 
 def below(parent: Body | None, context: Context | None, span: trace.Span | None, current: Context, key: str) -> Context:
@@ -163,10 +173,10 @@ def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> N
         key: The context key of the run's table.
         marks: Further entries for the context.
     """
-    enclosing: Any = current.get(key)
     # Dead spans are skipped here and below, so that those of ended runs never chain up.
-    while type(enclosing) is SelfHealingSpan and enclosing.body is None:
-        enclosing = enclosing.enclosing
+    enclosing: Any = current.get(key)
+    if type(enclosing) is SelfHealingSpan and enclosing.body is None:
+        enclosing = _live_enclosing(enclosing)
     outer: Any = current.get(_SPAN_KEY)
     if type(outer) is not SelfHealingSpan or outer.body is None:
         outer = _live(_current_span(current))
@@ -206,5 +216,54 @@ def _current_span(context: Context) -> trace.Span:
 def _live(span: trace.Span) -> trace.Span:
     """Return `span`, or what it stands for once its run is over."""
     while type(span) is SelfHealingSpan and span.body is None:
+        below = span.outer
+        if type(below) is SelfHealingSpan and below.body is None:
+            span.outer = below.outer  # halves the way for the next one
         span = span.outer
+    return span
+
+
+def _live_enclosing(span: SelfHealingSpan | None) -> SelfHealingSpan | None:
+    """Return `span`, or the nearest one around it whose run is not over."""
+    while type(span) is SelfHealingSpan and span.body is None:
+        around = span.enclosing
+        if type(around) is SelfHealingSpan and around.body is None:
+            span.enclosing = around.enclosing
+        span = span.enclosing
+    return span
+
+
+# Runs that never end leave their spans in the context, one below the other. So that it does not matter how many there
+# are, each way down is walked once, and remembered at the span where it began.
+
+
+def forget(span: SelfHealingSpan) -> None:
+    """Let a span go that was left in a context, with those below it that are over as well."""
+    span.outer = _live(span.outer)
+    span.enclosing = _live_enclosing(span.enclosing)
+
+
+def _elsewhere(start: SelfHealingSpan, link: Literal["outer", "enclosing"]) -> Any:
+    """Return the first open span below `start` that stands for no run of the same thread and task."""
+    if link in start.beyond:
+        return start.beyond[link]
+    body, span = start.body, getattr(start, link)
+    while type(span) is SelfHealingSpan and body is not None:
+        if span.body is not None:
+            if not span.body.started_with(body):
+                break
+            if link in span.beyond:
+                span = span.beyond[link]
+                continue
+        span = getattr(span, link)
+    start.beyond[link] = span
+    return span
+
+
+def _outermost(start: SelfHealingSpan) -> trace.Span:
+    """Return the first span below `start` that stands for no run."""
+    span: trace.Span = start
+    while type(span) is SelfHealingSpan:
+        span = span.beyond.get("application") or span.outer
+    start.beyond["application"] = span
     return span
