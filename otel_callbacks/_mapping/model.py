@@ -1,5 +1,6 @@
 """Model runs (``on_chat_model_start``, ``on_llm_start``): names, request and response attributes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,9 +18,11 @@ from otel_callbacks._mapping.result import generations
 _MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
 _ENDPOINT_KEYS = (
     "openai_api_base", "anthropic_api_url", "azure_endpoint", "base_url", "api_base", "endpoint_url", "endpoint",
-    "mistral_api_url", "groq_api_base", "ollama_base_url",
+    "mistral_api_url", "groq_api_base", "ollama_base_url", "openrouter_api_base",
 )  # fmt: skip
 _ENDPOINT_NAMES = frozenset(_ENDPOINT_KEYS)
+_ENDPOINT_IN_REPR = re.compile(r"\b(?:base_url|api_base)='(https?://[^'\s]+)'")
+"""Models that LangChain cannot serialize, such as ChatOllama, ChatDeepSeek and ChatLiteLLM, show theirs only there."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -56,7 +59,9 @@ def request_model(start: RunStart) -> str | None:
 def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
     kwargs = mapping(serialized.get("kwargs"))
     if _ENDPOINT_NAMES.isdisjoint(kwargs):  # most have none; a tenth of the cost of looking up each key
-        return None
+        shown = serialized.get("repr")
+        found = _ENDPOINT_IN_REPR.search(shown) if isinstance(shown, str) else None
+        return _host_and_port(found[1]) if found else None
     for key in _ENDPOINT_KEYS:
         url = kwargs.get(key)
         if isinstance(url, str) and url:
@@ -190,18 +195,3 @@ def text_length(result: Any) -> int:
     choices = generations(result)
     text = getattr(choices[0], "text", "") if choices else ""
     return len(text) if isinstance(text, str) else 0
-
-
-def has_content(token: Any, chunk: Any) -> bool:
-    """Tell whether a streamed chunk carries anything generated: text, a tool call, reasoning, any content block.
-
-    Role announcements and end markers carry nothing (``on_llm_new_token`` fires for both).
-    """
-    if token:
-        return True
-    message = getattr(chunk, "message", None)
-    if message is None:
-        return False
-    extra = mapping(getattr(message, "additional_kwargs", None))
-    generated = (getattr(message, name, None) for name in ("content", "tool_call_chunks"))
-    return any(generated) or bool(extra.get("reasoning_content"))

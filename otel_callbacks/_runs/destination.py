@@ -40,6 +40,10 @@ class Destination:
                 "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
             )
 
+    def discrepancy(self, kind: str) -> None:
+        """Count a contradiction in what was reported."""
+        self.instruments.discrepancies[kind,] += 1
+
     def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
         """Run an extractor; one that fails loses only the keys it has not yet written."""
         try:

@@ -10,8 +10,8 @@ from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format
 from otel_callbacks import semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tables
-from otel_callbacks._mapping.records import Ending
-from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._mapping.cost import stated_cost
+from otel_callbacks._mapping.records import Ending, Usage
 from otel_callbacks._mapping.usage import usage as usage_of
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
@@ -55,12 +55,12 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
         is_recording = run.span is not None and run.span.is_recording()
-        response, usage = _read_result(destination, run, end.result, is_recording=is_recording)
+        response, usage = _read_result(destination, run, end, is_recording=is_recording)
         # Dimensions first: price and measurements read the response model and the error type from them.
         if response or ending.outcome != "ok":
             _complete_dimensions(run, ending, response)
-        if usage is not None and run.owner.prices is not None and not usage.from_cache:
-            _price(destination, run, run.owner.prices, usage)
+        if run.owner.prices is not None and run.operation in tables.MODEL_OPERATIONS:
+            _price(destination, run, run.owner.prices, end.result, usage)
         if run.span is not None and is_recording:
             _complete_span(run, run.span, end, response, usage)
         if end.error is not None:
@@ -87,19 +87,19 @@ def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int
 
 
 def _read_result(
-    destination: Destination, run: OpenRun, result: Any, *, is_recording: bool
+    destination: Destination, run: OpenRun, end: RunEnd, *, is_recording: bool
 ) -> tuple[dict[str, Any], Usage | None]:
     """Return the attributes that a result gives, and the usage of a model call."""
     response: dict[str, Any] = {}
-    if result is None:
-        return response, None
     is_model = run.operation in tables.MODEL_OPERATIONS
-    if run.run_type in tables.RESPONSE and (is_recording or is_model):
-        destination.collect(tables.RESPONSE[run.run_type], result, response)
+    if end.result is not None and run.run_type in tables.RESPONSE and (is_recording or is_model):
+        destination.collect(tables.RESPONSE[run.run_type], end.result, response)
         run.owner.identities.clean(response)
-    usage = usage_of(result) if is_model else None
+    usage = usage_of(end.result, end.error) if is_model else None
     if usage is not None:
         run.usage = usage.counts
+        if usage.is_discrepancy:
+            destination.discrepancy("usage")
     return response, usage
 
 
@@ -113,17 +113,24 @@ def _complete_dimensions(run: OpenRun, ending: Ending, response: Mapping[str, An
         run.dimensions = {**run.dimensions, semconv.OUTCOME: ending.outcome}
 
 
-def _price(destination: Destination, run: OpenRun, prices: "Prices", usage: Usage) -> None:
+def _price(destination: Destination, run: OpenRun, prices: "Prices", result: Any, usage: Usage | None) -> None:
     """Put what the call cost on its span, and into the totals of the runs around it."""
-    usd = prices.cost(run.dimensions, usage.counts)
-    destination.instruments.cost(usd, run.dimensions, run.inherited.agent_name)
-    if usd is None:
+    if usage is not None and usage.from_cache:
         return
-    run.end_attributes[semconv.COST_USD] = usd
+    stated = stated_cost(result, run.dimensions.get(semconv.PROVIDER_NAME))
+    if stated.is_discrepancy:
+        destination.discrepancy("cost")
+    cost = prices.cost(run.dimensions, usage, stated.cost)
+    if cost is not None or usage is not None:  # a call without usage is counted as that, not as unpriced
+        destination.instruments.cost(cost, run.dimensions, run.inherited.agent_name)
+    if cost is None:
+        return
+    run.end_attributes[semconv.COST_USD] = cost.usd
+    run.end_attributes[semconv.COST_SOURCE] = cost.source
     # Every ancestor, hidden or not: any of them may turn out to be an agent or a workflow.
     around = run.parent
     while around is not None:
-        around.cost_usd += usd
+        around.cost_usd += cost.usd
         around = around.parent
 
 
@@ -161,17 +168,23 @@ def _complete_span(run: OpenRun, span: Span, end: RunEnd, response: dict[str, An
 
 def _put_stream(run: OpenRun, end: RunEnd, out: dict[str, Any]) -> None:
     out[semconv.REQUEST_STREAM] = True
-    first_chunk_s = _first_chunk_s(run)
+    first_chunk_s, first_visible_s = _first_chunks_s(run)
     if first_chunk_s is not None:
         out[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
+    if first_visible_s is not None:
+        out[semconv.TIME_TO_FIRST_VISIBLE_CHUNK] = first_visible_s
     if end.ending.outcome != "ok" and end.result is not None:
         out[semconv.STREAM_PARTIAL_LENGTH] = model.text_length(end.result)
 
 
-def _first_chunk_s(run: OpenRun) -> float | None:
-    if run.stream is None or not run.stream.first_chunk_ns:
-        return None
-    return (run.stream.first_chunk_ns - run.start_ns) / 1e9
+def _first_chunks_s(run: OpenRun) -> tuple[float | None, float | None]:
+    """Return the seconds to the first chunk, and to the first that is more than reasoning if that is a later one."""
+    stream = run.stream
+    if stream is None or not stream.first_chunk_ns:
+        return None, None
+    first_s = (stream.first_chunk_ns - run.start_ns) / 1e9
+    is_later = stream.first_visible_ns > stream.first_chunk_ns
+    return first_s, (stream.first_visible_ns - run.start_ns) / 1e9 if is_later else None
 
 
 def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
@@ -230,11 +243,14 @@ def _measure(
     if run.operation in tables.MODEL_OPERATIONS:
         if agent is not None and agent.calls is not None:
             agent.calls.inference += 1
+        first_chunk_s, first_visible_s = _first_chunks_s(run)
         instruments.model_call(
             seconds,
             run.dimensions,
             context,
-            first_chunk_s=_first_chunk_s(run),
+            agent=run.inherited.agent_name,
+            first_chunk_s=first_chunk_s,
+            first_visible_s=first_visible_s,
             usage=usage,
             finish_reasons=response.get(semconv.RESPONSE_FINISH_REASONS, ()),
             is_usage_expected=ending.outcome == "ok" and run.single,
