@@ -18,6 +18,7 @@ _MODALITIES = (
     *((key, semconv.USAGE_INPUT) for key in semconv.USAGE_INPUT_BY_MODALITY.values()),
     *((key, semconv.USAGE_OUTPUT) for key in semconv.USAGE_OUTPUT_BY_MODALITY.values()),
 )
+_WHOLES = (semconv.USAGE_INPUT, semconv.USAGE_OUTPUT)
 _PARTS = (
     (semconv.USAGE_CACHE_READ, semconv.USAGE_INPUT),
     (semconv.USAGE_CACHE_WRITE, semconv.USAGE_INPUT),
@@ -60,15 +61,21 @@ def reconcile(reported: Mapping[str, Any], service_tier: str | None = None) -> U
             `WRITTEN_FOR_AN_HOUR`, which are parts of the cache write. ``None`` stands for an absent one.
         service_tier: The tier that the provider served the call in, if it says so.
     """
-    counts = {key: value for key, value in reported.items() if _is_count(value)}
-    is_discrepancy = any(value is not None for key, value in reported.items() if key not in counts)
+    # Plain loops and few calls: this runs for every model call.
+    counts: dict[str, int] = {}
+    is_discrepancy = False
+    for key, value in reported.items():
+        if type(value) is int and 0 <= value <= _LARGEST:
+            counts[key] = value
+        elif value is not None:
+            is_discrepancy = True
     total = counts.pop(TOTAL, 0) or None
     _drop_impossible_zeros(counts)
-    if not is_discrepancy and not any(counts.values()):
-        return None
+    if not any(counts.values()):
+        return Usage({}, is_discrepancy=True) if is_discrepancy else None
     hour, is_ambiguous = _settle_cache_write(counts)
     holds = _complete(counts, total)
-    fits = _drop_impossible_parts(counts)
+    fits = len(counts) <= len(_WHOLES) or _drop_impossible_parts(counts)
     return Usage(
         counts,
         written_for_an_hour=min(hour, counts.get(semconv.USAGE_CACHE_WRITE, 0)),
@@ -90,6 +97,8 @@ def _settle_cache_write(counts: dict[str, int]) -> tuple[int, bool]:
 
     langchain-anthropic 0.3.22 to 1.3.4 reports the same tokens as a sum and by lifetime; later ones put 0 for the sum.
     """
+    if WRITTEN_FOR_MINUTES not in counts and WRITTEN_FOR_AN_HOUR not in counts:
+        return 0, False
     minutes, hour = counts.pop(WRITTEN_FOR_MINUTES, 0), counts.pop(WRITTEN_FOR_AN_HOUR, 0)
     written = counts.get(semconv.USAGE_CACHE_WRITE, 0)
     if minutes + hour:
@@ -99,6 +108,8 @@ def _settle_cache_write(counts: dict[str, int]) -> tuple[int, bool]:
 
 def _complete(counts: dict[str, int], total: int | None) -> bool:
     """Complete input and output by the first rule that holds. Return whether one does."""
+    if semconv.USAGE_INPUT in counts and semconv.USAGE_OUTPUT in counts and _adds_up(counts, total):
+        return True  # the first rule, which completes nothing
     for rule in _RULES:
         completed = {**counts}
         for key, lacks in ((semconv.USAGE_INPUT, rule.input_lacks), (semconv.USAGE_OUTPUT, rule.output_lacks)):
@@ -124,9 +135,10 @@ def _complete_from_total(counts: dict[str, int], total: int | None) -> None:
 
 def _adds_up(counts: Mapping[str, int], total: int | None) -> bool:
     inputs, outputs = counts.get(semconv.USAGE_INPUT), counts.get(semconv.USAGE_OUTPUT)
-    if inputs is not None and not _sum(counts, _CACHED) <= inputs <= _LARGEST:
+    cached = counts.get(semconv.USAGE_CACHE_READ, 0) + counts.get(semconv.USAGE_CACHE_WRITE, 0)
+    if inputs is not None and not cached <= inputs <= _LARGEST:
         return False
-    if outputs is not None and not _sum(counts, _REASONED) <= outputs <= _LARGEST:
+    if outputs is not None and not counts.get(semconv.USAGE_REASONING, 0) <= outputs <= _LARGEST:
         return False
     return total is None or inputs is None or outputs is None or inputs + outputs == total
 
@@ -148,7 +160,3 @@ _LARGEST: Final = 2**63 - 1
 
 def _sum(counts: Mapping[str, int], parts: tuple[str, ...]) -> int:
     return sum(counts.get(part, 0) for part in parts)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST

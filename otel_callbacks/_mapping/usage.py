@@ -5,7 +5,7 @@ from typing import Any
 
 from otel_callbacks import semconv
 from otel_callbacks._mapping.provider_usage import from_provider, provider_forms
-from otel_callbacks._mapping.reading import first_text, mapping
+from otel_callbacks._mapping.reading import mapping
 from otel_callbacks._mapping.reconciliation import TOTAL, WRITTEN_FOR_AN_HOUR, WRITTEN_FOR_MINUTES, reconcile
 from otel_callbacks._mapping.records import Usage
 from otel_callbacks._mapping.result import generations
@@ -31,13 +31,19 @@ def usage(result: Any, error: BaseException | None = None) -> Usage | None:
             if found is not None:
                 return found
     first = choices[0] if choices else None
-    tier = _service_tier(output, getattr(first, "message", None))
-    forms = [from_provider(raw) for raw in provider_forms(first, output)]
-    if error is not None:
-        completion = getattr(error, "completion", None)
-        tier = tier or first_text({"service_tier": getattr(completion, "service_tier", None)}, ("service_tier",))
-        forms.append(from_provider(_dumped(getattr(completion, "usage", None))))
-    return next((found for form in forms if (found := reconcile(form, tier)) is not None), None)
+    for form in provider_forms(first, output):
+        found = reconcile(from_provider(form), _service_tier(output, getattr(first, "message", None)))
+        if found is not None:
+            return found
+    completion = getattr(error, "completion", None)
+    if completion is None:
+        return None
+    return reconcile(from_provider(_dumped(getattr(completion, "usage", None))), _text(completion, "service_tier"))
+
+
+def _text(holder: Any, name: str) -> str | None:
+    value = getattr(holder, name, None)
+    return value if isinstance(value, str) else None
 
 
 def _dumped(usage_object: Any) -> Mapping[str, Any]:
@@ -47,8 +53,10 @@ def _dumped(usage_object: Any) -> Mapping[str, Any]:
 
 
 def _service_tier(output: Any, message: Any) -> str | None:
-    metadata = mapping(getattr(message, "response_metadata", None))
-    return first_text(metadata, ("service_tier",)) or first_text(mapping(output), ("service_tier",))
+    tier = mapping(getattr(message, "response_metadata", None)).get("service_tier")
+    if tier is None and output is not None:
+        tier = mapping(output).get("service_tier")
+    return tier if isinstance(tier, str) else None
 
 
 _INPUT_PARTS: Mapping[str, str] = {

@@ -135,6 +135,17 @@ def test_zeros_are_believed_where_they_are_possible():
         ),
         pytest.param(
             {
+                "input_tokens": 12,
+                "output_tokens": 90,
+                "total_tokens": 434,
+                "input_token_details": {"cache_read": 5},
+                "output_token_details": {"reasoning": 332},
+            },
+            {INPUT: 12, OUTPUT: 422, CACHE_READ: 5, REASONING: 332},
+            id="ChatVertexAI, whose input has its cached tokens",
+        ),
+        pytest.param(
+            {
                 "input_tokens": 19,
                 "output_tokens": 15,
                 "total_tokens": 31534,
