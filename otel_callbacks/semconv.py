@@ -205,10 +205,10 @@ REDACTIONS: Final = Instrument("otel_callbacks.redactions", "{redaction}", "Reda
 TOKENS: Final = Instrument("otel_callbacks.tokens", "{token}", "Input and output tokens used, by agent.")
 COST: Final = Instrument("otel_callbacks.cost", "USD", "Cost of model calls, by the source of the figure.")
 UNPRICED: Final = Instrument("otel_callbacks.unpriced", "{call}", "Model calls for which no price is known.")
-DISCREPANCIES: Final = Instrument(
-    "otel_callbacks.discrepancies", "{discrepancy}", "Contradictions in what LangChain or a provider reports, by kind."
-)
 ERRORS: Final = Instrument("otel_callbacks.errors", "{error}", "Failures inside the tracer, by kind.")
+DISCREPANCIES: Final = Instrument(
+    "otel_callbacks.discrepancies", "{discrepancy}", "Reports that contradict each other, by kind."
+)
 RUNS: Final = Instrument("otel_callbacks.runs", "{run}", "Ended runs, by run type and outcome.")
 RUNS_OPEN: Final = Instrument("otel_callbacks.runs.open", "{run}", "Runs that have started and not ended.")
 

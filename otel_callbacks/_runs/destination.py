@@ -41,8 +41,18 @@ class Destination:
             )
 
     def discrepancy(self, kind: str) -> None:
-        """Count a contradiction in what was reported."""
-        self.instruments.discrepancies[kind,] += 1
+        """Count that what was reported contradicts itself, and log the first of each kind: no failure of this package.
+
+        Kinds: ``usage``, token counts that no rule reconciles; ``cost``, a stated cost that cannot be one.
+        """
+        discrepancies = self.instruments.discrepancies
+        discrepancies[kind,] += 1
+        if discrepancies[kind,] == 1:
+            logger.warning(
+                "otel_callbacks got reports that contradict each other: %s (counted in %s)",
+                kind,
+                semconv.DISCREPANCIES.name,
+            )
 
     def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
         """Run an extractor; one that fails loses only the keys it has not yet written."""

@@ -62,6 +62,7 @@ METRICS = {
     ),
     "otel_callbacks_unpriced_total": Metric(REQUEST, is_histogram=False),
     "otel_callbacks_errors_total": Metric({"otel_callbacks_error_kind"}, is_histogram=False),
+    "otel_callbacks_discrepancies_total": Metric({"otel_callbacks_discrepancy_kind"}, is_histogram=False),
     "otel_callbacks_runs_total": Metric({"langchain_run_type", "otel_callbacks_outcome"}, is_histogram=False),
     "otel_callbacks_runs_open": Metric(set(), is_histogram=False),
 }
