@@ -288,13 +288,9 @@ class Soak:
             self.complaints.append(complaint)
 
     def _failures(self) -> dict[str, int]:
-        """Count failures by kind.
-
-        A late end is not one: the run was cancelled with its parent, and the load is heavy.
-        """
+        """Count failures by kind."""
         points = self._points("otel_callbacks.errors")
-        kinds = {point.attributes["otel_callbacks.error.kind"]: point.value for point in points}
-        return {kind: count for kind, count in kinds.items() if kind != "late_end"}
+        return {point.attributes["otel_callbacks.error.kind"]: point.value for point in points}
 
     def _points(self, name: str) -> list[Any]:
         data: Any = self._reader.get_metrics_data()

@@ -239,7 +239,7 @@ def _fail(span: Span, error: BaseException, attributes: dict[str, Any]) -> str:
     attributes[semconv.ERROR_TYPE] = ending.error_type
     span.set_attribute(semconv.ERROR_TYPE, ending.error_type)
     span.set_status(Status(StatusCode.ERROR, ending.error_type))
-    event = {semconv.EXCEPTION_TYPE: ending.error_type, semconv.EXCEPTION_STACKTRACE: errors.stack(error)}
+    event = {semconv.EXCEPTION_TYPE: errors.full_name(type(error)), semconv.EXCEPTION_STACKTRACE: errors.stack(error)}
     span.add_event(semconv.EVENT_EXCEPTION, event)
     return ending.outcome
 

@@ -71,6 +71,15 @@ _TRACER = Row(
             "Failures inside the tracer, by kind; the application is not affected.",
             "short",
             Query(q.increase(q.ERRORS, JOB, q.ERROR_KIND, window=q.RATE_INTERVAL)),
+            width=8,
+            empty="None",
+        ),
+        graph(
+            "Contradictions",
+            "Reports of LangChain or a provider that contradict each other, by kind; not a failure of the tracer.",
+            "short",
+            Query(q.increase(q.DISCREPANCIES, JOB, q.DISCREPANCY_KIND, window=q.RATE_INTERVAL)),
+            width=8,
             empty="None",
         ),
         graph(
@@ -78,6 +87,7 @@ _TRACER = Row(
             "By rule; only if content is captured.",
             "short",
             Query(q.increase(q.REDACTIONS, JOB, q.REDACTION_RULE, window=q.RATE_INTERVAL)),
+            width=8,
             empty="None",
         ),
     ],

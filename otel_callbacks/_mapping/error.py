@@ -1,10 +1,14 @@
 """What an exception means: failure, cancellation or control flow; its type, status code and stack."""
 
 import re
+import sys
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_start import plain_text
 from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks.types import OutcomeName
@@ -12,6 +16,8 @@ from otel_callbacks.types import OutcomeName
 if TYPE_CHECKING:
     from types import TracebackType
 
+CONTROL_FLOW: frozenset[OutcomeName] = frozenset({"handed_off", "interrupted"})
+"""Outcomes of exceptions by which LangGraph moves on; `control_flow` says where to."""
 _MAX_FRAMES = 64
 _SEPARATORS = re.compile(r"[\\/]")
 
@@ -19,38 +25,39 @@ _SEPARATORS = re.compile(r"[\\/]")
 def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     """Return the outcome and `error.type` of a run that ended with `error`."""
     outcome = _outcome(type(error))
-    attributes: dict[str, Any] = {}
-    if outcome == "handed_off":
-        _put_target(error, attributes)
-    elif outcome == "interrupted":
-        _put_interrupts(error, attributes)
     if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
-        return Ending(outcome, error_type(type(error)), attributes)
-    return Ending(outcome, None, attributes)
+        return Ending(outcome, error_type(type(error)))
+    return Ending(outcome)
 
 
-def _outcome(kind: type[BaseException]) -> OutcomeName:
-    """Return the outcome by class and module: a user's class named like LangGraph's control flow stays an error."""
-    for base in kind.__mro__:
-        module, name = base.__module__, base.__name__
-        if module.startswith("langgraph."):
-            if name == "ParentCommand":
-                return "handed_off"
-            if name == "GraphBubbleUp":
-                return "interrupted"
-        elif (module, name) in _CANCELLATIONS:
-            return "cancelled"
-    return "error"
+def control_flow(error: BaseException, out: dict[str, Any]) -> None:
+    """Write where a hand-off goes, or what an interrupt waits for, into `out`."""
+    if _outcome(type(error)) == "handed_off":
+        _put_target(error, out)
+    else:
+        _put_interrupts(error, out)
 
 
-_CANCELLATIONS = frozenset(
-    {
-        ("asyncio.exceptions", "CancelledError"),
-        ("builtins", "GeneratorExit"),
-        ("concurrent.futures._base", "CancelledError"),
-        ("builtins", "KeyboardInterrupt"),
-    }
-)
+def _outcome(kind: type) -> OutcomeName:
+    """Return the outcome by package and class: a user's class named like LangGraph's control flow stays an error."""
+    known = (_OUTCOMES.get((_package(base), _class_name(base))) for base in _bases(kind))
+    return next((outcome for outcome in known if outcome is not None), "error")
+
+
+_OUTCOMES: Mapping[tuple[str, str], OutcomeName] = {
+    ("langgraph", "ParentCommand"): "handed_off",
+    ("langgraph", "GraphBubbleUp"): "interrupted",
+    # Ended from outside
+    ("asyncio", "CancelledError"): "cancelled",
+    ("builtins", "GeneratorExit"): "cancelled",
+    ("builtins", "KeyboardInterrupt"): "cancelled",
+    ("builtins", "SystemExit"): "cancelled",
+    ("concurrent", "CancelledError"): "cancelled",
+    ("greenlet", "GreenletExit"): "cancelled",
+    ("streamlit", "ScriptControlException"): "cancelled",
+    ("trio", "Cancelled"): "cancelled",
+}
+"""By top-level package and class, as the modules inside a package move; subclasses count. All others are errors."""
 
 
 def _put_target(error: BaseException, out: dict[str, Any]) -> None:
@@ -72,12 +79,60 @@ def _put_interrupts(error: BaseException, out: dict[str, Any]) -> None:
         out[semconv.GRAPH_INTERRUPT_IDS] = few(texts)
 
 
-def error_type(kind: type[BaseException]) -> str:
-    """Return the first class of the MRO outside LangChain, with its module: a provider's own class if there is one."""
-    cause = next((base for base in kind.__mro__ if not base.__module__.startswith("langchain")), kind)
-    if cause in {Exception, BaseException}:
-        cause = kind
-    return cause.__qualname__ if cause.__module__ == "builtins" else f"{cause.__module__}.{cause.__qualname__}"
+def error_type(kind: type) -> str:
+    """Return the class that tells which cure an exception needs.
+
+    The exception's own, except for LangChain's wrappers: of those the class that all providers share, where a
+    provider's says less, else the provider's own.
+    """
+    if not _is_of_langchain(kind):
+        return full_name(kind)
+    bases = _bases(kind)
+    shared = (base for base in bases if _module(base) == _SHARED_MODULE and _class_name(base) in _SHARED)
+    foreign = (base for base in bases if not _is_of_langchain(base) and _package(base) not in sys.stdlib_module_names)
+    return full_name(next(chain(shared, foreign), kind))
+
+
+_SHARED_MODULE = "langchain_core.exceptions"
+_SHARED = frozenset({"ContextOverflowError", "OutputParserException"})
+"""Classes that say more than those of providers and Python which they are mixed with."""
+
+
+def full_name(kind: type) -> str:
+    """Return the name of a class with its module, as ``exception.type`` has it; builtins have none."""
+    module, name = _module(kind), _text(_qualname_of(kind))
+    return short(name if module in {"builtins", ""} else f"{module}.{name}")
+
+
+# Read past what a metaclass may put in the way: nothing of the application's runs, and nothing raises.
+_bases: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_qualname_of: Callable[[type], str] = type.__dict__["__qualname__"].__get__
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+_module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
+
+
+def _module(kind: type) -> str:
+    """Return the module that a class says it is from; it may say anything, or nothing."""
+    try:
+        return _text(_module_of(kind))
+    except AttributeError:
+        return ""
+
+
+def _package(kind: type) -> str:
+    return _module(kind).partition(".")[0]
+
+
+def _class_name(kind: type) -> str:
+    return _text(_name_of(kind))
+
+
+def _text(value: Any) -> str:
+    return plain_text(value) if issubclass(type(value), str) else ""
+
+
+def _is_of_langchain(kind: type) -> bool:
+    return _package(kind).startswith("langchain")
 
 
 def status_code(error: BaseException) -> int | None:
@@ -86,14 +141,13 @@ def status_code(error: BaseException) -> int | None:
     return code if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599 else None  # noqa: PLR2004
 
 
-def mark(error: BaseException) -> tuple[Any, ...]:
-    """Return what identifies an exception without keeping it alive: its id, which may be reused, and its origin."""
-    traceback = error.__traceback__
-    # The innermost frame: the outer ones change while the exception passes through them.
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    place = (traceback.tb_frame.f_code, traceback.tb_lineno) if traceback is not None else ()
-    return (id(error), *place)
+def describe(error: BaseException, out: dict[str, Any]) -> None:
+    """Write what an exception event says beside the message into `out`."""
+    out[semconv.EXCEPTION_TYPE] = full_name(type(error))
+    out[semconv.EXCEPTION_STACKTRACE] = stack(error)
+    status = status_code(error)
+    if status is not None:
+        out[semconv.HTTP_STATUS_CODE] = status
 
 
 def stack(error: BaseException) -> str:

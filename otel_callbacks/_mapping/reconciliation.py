@@ -18,7 +18,7 @@ _MODALITIES = (
     *((key, semconv.USAGE_INPUT) for key in semconv.USAGE_INPUT_BY_MODALITY.values()),
     *((key, semconv.USAGE_OUTPUT) for key in semconv.USAGE_OUTPUT_BY_MODALITY.values()),
 )
-_WHOLES = (semconv.USAGE_INPUT, semconv.USAGE_OUTPUT)
+_WHOLES = frozenset({semconv.USAGE_INPUT, semconv.USAGE_OUTPUT})
 _PARTS = (
     (semconv.USAGE_CACHE_READ, semconv.USAGE_INPUT),
     (semconv.USAGE_CACHE_WRITE, semconv.USAGE_INPUT),
@@ -75,7 +75,7 @@ def reconcile(reported: Mapping[str, Any], service_tier: str | None = None) -> U
         return Usage({}, is_discrepancy=True) if is_discrepancy else None
     hour, is_ambiguous = _settle_cache_write(counts)
     holds = _complete(counts, total)
-    fits = len(counts) <= len(_WHOLES) or _drop_impossible_parts(counts)
+    fits = counts.keys() <= _WHOLES or _drop_impossible_parts(counts)
     return Usage(
         counts,
         written_for_an_hour=min(hour, counts.get(semconv.USAGE_CACHE_WRITE, 0)),

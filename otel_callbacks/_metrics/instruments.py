@@ -1,8 +1,9 @@
 """Instruments, and what is measured on them. Measuring gets values, never runs."""
 
+import logging
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from opentelemetry import metrics
@@ -13,8 +14,10 @@ from otel_callbacks import semconv
 from otel_callbacks._mapping.cost import Cost
 from otel_callbacks._mapping.records import Usage
 from otel_callbacks._metrics import labels
-from otel_callbacks._metrics.labels import LabelSets, ModelLabels
+from otel_callbacks._metrics.labels import Labels, LabelSets, ModelLabels
 from otel_callbacks.semconv import Dialect, Instrument
+
+logger = logging.getLogger("otel_callbacks")
 
 
 class OpenRuns(Protocol):
@@ -88,12 +91,29 @@ class Instruments:
             table.close_due()
         return [Observation(sum(len(table.open) for table in tables))]
 
+    def failed(self, kind: str, error: BaseException) -> None:
+        """Count a failure of this package; log the first of each kind, without the message (it may be content)."""
+        self.errors[kind,] += 1
+        if self.errors[kind,] == 1:  # once per kind: a fault that hits every run must not flood the log
+            logger.warning(
+                "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
+            )
+
+    def _measure(
+        self, record: Callable[[Any, Labels, Context | None], None], value: float, to: Labels, context: Context | None
+    ) -> None:
+        """Measure `value` on one instrument; one that raises loses only this measurement."""
+        try:
+            record(value, to, context)
+        except Exception as error:  # noqa: BLE001 - a meter of the application's own making
+            self.failed("measure", error)
+
     def duration(self, operation: str, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record how long an operation took; of all steps, only graph nodes have a duration metric."""
         entry = self._durations.get(operation)
         if entry:
             histogram, keys = entry
-            histogram.record(seconds, self._label_sets.of(attributes, keys), context)
+            self._measure(histogram.record, seconds, self._label_sets.of(attributes, keys), context)
 
     def model_call(
         self,
@@ -122,11 +142,11 @@ class Instruments:
             is_usage_expected: Whether the call counts as one without usage if input or output is not known.
         """
         sets = self._label_sets.of_model(attributes)
-        self._model_duration.record(seconds, sets.duration, context)
+        self._measure(self._model_duration.record, seconds, sets.duration, context)
         if first_chunk_s is not None:
-            self._first_chunk.record(first_chunk_s, sets.model, context)
+            self._measure(self._first_chunk.record, first_chunk_s, sets.model, context)
         if first_visible_s is not None:
-            self._first_visible_chunk.record(first_visible_s, sets.model, context)
+            self._measure(self._first_visible_chunk.record, first_visible_s, sets.model, context)
         counts = usage.counts if usage is not None else {}
         if counts:
             self._tokens(counts, sets, context)
@@ -142,15 +162,15 @@ class Instruments:
         """Record token counts: input and output are totals, the others are parts of them."""
         if self._token_usage is not None:
             if semconv.USAGE_INPUT in counts:
-                self._token_usage.record(counts[semconv.USAGE_INPUT], sets.input, context)
+                self._measure(self._token_usage.record, counts[semconv.USAGE_INPUT], sets.input, context)
             if semconv.USAGE_OUTPUT in counts:
-                self._token_usage.record(counts[semconv.USAGE_OUTPUT], sets.output, context)
+                self._measure(self._token_usage.record, counts[semconv.USAGE_OUTPUT], sets.output, context)
         for key, histogram in self._token_histograms:
             if key in counts:
-                histogram.record(counts[key], sets.model, context)
+                self._measure(histogram.record, counts[key], sets.model, context)
         for key, counter in self._usage_counters.items():
             for modality, count in _by_modality(key, counts):
-                counter.add(count, {**sets.model, semconv.TOKEN_MODALITY: modality}, context)
+                self._measure(counter.add, count, {**sets.model, semconv.TOKEN_MODALITY: modality}, context)
 
     def _tokens_of_agent(self, counts: Mapping[str, int], request: tuple[Any, ...], agent: str | None) -> None:
         """Count by agent. Only input and output, so that a sum over all series counts each token once."""
@@ -162,7 +182,7 @@ class Instruments:
 
     def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record the time between two chunks of a stream."""
-        self._per_chunk.record(seconds, self._label_sets.of(attributes, labels.MODEL), context)
+        self._measure(self._per_chunk.record, seconds, self._label_sets.of(attributes, labels.MODEL), context)
 
     def cost(self, cost: Cost | None, attributes: Mapping[str, Any], agent: str | None) -> None:
         """Count what a model call cost; one without a price is counted as such."""
@@ -177,8 +197,8 @@ class Instruments:
     def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record how many model and tool calls an agent made itself."""
         agent = self._label_sets.of(attributes, (semconv.AGENT_NAME,))
-        self._inference_calls.record(inference, agent, context)
-        self._tool_calls.record(tool, agent, context)
+        self._measure(self._inference_calls.record, inference, agent, context)
+        self._measure(self._tool_calls.record, tool, agent, context)
 
 
 def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histogram, tuple[str, ...]]]:

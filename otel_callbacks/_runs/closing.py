@@ -165,10 +165,9 @@ class Closing:
 
     def _close(self, destination: Destination, run: OpenRun, ending: Ending, end_ns: int | None = None) -> None:
         """End a run without its own end event; a late one is then recognised."""
-        if destination.table.leave(run):
-            destination.table.remember_closed(run.id.key)
-            if not run.suppressed:
-                self.finish(destination, run, RunEnd(ending, at_ns=end_ns))
+        if destination.table.leave(run) and not run.suppressed:
+            destination.table.remember_closed(run.id.key, ending.outcome)
+            self.finish(destination, run, RunEnd(ending, at_ns=end_ns))
 
 
 def _unwatch_task(run: OpenRun) -> None:

@@ -32,18 +32,14 @@ class Destination:
     dialect: semconv.Dialect
 
     def failed(self, kind: str, error: BaseException) -> None:
-        """Count a failure of this package; log the first of each kind, without the message (it may be content)."""
-        errors = self.instruments.errors
-        errors[kind,] += 1
-        if errors[kind,] == 1:  # once per kind: a fault that hits every run must not flood the log
-            logger.warning(
-                "otel_callbacks failed in %s: %s (counted in %s)", kind, type(error).__name__, semconv.ERRORS.name
-            )
+        """Count a failure of this package, and log the first of each kind."""
+        self.instruments.failed(kind, error)
 
     def discrepancy(self, kind: str) -> None:
         """Count that what was reported contradicts itself, and log the first of each kind: no failure of this package.
 
-        Kinds: ``usage``, token counts that no rule reconciles; ``cost``, a stated cost that cannot be one.
+        Kinds: ``end``, an end event that disagrees with how its run had been closed; ``usage``, token counts that no
+        rule reconciles; ``cost``, a stated cost that cannot be one.
         """
         discrepancies = self.instruments.discrepancies
         discrepancies[kind,] += 1
@@ -54,12 +50,18 @@ class Destination:
                 semconv.DISCREPANCIES.name,
             )
 
-    def collect(self, extract: Callable[[Any, dict[str, Any]], None], source: Any, out: dict[str, Any]) -> None:
+    def collect(
+        self,
+        extract: Callable[[Any, dict[str, Any]], None],
+        source: Any,
+        out: dict[str, Any],
+        kind: str = "mapping",
+    ) -> None:
         """Run an extractor; one that fails loses only the keys it has not yet written."""
         try:
             extract(source, out)
         except Exception as error:  # noqa: BLE001 - whatever a hostile value raises
-            self.failed("mapping", error)
+            self.failed(kind, error)
 
 
 class Destinations:

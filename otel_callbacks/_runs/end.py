@@ -1,6 +1,6 @@
 """The end of a run: what its span still gets, what is measured, and the context that is left behind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -45,28 +45,35 @@ class RunEnd:
 
 
 def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901 - one story in one place
-    """End a run that has left the table. Never raises: whatever fails, its span ends and its context is left."""
+    """End a run that has left the table. Never raises.
+
+    Each part that runs foreign code has a guard of its own, and its failure is counted under the part's name: whatever
+    does not depend on that part is recorded.
+    """
     now = perf_counter_ns()
     end_ns = now if end.at_ns is None else end.at_ns
     if run.parent_end is not None:
         end_ns = _not_long_after_parent(run, run.parent_end[0], end_ns)
+    seconds = (end_ns - run.start_ns) / 1e9
+    if run.stream is not None and run.stream.first_chunk_ns > end_ns:
+        run.stream.first_chunk_ns = end_ns  # the end is the parent's, and what the run did after it counts as then
     ending = end.ending
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
-        is_recording = run.span is not None and run.span.is_recording()
-        response, usage = _read_result(destination, run, end, is_recording=is_recording)
+        recording = _recording_span(destination, run.span) if run.span is not None else None
+        response, usage = _read_result(destination, run, end, is_recording=recording is not None)
         # Dimensions first: price and measurements read the response model and the error type from them.
         if response or ending.outcome != "ok":
             _complete_dimensions(run, ending, response)
         if run.owner.prices is not None and run.operation in tables.MODEL_OPERATIONS:
             _price(destination, run, run.owner.prices, end.result, usage)
-        if run.span is not None and is_recording:
-            _complete_span(run, run.span, end, response, usage)
+        if recording is not None:
+            _complete_span(destination, run, recording, end, response, usage)
         if end.error is not None:
-            _note_error(run, ending, end.error)
-        _measure(destination, run, ending, response, usage, (end_ns - run.start_ns) / 1e9)
-    except Exception as failure:  # noqa: BLE001 - a hostile value must not keep the span open
+            _note_error(destination, run, ending, end.error)
+        _measure(destination, run, ending, response, usage, seconds)
+    except Exception as failure:  # noqa: BLE001 - nothing foreign is left above, but closing counts on it
         destination.failed("end", failure)
     finally:
         if run.span is not None:
@@ -77,7 +84,7 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
         if run.children:
             _orphan_children(destination, run, ending, end_ns, now)
         if run.info is not None and run.span is not None:
-            _notify_subscribers(destination, run, run.span, run.info, ending, end_ns)
+            _notify_subscribers(destination, run, run.span, run.info, ending, seconds)
         run.visible = run.agent = None  # both may be the run itself: without the cycle it is freed at once
 
 
@@ -86,20 +93,34 @@ def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int
     return end_ns if end_ns - parent_end_ns >= GRACE_NS else max(min(end_ns, parent_end_ns), run.start_ns)
 
 
+def _recording_span(destination: Destination, span: Span) -> Span | None:
+    """Return the span if it takes attributes."""
+    try:
+        return span if span.is_recording() else None
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("attributes", failure)
+        return None
+
+
 def _read_result(
     destination: Destination, run: OpenRun, end: RunEnd, *, is_recording: bool
 ) -> tuple[dict[str, Any], Usage | None]:
     """Return the attributes that a result gives, and the usage of a model call."""
     response: dict[str, Any] = {}
+    usage: Usage | None = None
     is_model = run.operation in tables.MODEL_OPERATIONS
     if end.result is not None and run.run_type in tables.RESPONSE and (is_recording or is_model):
         destination.collect(tables.RESPONSE[run.run_type], end.result, response)
         run.owner.identities.clean(response)
-    usage = usage_of(end.result, end.error) if is_model else None
-    if usage is not None:
-        run.usage = usage.counts
-        if usage.is_discrepancy:
-            destination.discrepancy("usage")
+    if is_model:
+        try:
+            usage = usage_of(end.result, end.error)
+        except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
+            destination.failed("usage", failure)
+        if usage is not None:
+            run.usage = usage.counts
+            if usage.is_discrepancy:
+                destination.discrepancy("usage")
     return response, usage
 
 
@@ -117,24 +138,29 @@ def _price(destination: Destination, run: OpenRun, prices: "Prices", result: Any
     """Put what the call cost on its span, and into the totals of the runs around it."""
     if usage is not None and usage.from_cache:
         return
-    stated = stated_cost(result, run.dimensions.get(semconv.PROVIDER_NAME))
-    if stated.is_discrepancy:
-        destination.discrepancy("cost")
-    cost = prices.cost(run.dimensions, usage, stated.cost)
+    cost = None
+    try:
+        stated = stated_cost(result, run.dimensions.get(semconv.PROVIDER_NAME))
+        if stated.is_discrepancy:
+            destination.discrepancy("cost")
+        cost = prices.cost(run.dimensions, usage, stated.cost)
+    except Exception as failure:  # noqa: BLE001 - a price list that cannot deal with these counts
+        destination.failed("price", failure)  # counts as unpriced: it is missing in the sums of cost
+    if cost is not None:
+        run.end_attributes[semconv.COST_USD] = cost.usd
+        run.end_attributes[semconv.COST_SOURCE] = cost.source
+        # Every ancestor, hidden or not: any of them may turn out to be an agent or a workflow.
+        around = run.parent
+        while around is not None:
+            around.cost_usd += cost.usd
+            around = around.parent
     if cost is not None or usage is not None:  # a call without usage is counted as that, not as unpriced
         destination.instruments.cost(cost, run.dimensions, run.inherited.agent_name)
-    if cost is None:
-        return
-    run.end_attributes[semconv.COST_USD] = cost.usd
-    run.end_attributes[semconv.COST_SOURCE] = cost.source
-    # Every ancestor, hidden or not: any of them may turn out to be an agent or a workflow.
-    around = run.parent
-    while around is not None:
-        around.cost_usd += cost.usd
-        around = around.parent
 
 
-def _complete_span(run: OpenRun, span: Span, end: RunEnd, response: dict[str, Any], usage: Usage | None) -> None:
+def _complete_span(
+    destination: Destination, run: OpenRun, span: Span, end: RunEnd, response: dict[str, Any], usage: Usage | None
+) -> None:
     ending = end.ending
     attributes = run.end_attributes
     if response:
@@ -143,30 +169,23 @@ def _complete_span(run: OpenRun, span: Span, end: RunEnd, response: dict[str, An
     if run.retries:
         attributes[semconv.RETRY_COUNT] = run.retries
     if run.stream is not None:
-        _put_stream(run, end, attributes)
+        _put_stream(destination, run, end, attributes)
     if usage is not None:
         attributes.update({semconv.CACHE_HIT: True} if usage.from_cache else usage.counts)
     if run.cost_usd and run.operation in _TOTALS:
         attributes[semconv.COST_TOTAL_USD] = run.cost_usd
     if ending.error_type is not None:
         attributes[semconv.ERROR_TYPE] = ending.error_type
-        span.set_status(Status(StatusCode.ERROR, ending.error_type))
+        _set_status(destination, span, ending.error_type)
     if run.content is not None:
-        run.content.add_outputs(run.operation, ending, end.result, end.error)
-        attributes.update(run.content.attributes)
-    if attributes:
-        attributes[semconv.OUTCOME] = ending.outcome
-        span.set_attributes(attributes)
-    else:
-        span.set_attribute(
-            semconv.OUTCOME, ending.outcome
-        )  # for a single attribute this costs a third of `set_attributes`
+        _put_content(destination, run, run.content, end, attributes)
+    _set_attributes(destination, span, attributes, ending.outcome)
     if run.content is not None:
         # Last, as it needs what the SDK has kept of the attributes.
-        run.content.settle(span, run.context, {**run.dimensions, **attributes})
+        _settle_content(destination, run, run.content, span)
 
 
-def _put_stream(run: OpenRun, end: RunEnd, out: dict[str, Any]) -> None:
+def _put_stream(destination: Destination, run: OpenRun, end: RunEnd, out: dict[str, Any]) -> None:
     out[semconv.REQUEST_STREAM] = True
     first_chunk_s, first_visible_s = _first_chunks_s(run)
     if first_chunk_s is not None:
@@ -174,7 +193,10 @@ def _put_stream(run: OpenRun, end: RunEnd, out: dict[str, Any]) -> None:
     if first_visible_s is not None:
         out[semconv.TIME_TO_FIRST_VISIBLE_CHUNK] = first_visible_s
     if end.ending.outcome != "ok" and end.result is not None:
-        out[semconv.STREAM_PARTIAL_LENGTH] = model.text_length(end.result)
+        try:
+            out[semconv.STREAM_PARTIAL_LENGTH] = model.text_length(end.result)
+        except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
+            destination.failed("stream", failure)
 
 
 def _first_chunks_s(run: OpenRun) -> tuple[float | None, float | None]:
@@ -187,39 +209,95 @@ def _first_chunks_s(run: OpenRun) -> tuple[float | None, float | None]:
     return first_s, (stream.first_visible_ns - run.start_ns) / 1e9 if is_later else None
 
 
-def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
+def _set_attributes(destination: Destination, span: Span, attributes: dict[str, Any], outcome: str) -> None:
+    try:
+        if attributes:
+            attributes[semconv.OUTCOME] = outcome
+            span.set_attributes(attributes)
+        else:
+            span.set_attribute(semconv.OUTCOME, outcome)  # for a single attribute a third of `set_attributes`
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("attributes", failure)
+
+
+def _set_status(destination: Destination, span: Span, error_type: str) -> None:
+    try:
+        span.set_status(Status(StatusCode.ERROR, error_type))
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("status", failure)
+
+
+def _put_content(
+    destination: Destination, run: OpenRun, content: "RunContent", end: RunEnd, out: dict[str, Any]
+) -> None:
+    try:
+        content.add_outputs(run.operation, end.ending, end.result, end.error)
+    except Exception as failure:  # noqa: BLE001 - whatever a hostile exception raises
+        destination.failed("content", failure)
+    out.update(content.attributes)
+
+
+def _settle_content(destination: Destination, run: OpenRun, content: "RunContent", span: Span) -> None:
+    try:
+        content.settle(span, run.context, {**run.dimensions, **run.end_attributes})
+    except Exception as failure:  # noqa: BLE001 - a logger provider or log processor of the application
+        destination.failed("content", failure)
+
+
+def _note_error(destination: Destination, run: OpenRun, ending: Ending, error: BaseException) -> None:
     """Record the exception once, where it happened; runs it passes through on its way up get only the status."""
     parent = run.parent
-    mark = errors.mark(error)
-    if ending.error_type is not None and run.error_mark != mark:
-        visible = run.visible
-        if visible is not None and visible.span is not None and visible.span.is_recording():
-            visible.span.add_event(semconv.EVENT_EXCEPTION, _exception(error, ending.error_type, visible.content))
+    visible = run.visible.span if run.visible is not None else None
+    mark = _mark(error, run)
+    if ending.error_type is not None and run.error_mark != mark and visible is not None:
+        _record_exception(destination, run, visible, error)
     if parent is not None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
             parent.paused = True  # LangGraph reports the graph itself as successful
         elif run.task is not None and ending.outcome == "error":
             _count_attempt(parent, run.task.name)
-    if ending.outcome == "interrupted" and run.task is not None:
-        visible = run.visible
-        if visible is not None and visible.span is not None:
-            # The node that paused is what a resume links to.
-            remember_pause(run.task.name, visible.span.get_span_context())
+    if ending.outcome == "interrupted" and run.task is not None and visible is not None:
+        _remember_pause(destination, run.task.name, visible)
 
 
-def _exception(error: BaseException, error_type: str, content: "RunContent | None") -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        semconv.EXCEPTION_TYPE: error_type,
-        semconv.EXCEPTION_STACKTRACE: errors.stack(error),
-    }
-    status = errors.status_code(error)
-    if status is not None:
-        attributes[semconv.HTTP_STATUS_CODE] = status
-    message = content.text(error) if content is not None else None
-    if message is not None:
-        attributes[semconv.EXCEPTION_MESSAGE] = message
-    return attributes
+_MARK = "_otel_callbacks_first_run"
+_attributes_of: Callable[[BaseException], dict[str, Any]] = BaseException.__dict__["__dict__"].__get__
+
+
+def _mark(error: BaseException, run: OpenRun) -> int:
+    """Return what tells an exception from all others: the first run that it ended.
+
+    The exception itself carries it. Its id would be reused by the next one, most classes of Python's own cannot be
+    referenced weakly, and a reference would keep the frames of the application alive.
+    """
+    try:
+        mark: int = _attributes_of(error).setdefault(_MARK, run.id.key)
+    except TypeError:  # a caller of the hook passed something else
+        return run.id.key
+    return mark
+
+
+def _remember_pause(destination: Destination, task: str, span: Span) -> None:
+    """Note the node that paused: it is what a resume links to."""
+    try:
+        remember_pause(task, span.get_span_context())
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("pause", failure)
+
+
+def _record_exception(destination: Destination, run: OpenRun, span: Span, error: BaseException) -> None:
+    try:
+        if span.is_recording():
+            content = run.visible.content if run.visible is not None else None
+            attributes: dict[str, Any] = {}
+            destination.collect(errors.describe, error, attributes, "exception")
+            message = content.text(error) if content is not None else None
+            if message is not None:
+                attributes[semconv.EXCEPTION_MESSAGE] = message
+            span.add_event(semconv.EVENT_EXCEPTION, attributes)
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("exception", failure)
 
 
 def _count_attempt(graph: OpenRun, task: str) -> None:
@@ -277,9 +355,12 @@ def _hand_on_calls(graph: OpenRun) -> None:
 def _end_span(destination: Destination, run: OpenRun, span: Span, end_ns: int) -> None:
     try:
         span.end(end_ns + run.tree.clock_offset)
-        destination.table.remember_ended(run.id.key, span.get_span_context())
     except Exception as error:  # noqa: BLE001 - a span processor of the application
         destination.failed("end_span", error)
+    try:
+        destination.table.remember_ended(run.id.key, span.get_span_context())
+    except Exception as error:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("place", error)
 
 
 def _leave_body(destination: Destination, body: Body) -> None:
@@ -298,9 +379,13 @@ def _orphan_children(destination: Destination, run: OpenRun, ending: Ending, end
 
 
 def _notify_subscribers(
-    destination: Destination, run: OpenRun, span: Span, info: RunInfo, ending: Ending, end_ns: int
+    destination: Destination, run: OpenRun, span: Span, info: RunInfo, ending: Ending, seconds: float
 ) -> None:
-    place = span.get_span_context()
+    try:
+        place = span.get_span_context()
+    except Exception as error:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("subscriber", error)
+        return
     summary = RunSummary(
         run=info,
         operation=run.operation,
@@ -309,7 +394,7 @@ def _notify_subscribers(
         error_type=ending.error_type,
         trace_id=format_trace_id(place.trace_id),
         span_id=format_span_id(place.span_id),
-        duration_s=(end_ns - run.start_ns) / 1e9,
+        duration_s=seconds,
         usage=run.usage,
         cost_usd=run.end_attributes.get(semconv.COST_USD),
     )

@@ -27,7 +27,7 @@ from otel_callbacks._runs.parents import parent_of
 from otel_callbacks._runs.run import OpenRun, Stream
 from otel_callbacks.config import Capture, Config
 from otel_callbacks.control import Block
-from otel_callbacks.types import RunSummary
+from otel_callbacks.types import OutcomeName, RunSummary
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -186,26 +186,38 @@ class Recorder:
         """Record that LangChain reports a run as successful. `inputs`: a streaming step's, which come only now."""
         entry = self._take_out(run_id)
         if entry is None:
+            # A streaming chain, the only run with inputs here, ends successfully even when it is broken off.
+            if inputs is None:
+                self._end_late(run_id, "ok")
             return
         destination, run = entry
-        if run.operation == "node":
-            recognition.by_result(run, result)
-        if run.content is not None and inputs is not None and run.deferred_inputs:
-            run.content.add_late_inputs(run.operation, inputs)
         ending = _OK
-        if run.paused:
-            ending = _INTERRUPTED
-        elif run.run_type == "tool" and tool.failed(result):
-            ending = _TOOL_FAILED
+        try:
+            if run.content is not None and inputs is not None and run.deferred_inputs:
+                run.content.add_late_inputs(run.operation, inputs)
+            if run.paused:
+                ending = _INTERRUPTED
+            elif run.run_type == "tool" and tool.failed(result):
+                ending = _TOOL_FAILED
+            if run.operation == "node":
+                recognition.by_result(run, result)
+        except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
+            destination.failed("outcome", failure)
         self.closing.finish(destination, run, RunEnd(ending, result))
 
     def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
         """Record that a run ends with an exception. `partial`: a failed model's answer so far."""
         entry = self._take_out(run_id)
-        if entry is not None:
-            ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
-            self._owner.identities.clean(ending.attributes)
-            self.closing.finish(*entry, RunEnd(ending, partial, error))
+        ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
+        if entry is None:
+            self._end_late(run_id, ending.outcome)
+            return
+        if ending.outcome in errors.CONTROL_FLOW:
+            control: dict[str, Any] = {}
+            entry[0].collect(errors.control_flow, error, control)
+            self._owner.identities.clean(control)
+            ending.attributes = control
+        self.closing.finish(*entry, RunEnd(ending, partial, error))
 
     # Queries
 
@@ -252,10 +264,14 @@ class Recorder:
         entry = self._destinations.find(run_id.int)
         if entry is not None and entry[0].table.leave(entry[1]):
             return None if entry[1].suppressed else entry
-        for destination in self._destinations.all():
-            if destination.table.forget_closed(run_id.int):
-                destination.instruments.errors["late_end",] += 1
         return None
+
+    def _end_late(self, run_id: "UUID", outcome: OutcomeName) -> None:
+        """Compare the end event of a run that is not open with how the run was closed, if it was."""
+        for destination in self._destinations.all():
+            closed = destination.table.forget_closed(run_id.int)
+            if closed is not None and not _agree(closed, outcome):
+                destination.discrepancy("end")
 
     def _capture_inputs(self, destination: Destination, run: OpenRun, start: RunStart, where: Capture) -> None:
         condition = self._config.capture_when
@@ -272,3 +288,9 @@ class Recorder:
 
         policy = ContentPolicy(max_value_bytes=self._config.max_content_bytes, redactor=self._owner.redactor)
         return ContentCapture(policy, self._logger_provider)
+
+
+def _agree(closed: OutcomeName, reported: OutcomeName) -> bool:
+    """Tell whether a late end event says the same as how the run was closed."""
+    # A stream that failed may be thrown away later, which is no news.
+    return reported == closed or (reported == "cancelled" and closed == "error")

@@ -175,8 +175,8 @@ class OpenRun:
         self.cost_usd = 0.0
         """Of all model calls below."""
         self.usage: Mapping[str, int] = _NO_USAGE
-        self.error_mark: tuple[Any, ...] | None = None
-        """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
+        self.error_mark: int | None = None
+        """Mark of the exception recorded last in this run or below, so that ancestors do not repeat it."""
         self.failed_attempts: dict[str, int] | None = None
         """Failed attempts by the name of a task, in a graph."""
 

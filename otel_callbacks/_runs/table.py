@@ -12,6 +12,7 @@ from otel_callbacks._runs.run import OpenRun
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
+    from otel_callbacks.types import OutcomeName
 
 _REMEMBERED_CLOSED = 4096
 _REMEMBERED_ENDED = 2048
@@ -42,7 +43,7 @@ class RunTable:
         self.closers: weakref.WeakSet[Closer] = weakref.WeakSet()
         """One for each handler that has runs here."""
         self.next_sweep_ns = 0
-        self._closed: dict[int, None] = {}
+        self._closed: dict[int, OutcomeName] = {}
         self._ended: dict[int, SpanContext] = {}
         self._ended_before: dict[int, SpanContext] = {}
 
@@ -83,15 +84,15 @@ class RunTable:
             return visible.span.get_span_context()
         return self._ended.get(key) or self._ended_before.get(key)
 
-    def remember_closed(self, key: int) -> None:
-        """Note that a run was closed without its own end event, so that a late one is recognised."""
-        self._closed[key] = None
+    def remember_closed(self, key: int, outcome: "OutcomeName") -> None:
+        """Note that a run was closed without its own end event, and how, so that a late one can be compared."""
+        self._closed[key] = outcome
         if len(self._closed) > _REMEMBERED_CLOSED:
             del self._closed[next(iter(self._closed))]
 
-    def forget_closed(self, key: int) -> bool:
-        """Tell whether the run had been closed without its own end event, and forget it."""
-        return self._closed.pop(key, False) is None
+    def forget_closed(self, key: int) -> "OutcomeName | None":
+        """Return how the run had been closed without its own end event, if it was, and forget it."""
+        return self._closed.pop(key, None)
 
     def renew(self) -> None:
         """Forget everything: this process is a fork, and the runs belong to its parent."""

@@ -1,7 +1,9 @@
 import asyncio
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks._runs import end as _end
@@ -121,5 +123,28 @@ def test_orphans_of_a_failed_run_end_at_the_next_event(telemetry: RecordedSpans,
     assert handler.open_runs == 0  # reading it is an event as well
     assert telemetry.tree() == "invoke_workflow r [error] ERROR\n  chat [cancelled]"
     kept[0].close()
-    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="late_end") == 1
+    assert telemetry.total("otel_callbacks.errors") == telemetry.total("otel_callbacks.discrepancies") == 0
     assert len(telemetry.spans) == 2
+
+
+@pytest.mark.parametrize("how", ["fails", "ends", "is closed"])
+def test_first_chunk_is_never_after_the_end(telemetry: RecordedSpans, monkeypatch, how):
+    """A model that streams after its cancelled parent ends with it, and its first chunk comes no later than that."""
+    if how == "is closed":
+        monkeypatch.setattr(_end, "GRACE_NS", 0)
+    handler, parent, child = telemetry.new_handler(), uuid4(), uuid4()
+    handler.on_chain_start({}, "x", run_id=parent, name="r")
+    handler.on_chat_model_start({}, [[]], run_id=child, parent_run_id=parent, name="m")
+    handler.on_chain_error(asyncio.CancelledError(), run_id=parent)
+    handler.on_llm_new_token("a", run_id=child)
+    if how == "fails":
+        handler.on_llm_error(asyncio.CancelledError(), run_id=child)
+    elif how == "ends":
+        handler.on_llm_end(LLMResult(generations=[[]]), run_id=child)
+    assert handler.open_runs == 0
+    span = telemetry.span("chat")
+    seconds = (span.end_time - span.start_time) / 1e9
+    assert 0 < span.attributes["gen_ai.response.time_to_first_chunk"] <= seconds
+    (first,) = telemetry.points("gen_ai.client.operation.time_to_first_chunk")
+    (duration,) = telemetry.points("gen_ai.client.operation.duration")
+    assert first.sum <= duration.sum

@@ -68,13 +68,16 @@ def test_tree_without_events_is_abandoned(telemetry: RecordedSpans, clock):
 
 
 def test_end_of_an_evicted_run_is_late_and_no_failure(telemetry: RecordedSpans, clock):
-    """An end event that comes after the eviction is counted as late, and nothing is exported twice."""
+    """An end event that comes after the eviction is counted as a discrepancy, and nothing is exported twice."""
     handler = telemetry.new_handler(run_ttl_s=60)
     kept = lost(handler)
     for clock.ahead_s in (30, 120):
         call(handler)
     kept.close()
-    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="late_end") == 1
+    assert telemetry.total("otel_callbacks.discrepancies", otel_callbacks__discrepancy__kind="end") == 1
+    assert {point.labels["otel_callbacks.error.kind"] for point in telemetry.metric("otel_callbacks.errors")} == {
+        "evicted"
+    }
     assert telemetry.tree() == "chat [abandoned]" + "\ninvoke_workflow call" * 2
     assert telemetry.total("otel_callbacks.runs", langchain__run_type="chat") == 1
 

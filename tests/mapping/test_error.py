@@ -15,6 +15,7 @@ def class_in(module, name, *bases):
 BUBBLE_UP = class_in("langgraph.errors", "GraphBubbleUp")
 INTERRUPT = class_in("langgraph.errors", "GraphInterrupt", BUBBLE_UP)
 PARENT_COMMAND = class_in("langgraph.errors", "ParentCommand", BUBBLE_UP)
+SCRIPT_CONTROL = class_in("streamlit.runtime.scriptrunner_utils.exceptions", "ScriptControlException", BaseException)
 RECURSION = class_in("langgraph.errors", "GraphRecursionError", RecursionError)
 
 
@@ -29,7 +30,16 @@ RECURSION = class_in("langgraph.errors", "GraphRecursionError", RecursionError)
         (concurrent.futures.CancelledError(), "cancelled", None),
         (GeneratorExit(), "cancelled", None),
         (KeyboardInterrupt(), "cancelled", None),
-        (SystemExit(1), "error", "SystemExit"),
+        (SystemExit(1), "cancelled", None),
+        (class_in("greenlet", "GreenletExit", BaseException)(), "cancelled", None),
+        (class_in("greenlet._greenlet", "GreenletExit", BaseException)(), "cancelled", None),
+        (class_in("streamlit.runtime.x", "RerunException", SCRIPT_CONTROL)(), "cancelled", None),
+        (class_in("trio", "Cancelled", BaseException)(), "cancelled", None),
+        (class_in("trio._core._exceptions", "Cancelled", BaseException)(), "cancelled", None),
+        (class_in("app", "Left", asyncio.CancelledError)(), "cancelled", None),
+        (class_in("gevent.timeout", "Timeout", BaseException)(), "error", "gevent.timeout.Timeout"),
+        (class_in("pyo3_runtime", "PanicException", BaseException)(), "error", "pyo3_runtime.PanicException"),
+        (BaseException(), "error", "BaseException"),
         (TimeoutError(), "error", "TimeoutError"),
     ],
 )
@@ -40,12 +50,45 @@ def test_outcome_of_an_exception(error, outcome, error_type):
 
 
 @pytest.mark.parametrize(
-    "name", ["GraphInterrupt", "GraphBubbleUp", "ParentCommand", "CancelledError", "GeneratorExit"]
+    "name", ["GraphInterrupt", "GraphBubbleUp", "ParentCommand", "CancelledError", "GeneratorExit", "Cancelled"]
 )
-def test_class_of_the_same_name_elsewhere_is_an_error(name):
-    """An exception of a user's own class is an error even if the class is named like one of LangGraph's."""
-    ending = errors.ending(class_in("app.errors", name)(), cancel_is_error=False)
-    assert (ending.outcome, ending.error_type) == ("error", f"app.errors.{name}")
+@pytest.mark.parametrize(
+    "module", ["app.errors", "langgraphs", "asyncio_tools", "trio_app.x", "app.asyncio.exceptions"]
+)
+def test_class_of_the_same_name_elsewhere_is_an_error(module, name):
+    """An exception of a user's own class is an error even if it is named like one that ends a run from outside."""
+    ending = errors.ending(class_in(module, name)(), cancel_is_error=False)
+    assert (ending.outcome, ending.error_type) == ("error", f"{module}.{name}")
+
+
+class Lying(type):
+    """A metaclass whose classes do not say who they are."""
+
+    def __getattribute__(cls, name):
+        if name in {"__mro__", "__module__", "__name__", "__qualname__"}:
+            raise RuntimeError("hands off")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("module", [None, 7, "", property(str), ["asyncio"]])
+@pytest.mark.parametrize("base", [ValueError, asyncio.CancelledError])
+def test_class_of_an_odd_module_has_its_bases_and_its_name(module, base):
+    """A class whose module is no text is judged by its bases, and goes by its bare name."""
+    kind = class_in(module, "Odd", base)
+    ending = errors.ending(kind(), cancel_is_error=True)
+    assert (ending.outcome, ending.error_type) == ("error" if base is ValueError else "cancelled", "Odd")
+
+
+def test_class_without_a_module_has_its_name():
+    """A class that was made where no module is known goes by its bare name."""
+    kind = eval("type('Odd', (ValueError,), {})", {})  # noqa: S307 - globals without a name
+    assert errors.full_name(kind) == "Odd"
+
+
+def test_class_that_hides_its_name_is_read_past_its_metaclass():
+    """A metaclass whose attributes raise hides nothing."""
+    kind = Lying("Hidden", (asyncio.CancelledError,), {"__module__": "app"})
+    assert errors.ending(kind(), cancel_is_error=True) == errors.Ending("cancelled", "app.Hidden")
 
 
 def test_subclass_of_an_interrupt_is_an_interrupt():
@@ -72,16 +115,24 @@ def test_cancellation_may_count_as_an_error():
 )
 def test_target_of_a_hand_off(goto, expected):
     """A hand-off names the nodes it goes to."""
-    ending = errors.ending(PARENT_COMMAND(SimpleNamespace(goto=goto)), cancel_is_error=False)
-    assert ending.attributes.get("langgraph.handoff.target") == expected
+    out = {}
+    errors.control_flow(PARENT_COMMAND(SimpleNamespace(goto=goto)), out)
+    assert out.get("langgraph.handoff.target") == expected
 
 
 def test_hand_off_without_a_command_is_still_one():
     """A hand-off that carries no command is still a hand-off."""
+    out = {}
+    errors.control_flow(PARENT_COMMAND(), out)
+    assert out == {}
     assert errors.ending(PARENT_COMMAND(), cancel_is_error=False).outcome == "handed_off"
 
 
 PROVIDER_ERROR = class_in("openai", "RateLimitError")
+MODEL_ERROR = class_in("langchain_core.exceptions", "ModelError")
+OVERFLOW = class_in("langchain_core.exceptions", "ContextOverflowError", MODEL_ERROR)
+MODEL_RATE_LIMIT = class_in("langchain_core.exceptions", "ModelRateLimitError", MODEL_ERROR)
+OUTPUT_PARSER = class_in("langchain_core.exceptions", "OutputParserException", ValueError)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +144,28 @@ PROVIDER_ERROR = class_in("openai", "RateLimitError")
             class_in("langchain_openai.chat_models.base", "OpenAIRateLimitError", PROVIDER_ERROR),
             "openai.RateLimitError",
         ),
-        (class_in("langchain_core.exceptions", "OutputParserException", ValueError), "ValueError"),
+        (OUTPUT_PARSER, "langchain_core.exceptions.OutputParserException"),
+        (
+            class_in("langchain.x", "XmlParserException", OUTPUT_PARSER),
+            "langchain_core.exceptions.OutputParserException",
+        ),
+        (class_in("app", "Unreadable", OUTPUT_PARSER), "app.Unreadable"),
+        (
+            class_in("langchain_openai.chat_models.base", "OpenAIContextOverflowError", PROVIDER_ERROR, OVERFLOW),
+            "langchain_core.exceptions.ContextOverflowError",
+        ),
+        (
+            class_in("langchain_openai.chat_models.base", "OpenAIRateLimitError", PROVIDER_ERROR, MODEL_RATE_LIMIT),
+            "openai.RateLimitError",
+        ),
+        (
+            class_in("langchain_openai.middleware.openai_moderation", "OpenAIModerationError", RuntimeError),
+            "langchain_openai.middleware.openai_moderation.OpenAIModerationError",
+        ),
+        (
+            class_in("langchain_openai.chat_models._client_utils", "StreamChunkTimeoutError", TimeoutError),
+            "langchain_openai.chat_models._client_utils.StreamChunkTimeoutError",
+        ),
         (
             class_in("langchain_core.exceptions", "TracerException"),
             "langchain_core.exceptions.TracerException",
@@ -102,8 +174,8 @@ PROVIDER_ERROR = class_in("openai", "RateLimitError")
         (Exception, "Exception"),
     ],
 )
-def test_error_type_is_the_first_class_outside_langchain(kind, expected):
-    """The type is the qualified name of the provider's or application's class, not of LangChain's wrapper around it."""
+def test_error_type_tells_what_has_another_cure(kind, expected):
+    """The type is the exception's class; of LangChain's wrappers, the shared or the provider's, as it says more."""
     assert errors.error_type(kind) == expected
 
 

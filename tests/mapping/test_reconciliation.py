@@ -37,6 +37,7 @@ def honest(parts, *, total=True):
 
 
 @given(REPORTS)
+@example({INPUT: 1, HEARD: 2})
 @example({INPUT: 19, OUTPUT: 15, READ: 30000, TOTAL: 34})
 @example({INPUT: 2**63 - 1, READ: 2**63 - 1, WRITTEN: 2**63 - 1})
 def test_afterwards_nothing_is_impossible(report):

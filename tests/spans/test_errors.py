@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
 
 from tests.life.waiting import Hanging
@@ -85,6 +86,57 @@ def test_caught_exception_does_not_reach_the_ancestors(telemetry: RecordedSpans)
 
     RunnableLambda(forgive).invoke("x", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == "invoke_workflow forgive\n  chat [error] ERROR"
+
+
+OVERFLOW = "langchain_core.exceptions.ContextOverflowError"
+
+
+def raised(telemetry: RecordedSpans, runnable, value="x") -> tuple[str, str]:
+    """Run what raises, and return `error.type` and `exception.type`."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of any class
+        runnable.invoke(value, {"callbacks": [telemetry.new_handler()]})
+    span = next(span for span in telemetry.spans if span.parent is None)
+    types = [event.attributes["exception.type"] for one in telemetry.spans for event in one.events]
+    assert types == [f"{caught.type.__module__}.{caught.type.__qualname__}"]
+    return span.attributes["error.type"], types[0]
+
+
+def test_exception_keeps_the_name_of_its_class(telemetry: RecordedSpans):
+    """A parser's exception is told from a `ValueError`, by its type on the span and in the event."""
+    parser = ScriptedChat(script=["not json"]) | JsonOutputParser()
+    assert raised(telemetry, parser) == ("langchain_core.exceptions.OutputParserException",) * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "error_type"),
+    [
+        (
+            "langchain_openai.chat_models.base.OpenAIContextOverflowError",
+            "langchain_core.exceptions.ContextOverflowError",
+        ),
+        ("langchain_openai.chat_models.base.OpenAIRateLimitError", "openai.RateLimitError"),
+        (
+            "langchain_anthropic.chat_models.AnthropicContextOverflowError",
+            "langchain_core.exceptions.ContextOverflowError",
+        ),
+        ("langchain_anthropic.chat_models.AnthropicOverloadedError", "anthropic.OverloadedError"),
+        ("langchain_openai.chat_models._client_utils.StreamChunkTimeoutError", None),
+        ("langchain_openai.middleware.openai_moderation.OpenAIModerationError", None),
+        ("openai.RateLimitError", None),
+    ],
+)
+def test_classes_of_provider_packages(telemetry: RecordedSpans, path, error_type):
+    """The event has the class that was raised; the span has the class that has a cure of its own (`None`: the same)."""
+    module, _, name = path.rpartition(".")
+    kind = getattr(pytest.importorskip(module), name, None)
+    if kind is None:
+        pytest.skip("this release has no such class")
+
+    def fail(_):
+        raise kind.__new__(kind)  # without the provider's response, which only its clients make
+
+    full_name = f"{kind.__module__}.{kind.__qualname__}"
+    assert raised(telemetry, RunnableLambda(fail)) == (error_type or full_name, full_name)
 
 
 async def test_cancellation_is_no_error(telemetry: RecordedSpans):
