@@ -109,6 +109,8 @@ TAGS: Final = "langchain.tags"
 METADATA_PREFIX: Final = "langchain.metadata."
 RETRY_ATTEMPT: Final = "langchain.retry.attempt"
 RETRY_COUNT: Final = "langchain.retry.count"
+OUTPUT_SCHEMA: Final = "langchain.output_schema"
+"""The schema of `with_structured_output`; content, like definitions of tools."""
 RUN_INPUT: Final = "langchain.run.input"
 RUN_OUTPUT: Final = "langchain.run.output"
 RETRIEVER_DOCUMENT_COUNT: Final = "langchain.retriever.document_count"
@@ -131,6 +133,10 @@ DISCREPANCY_KIND: Final = "otel_callbacks.discrepancy.kind"
 REDACTION_RULE: Final = "otel_callbacks.redaction.rule"
 LINK_KIND: Final = "otel_callbacks.link.kind"
 COST_USD: Final = "otel_callbacks.cost.usd"
+COST_SOURCE: Final = "otel_callbacks.cost.source"
+"""Where a cost comes from: "configured", "billed", "gateway" or "list"."""
+TIME_TO_FIRST_VISIBLE_CHUNK: Final = "otel_callbacks.time_to_first_visible_chunk"
+"""Seconds to the first chunk that is more than reasoning, where that is not the first one."""
 COST_TOTAL_USD: Final = "otel_callbacks.cost.total_usd"
 """Cost of all model calls below an agent or workflow; under a key of its own, so that sums over spans are right."""
 
@@ -180,6 +186,12 @@ AGENT_INFERENCE_CALLS: Final = Instrument(
 AGENT_TOOL_CALLS: Final = Instrument(
     "gen_ai.invoke_agent.tool_calls", "{tool_call}", "Tool calls an agent run made itself.", _CALL_BUCKETS
 )
+FIRST_VISIBLE_CHUNK: Final = Instrument(
+    "otel_callbacks.time_to_first_visible_chunk",
+    "s",
+    "Time to the first chunk that is more than reasoning, of calls that begin with reasoning.",
+    _DURATION_BUCKETS,
+)
 STEP_DURATION: Final = Instrument(
     "otel_callbacks.step.duration", "s", "Duration of a LangGraph node.", _DURATION_BUCKETS
 )
@@ -187,10 +199,11 @@ FINISH_REASONS: Final = Instrument(
     "otel_callbacks.finish_reasons", "{choice}", "Model answers by the reason why they ended."
 )
 USAGE_MISSING: Final = Instrument(
-    "otel_callbacks.usage_missing", "{call}", "Successful model calls that reported no token usage."
+    "otel_callbacks.usage_missing", "{call}", "Successful model calls that reported no input or no output tokens."
 )
 REDACTIONS: Final = Instrument("otel_callbacks.redactions", "{redaction}", "Redacted values, by rule.")
-COST: Final = Instrument("otel_callbacks.cost", "USD", "Estimated cost of model calls.")
+TOKENS: Final = Instrument("otel_callbacks.tokens", "{token}", "Input and output tokens used, by agent.")
+COST: Final = Instrument("otel_callbacks.cost", "USD", "Cost of model calls, by the source of the figure.")
 UNPRICED: Final = Instrument("otel_callbacks.unpriced", "{call}", "Model calls for which no price is known.")
 ERRORS: Final = Instrument("otel_callbacks.errors", "{error}", "Failures inside the tracer, by kind.")
 DISCREPANCIES: Final = Instrument(

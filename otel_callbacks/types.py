@@ -61,6 +61,9 @@ class Price(NamedTuple):
         cache_read: The part of the prompt that came from the provider's cache. Default: the price of `input`.
         cache_write: The part of the prompt that was written to that cache. Default: the price of `input`.
         reasoning: The part of the generated tokens that was reasoning. Default: the price of `output`.
+        cache_write_1h: The part of the written tokens that lives for an hour. Default: the price of `cache_write`.
+        input_audio: The part of the prompt that was audio. Without it, calls with such input have no cost.
+        output_audio: The part of the generated tokens that was audio. Without it, calls with such output have no cost.
     """
 
     input: float
@@ -68,3 +71,6 @@ class Price(NamedTuple):
     cache_read: float | None = None
     cache_write: float | None = None
     reasoning: float | None = None
+    cache_write_1h: float | None = None
+    input_audio: float | None = None
+    output_audio: float | None = None

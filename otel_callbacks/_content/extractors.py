@@ -7,7 +7,13 @@ from otel_callbacks import semconv
 from otel_callbacks._content.messages.message import answer_messages, input_messages, output_messages, prompt_messages
 from otel_callbacks._content.messages.parts import content_parts
 from otel_callbacks._content.messages.run_values import run_value
-from otel_callbacks._content.messages.tools import documents, tool_arguments, tool_definitions, tool_result
+from otel_callbacks._content.messages.tools import (
+    documents,
+    output_schema,
+    tool_arguments,
+    tool_definitions,
+    tool_result,
+)
 from otel_callbacks._langchain.run_start import RunStart
 
 Content = dict[str, Any]
@@ -51,6 +57,9 @@ def _chat_input(start: RunStart, max_items: int) -> Content:
     definitions = tool_definitions(start.params)
     if definitions:
         content[semconv.TOOL_DEFINITIONS] = definitions
+    schema = output_schema(start.params, start.options)
+    if schema:
+        content[semconv.OUTPUT_SCHEMA] = schema
     return content
 
 

@@ -17,9 +17,10 @@ from otel_callbacks._mapping.result import generations
 _MODEL_KEYS = ("model", "model_name", "model_id", "azure_deployment", "deployment_name")
 _ENDPOINT_KEYS = (
     "openai_api_base", "anthropic_api_url", "azure_endpoint", "base_url", "api_base", "endpoint_url", "endpoint",
-    "mistral_api_url", "groq_api_base", "ollama_base_url",
+    "mistral_api_url", "groq_api_base", "ollama_base_url", "openrouter_api_base",
 )  # fmt: skip
 _ENDPOINT_NAMES = frozenset(_ENDPOINT_KEYS)
+_SHOWN_ENDPOINTS = tuple(f"{before}{name}" for name in ("base_url", "api_base") for before in " (")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -56,11 +57,23 @@ def request_model(start: RunStart) -> str | None:
 def _endpoint(serialized: Mapping[str, Any]) -> tuple[str, int] | None:
     kwargs = mapping(serialized.get("kwargs"))
     if _ENDPOINT_NAMES.isdisjoint(kwargs):  # most have none; a tenth of the cost of looking up each key
-        return None
+        shown = serialized.get("repr")
+        return _shown_endpoint(shown) if isinstance(shown, str) else None
     for key in _ENDPOINT_KEYS:
         url = kwargs.get(key)
         if isinstance(url, str) and url:
             return _host_and_port(url)
+    return None
+
+
+def _shown_endpoint(shown: str) -> tuple[str, int] | None:
+    """Find the endpoint in the text form of a model that LangChain cannot serialize: ChatOllama, ChatLiteLLM, ..."""
+    at = shown.find("='http")  # one search: a regular expression takes seventy times as long
+    while at >= 0:
+        if shown.endswith(_SHOWN_ENDPOINTS, 0, at):
+            start = at + len("='")
+            return _host_and_port(shown[start : shown.find("'", start)])
+        at = shown.find("='http", at + 1)
     return None
 
 
@@ -190,18 +203,3 @@ def text_length(result: Any) -> int:
     choices = generations(result)
     text = getattr(choices[0], "text", "") if choices else ""
     return len(text) if isinstance(text, str) else 0
-
-
-def has_content(token: Any, chunk: Any) -> bool:
-    """Tell whether a streamed chunk carries anything generated: text, a tool call, reasoning, any content block.
-
-    Role announcements and end markers carry nothing (``on_llm_new_token`` fires for both).
-    """
-    if token:
-        return True
-    message = getattr(chunk, "message", None)
-    if message is None:
-        return False
-    extra = mapping(getattr(message, "additional_kwargs", None))
-    generated = (getattr(message, name, None) for name in ("content", "tool_call_chunks"))
-    return any(generated) or bool(extra.get("reasoning_content"))

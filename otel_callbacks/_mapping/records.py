@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_callbacks.types import OutcomeName
 
@@ -38,3 +38,18 @@ class Ending:
     outcome: OutcomeName
     error_type: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class Usage(NamedTuple):
+    """Token counts of one model call."""
+
+    counts: dict[str, int]
+    """By span attribute. Input and output are totals, the others are parts of them."""
+    from_cache: bool = False
+    """LangChain answered from its own cache: nothing was used."""
+    written_for_an_hour: int = 0
+    """The part of the cache write that lives for an hour, which costs more."""
+    service_tier: str | None = None
+    """The tier the provider served the call in, as it spells it."""
+    is_discrepancy: bool = False
+    """What was reported is invalid or contradicts itself."""

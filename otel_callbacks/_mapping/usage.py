@@ -1,124 +1,111 @@
 """Token counts of one model result, each counted once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from otel_callbacks import semconv
+from otel_callbacks._mapping.provider_usage import from_provider, provider_forms
 from otel_callbacks._mapping.reading import mapping
+from otel_callbacks._mapping.reconciliation import TOTAL, WRITTEN_FOR_AN_HOUR, WRITTEN_FOR_MINUTES, reconcile
+from otel_callbacks._mapping.records import Usage
 from otel_callbacks._mapping.result import generations
 
 
-class Usage(NamedTuple):
-    """Token counts by span attribute, and whether LangChain answered from its own cache (nothing was used then)."""
-
-    counts: dict[str, int]
-    from_cache: bool = False
-
-
-def usage(result: Any) -> Usage | None:
+def usage(result: Any, error: BaseException | None = None) -> Usage | None:
     """Return the usage of an ``LLMResult``, or ``None`` if none was reported.
 
     Sources, the first that has counts: ``usage_metadata`` of the first generation that carries it, ``token_usage`` /
-    ``usage`` in ``llm_output``, in ``response_metadata``, in ``generation_info``. Generations are never summed: each
-    repeats the whole call's usage.
+    ``usage`` in ``llm_output``, in ``response_metadata``, in ``generation_info``; of a failed call, the ``completion``
+    of the exception, which OpenAI's ``LengthFinishReasonError`` carries. Generations are never summed: each repeats
+    the whole call's usage.
     """
     choices, output = generations(result), getattr(result, "llm_output", None)
     for choice in choices:
-        metadata = mapping(getattr(getattr(choice, "message", None), "usage_metadata", None))
+        message = getattr(choice, "message", None)
+        metadata = mapping(getattr(message, "usage_metadata", None))
         if metadata:
             # LangChain sets a total cost of 0 on answers from its own cache.
-            from_cache = output is None and metadata.get("total_cost") == 0
-            return Usage(_from_usage_metadata(metadata), from_cache)
-    for raw in _raw_usages(choices, output):
-        counts = _from_raw(raw)
-        if counts:
-            return Usage(counts)
-    return None
-
-
-def _raw_usages(choices: Sequence[Any], output: Any) -> Iterator[Mapping[str, Any]]:
+            if output is None and metadata.get("total_cost") == 0:
+                return Usage({}, from_cache=True)
+            found = reconcile(*_from_langchain(metadata, _service_tier(output, message)))
+            if found is not None:
+                return found
     first = choices[0] if choices else None
-    message = getattr(first, "message", None)
-    for place in (output, getattr(message, "response_metadata", None), getattr(first, "generation_info", None)):
-        if isinstance(place, Mapping):
-            for key in ("token_usage", "usage", "usage_metadata"):
-                raw = place.get(key)
-                if isinstance(raw, Mapping) and raw:
-                    yield raw
+    for form in provider_forms(first, output):
+        found = reconcile(from_provider(form), _service_tier(output, getattr(first, "message", None)))
+        if found is not None:
+            return found
+    completion = getattr(error, "completion", None)
+    if completion is None:
+        return None
+    return reconcile(from_provider(_dumped(getattr(completion, "usage", None))), _text(completion, "service_tier"))
 
 
-def _from_usage_metadata(metadata: Mapping[str, Any]) -> dict[str, int]:
-    """Read LangChain's own form; its input and output counts already include cache, reasoning and modalities."""
-    counts: dict[str, int] = {}
-    _put(counts, semconv.USAGE_INPUT, metadata.get("input_tokens"))
-    _put(counts, semconv.USAGE_OUTPUT, metadata.get("output_tokens"))
-    details = mapping(metadata.get("input_token_details"))
-    if details:
-        _put(counts, semconv.USAGE_CACHE_READ, details.get("cache_read"))
-        _put(counts, semconv.USAGE_CACHE_WRITE, _cache_write(details))
-        _put_modalities(counts, semconv.USAGE_INPUT_BY_MODALITY, details)
-    details = mapping(metadata.get("output_token_details"))
-    if details:
-        _put(counts, semconv.USAGE_REASONING, details.get("reasoning"))
-        _put_modalities(counts, semconv.USAGE_OUTPUT_BY_MODALITY, details)
-    return counts
+def _text(holder: Any, name: str) -> str | None:
+    value = getattr(holder, name, None)
+    return value if isinstance(value, str) else None
 
 
-def _cache_write(details: Mapping[str, Any]) -> int | None:
-    """Return the tokens written to a cache; Anthropic puts them under its lifetime and ``cache_creation`` at 0."""
-    counts = [details[key] for key in _CACHE_WRITE_KEYS if _is_count(details.get(key))]
-    return sum(counts) if counts else None
+def _dumped(usage_object: Any) -> Mapping[str, Any]:
+    """Return a provider's own object, a pydantic model, as a mapping."""
+    dump = getattr(usage_object, "model_dump", None)
+    return mapping(dump() if callable(dump) else usage_object)
 
 
-_CACHE_WRITE_KEYS = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+def _service_tier(output: Any, message: Any) -> str | None:
+    tier = mapping(getattr(message, "response_metadata", None)).get("service_tier")
+    if tier is None and output is not None:
+        tier = mapping(output).get("service_tier")
+    return tier if isinstance(tier, str) else None
 
 
-_INPUT_KEYS = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "input_token_count")
-_OUTPUT_KEYS = ("output_tokens", "completion_tokens", "candidates_token_count", "outputTokens", "generated_token_count")
+_INPUT_PARTS: Mapping[str, str] = {
+    "cache_read": semconv.USAGE_CACHE_READ,
+    "cache_creation": semconv.USAGE_CACHE_WRITE,
+    "ephemeral_5m_input_tokens": WRITTEN_FOR_MINUTES,
+    "ephemeral_1h_input_tokens": WRITTEN_FOR_AN_HOUR,
+    **semconv.USAGE_INPUT_BY_MODALITY,
+}
+_OUTPUT_PARTS: Mapping[str, str] = {"reasoning": semconv.USAGE_REASONING, **semconv.USAGE_OUTPUT_BY_MODALITY}
+"""LangChain's names of the parts."""
 
 
-def _from_raw(raw: Mapping[str, Any]) -> dict[str, int]:
-    """Read a provider's own form: OpenAI counts cached tokens inside the input, Anthropic beside it."""
-    counts: dict[str, int] = {}
-    _put(counts, semconv.USAGE_INPUT, _first_count(raw, _INPUT_KEYS))
-    _put(counts, semconv.USAGE_OUTPUT, _first_count(raw, _OUTPUT_KEYS))
-    _put_openai_details(counts, raw)
-    if "cache_read_input_tokens" in raw or "cache_creation_input_tokens" in raw:
-        _put_anthropic_cache(counts, raw)
-    return counts
+def _from_langchain(metadata: Mapping[str, Any], service_tier: str | None) -> tuple[dict[str, Any], str | None]:
+    """Read LangChain's own form; its input and output counts are meant to include cache, reasoning and modalities."""
+    reported = {
+        semconv.USAGE_INPUT: metadata.get("input_tokens"),
+        semconv.USAGE_OUTPUT: metadata.get("output_tokens"),
+        TOTAL: metadata.get("total_tokens"),
+    }
+    for key, names in (("input_token_details", _INPUT_PARTS), ("output_token_details", _OUTPUT_PARTS)):
+        details = mapping(metadata.get(key))
+        if details:
+            service_tier = _put_parts(reported, names, details) or service_tier
+    return reported, service_tier
 
 
-def _put_openai_details(counts: dict[str, int], raw: Mapping[str, Any]) -> None:
-    inputs = raw.get("prompt_tokens_details") or raw.get("input_tokens_details")
-    if isinstance(inputs, Mapping):
-        _put(counts, semconv.USAGE_CACHE_READ, inputs.get("cached_tokens"))
-    outputs = raw.get("completion_tokens_details") or raw.get("output_tokens_details")
-    if isinstance(outputs, Mapping):
-        _put(counts, semconv.USAGE_REASONING, outputs.get("reasoning_tokens"))
+def _put_parts(out: dict[str, Any], names: Mapping[str, str], details: Mapping[str, Any]) -> str | None:
+    """Put the parts under our names; return the service tier if theirs tell it.
+
+    langchain-openai writes the tier before the names of the parts ("flex_cache_read"). Of two names for a part, the
+    one that has tokens counts.
+    """
+    tier = None
+    for name, value in details.items():
+        key = names.get(name)
+        if key is None:
+            prefix, key = _split_tier(name, names)
+            if key is None:
+                continue
+            tier = prefix
+        out[key] = out.get(key) or value
+    return tier
 
 
-def _put_anthropic_cache(counts: dict[str, int], raw: Mapping[str, Any]) -> None:
-    _put(counts, semconv.USAGE_CACHE_READ, raw.get("cache_read_input_tokens"))
-    _put(counts, semconv.USAGE_CACHE_WRITE, raw.get("cache_creation_input_tokens"))
-    if semconv.USAGE_INPUT in counts:
-        cached = counts.get(semconv.USAGE_CACHE_READ, 0) + counts.get(semconv.USAGE_CACHE_WRITE, 0)
-        counts[semconv.USAGE_INPUT] += cached
-
-
-def _put_modalities(counts: dict[str, int], keys: Mapping[str, str], details: Mapping[str, Any]) -> None:
-    for modality, key in keys.items():
-        if details.get(modality):  # OpenAI reports 0 audio tokens for calls without audio
-            _put(counts, key, details[modality])
-
-
-def _first_count(raw: Mapping[str, Any], keys: tuple[str, ...]) -> int | None:
-    return next((raw[key] for key in keys if _is_count(raw.get(key))), None)
-
-
-def _put(counts: dict[str, int], key: str, value: Any) -> None:
-    if _is_count(value):
-        counts[key] = value
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**63
+def _split_tier(name: str, names: Mapping[str, str]) -> tuple[str, str | None]:
+    """Split "flex_cache_read" into the tier and our name of the part, which is ``None`` if there is no such part."""
+    for part, key in names.items():
+        tier = name.removesuffix(f"_{part}")
+        if tier != name and tier not in semconv.MODALITIES:  # "audio_cache_read" would be a part of another part
+            return tier, key
+    return name, None

@@ -11,7 +11,8 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._mapping.cost import Cost
+from otel_callbacks._mapping.records import Usage
 from otel_callbacks._metrics import labels
 from otel_callbacks._metrics.labels import Labels, LabelSets, ModelLabels
 from otel_callbacks.semconv import Dialect, Instrument
@@ -58,6 +59,7 @@ class Instruments:
         self.discrepancies = ObservedCount(meter, semconv.DISCREPANCIES, (semconv.DISCREPANCY_KIND,)).values
         self.redactions = ObservedCount(meter, semconv.REDACTIONS, (semconv.REDACTION_RULE,)).values
         self._cost: Any = ObservedCount(meter, semconv.COST, labels.COST).values  # not integers: a sum of money
+        self._tokens_by_agent = ObservedCount(meter, semconv.TOKENS, labels.TOKENS).values
         self._unpriced = ObservedCount(meter, semconv.UNPRICED, labels.REQUEST).values
         reason_keys = (*labels.REQUEST, semconv.FINISH_REASON)
         self._finish_reasons = ObservedCount(meter, semconv.FINISH_REASONS, reason_keys).values
@@ -65,6 +67,7 @@ class Instruments:
         self._durations = _durations(meter, dialect)
         self._model_duration = self._durations[semconv.CHAT][0]  # text models share the instrument
         self._first_chunk = _histogram(meter, dialect.time_to_first_chunk)
+        self._first_visible_chunk = _histogram(meter, semconv.FIRST_VISIBLE_CHUNK)
         self._per_chunk = _histogram(meter, dialect.time_per_output_chunk)
         self._inference_calls = _histogram(meter, semconv.AGENT_INFERENCE_CALLS)
         self._tool_calls = _histogram(meter, semconv.AGENT_TOOL_CALLS)
@@ -118,7 +121,9 @@ class Instruments:
         attributes: Mapping[str, Any],
         context: Context | None,
         *,
+        agent: str | None,
         first_chunk_s: float | None,
+        first_visible_s: float | None,
         usage: Usage | None,
         finish_reasons: Iterable[str],
         is_usage_expected: bool,
@@ -129,20 +134,26 @@ class Instruments:
             seconds: Duration.
             attributes: What labels are taken from.
             context: Holds the span for exemplars.
+            agent: The agent that made it.
             first_chunk_s: Seconds to the first chunk with content; ``None`` where nothing was streamed.
+            first_visible_s: Seconds to the first chunk that is more than reasoning; ``None`` where that is the first.
             usage: Token counts; ``None`` where none were reported.
             finish_reasons: One for each choice.
-            is_usage_expected: Whether the call counts as one without usage if `usage` is ``None``.
+            is_usage_expected: Whether the call counts as one without usage if input or output is not known.
         """
         sets = self._label_sets.of_model(attributes)
         self._measure(self._model_duration.record, seconds, sets.duration, context)
         if first_chunk_s is not None:
             self._measure(self._first_chunk.record, first_chunk_s, sets.model, context)
-        if usage is None:
-            if is_usage_expected:
-                self._usage_missing[sets.request] += 1
-        elif not usage.from_cache:
-            self._tokens(usage.counts, sets, context)
+        if first_visible_s is not None:
+            self._measure(self._first_visible_chunk.record, first_visible_s, sets.model, context)
+        counts = usage.counts if usage is not None else {}
+        if counts:
+            self._tokens(counts, sets, context)
+            self._tokens_of_agent(counts, sets.request, agent)
+        is_complete = semconv.USAGE_INPUT in counts and semconv.USAGE_OUTPUT in counts
+        if is_usage_expected and not is_complete and not (usage is not None and usage.from_cache):
+            self._usage_missing[sets.request] += 1
         for reason in finish_reasons:
             capped = self._label_sets.capped(semconv.FINISH_REASON, reason)
             self._finish_reasons[sets.request + (capped,)] += 1  # noqa: RUF005 - a star needs Python 3.11 here
@@ -161,18 +172,27 @@ class Instruments:
             for modality, count in _by_modality(key, counts):
                 self._measure(counter.add, count, {**sets.model, semconv.TOKEN_MODALITY: modality}, context)
 
+    def _tokens_of_agent(self, counts: Mapping[str, int], request: tuple[Any, ...], agent: str | None) -> None:
+        """Count by agent. Only input and output, so that a sum over all series counts each token once."""
+        _, provider, model = request
+        capped = self._label_sets.capped(semconv.AGENT_NAME, agent) if agent is not None else None
+        for key, token_type in ((semconv.USAGE_INPUT, "input"), (semconv.USAGE_OUTPUT, "output")):
+            if key in counts:
+                self._tokens_by_agent[capped, provider, model, token_type] += counts[key]
+
     def output_chunk(self, seconds: float, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record the time between two chunks of a stream."""
         self._measure(self._per_chunk.record, seconds, self._label_sets.of(attributes, labels.MODEL), context)
 
-    def cost(self, usd: float | None, attributes: Mapping[str, Any], agent: str | None) -> None:
+    def cost(self, cost: Cost | None, attributes: Mapping[str, Any], agent: str | None) -> None:
         """Count what a model call cost; one without a price is counted as such."""
-        if usd is None:
+        if cost is None:
             unpriced = self._label_sets.of(attributes, labels.REQUEST)
             self._unpriced[tuple(map(unpriced.get, labels.REQUEST))] += 1
             return
-        priced = self._label_sets.of({**attributes, semconv.AGENT_NAME: agent}, labels.COST)
-        self._cost[tuple(map(priced.get, labels.COST))] += usd
+        known = {**attributes, semconv.AGENT_NAME: agent, semconv.COST_SOURCE: cost.source}
+        priced = self._label_sets.of(known, labels.COST)
+        self._cost[tuple(map(priced.get, labels.COST))] += cost.usd
 
     def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record how many model and tool calls an agent made itself."""

@@ -9,7 +9,8 @@ from time import time
 from typing import Any
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.cost import cost_usd
+from otel_callbacks._mapping.cost import Cost, cost_usd
+from otel_callbacks._mapping.records import Usage
 from otel_callbacks.types import Price
 
 _SECONDS_PER_HOUR = 3600
@@ -31,10 +32,25 @@ _UNITS: Mapping[str, str] = {
     semconv.USAGE_OUTPUT: "output_tokens",
     semconv.USAGE_CACHE_READ: "cache_read_tokens",
     semconv.USAGE_CACHE_WRITE: "cache_write_tokens",
-    semconv.USAGE_INPUT_BY_MODALITY["audio"]: "input_audio_tokens",
-    semconv.USAGE_OUTPUT_BY_MODALITY["audio"]: "output_audio_tokens",
+    semconv.USAGE_REASONING: "output_reasoning_tokens",
+    **{semconv.USAGE_INPUT_BY_MODALITY[name]: f"input_{name}_tokens" for name in ("audio", "image")},
+    **{semconv.USAGE_OUTPUT_BY_MODALITY[name]: f"output_{name}_tokens" for name in ("audio", "image")},
 }
-_SIMPLE = frozenset(
+"""What the package counts, by our names."""
+_AUDIO_PRICES: Mapping[str, str] = {
+    semconv.USAGE_INPUT_BY_MODALITY["audio"]: "input_audio_mtok",
+    semconv.USAGE_OUTPUT_BY_MODALITY["audio"]: "output_audio_mtok",
+}
+_FLAT_PRICES: Mapping[str, str] = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "reasoning": "output_reasoning_mtok",
+}
+"""Fields of `Price` and the package's names for them."""
+_FLAT_COUNTS = frozenset(
     {
         semconv.USAGE_INPUT,
         semconv.USAGE_OUTPUT,
@@ -43,9 +59,11 @@ _SIMPLE = frozenset(
         semconv.USAGE_REASONING,
     }
 )
+_USUAL_TIERS = frozenset({None, "auto", "default", "on_demand", "standard"})
+"""Service tiers at the price that is listed without a tier."""
 
-Calculation = Callable[[Mapping[str, int]], float]
-"""Token counts by attribute -> USD."""
+Calculation = Callable[[Usage], float | None]
+"""Usage -> USD; ``None`` where the list cannot tell."""
 
 
 class Prices:
@@ -64,27 +82,34 @@ class Prices:
         self._listed = _load() if listed else None
         self._calculation = lru_cache(_MOST_MODELS)(self._find)
 
-    def cost(self, attributes: Mapping[str, Any], counts: Mapping[str, int]) -> float | None:
-        """Return the cost of a model call in USD; ``None`` if no price is known.
+    def cost(self, attributes: Mapping[str, Any], usage: Usage | None, stated: Cost | None) -> Cost | None:
+        """Return what a model call cost; ``None`` if nobody knows.
+
+        An application's own price comes first, then what the answer states, then the list.
 
         Args:
             attributes: The span's; provider, request model and response model are read.
-            counts: Tokens by ``gen_ai.usage.*`` attribute.
+            usage: Token counts. Without input or output they give no cost: it would be too low.
+            stated: The cost that the answer states.
         """
-        models = (attributes.get(semconv.RESPONSE_MODEL), attributes.get(semconv.REQUEST_MODEL))
+        names = tuple(
+            model for key in (semconv.RESPONSE_MODEL, semconv.REQUEST_MODEL) if (model := attributes.get(key))
+        )
+        price = next((self._own[name] for name in names if name in self._own), None)
+        if usage is None or semconv.USAGE_INPUT not in usage.counts or semconv.USAGE_OUTPUT not in usage.counts:
+            return stated
+        own = cost_usd(usage, price) if price is not None else None
+        if own is not None:
+            return Cost(own, "configured")
+        if stated is not None or price is not None or self._listed is None:
+            return stated
         hour = int(time() // _SECONDS_PER_HOUR)  # listed prices may change with the date and the time of day
-        calculate = self._calculation(attributes.get(semconv.PROVIDER_NAME), models, hour)
-        return calculate(counts) if calculate is not None else None
+        calculate = self._calculation(attributes.get(semconv.PROVIDER_NAME), names, usage.service_tier, hour)
+        listed = calculate(usage) if calculate is not None else None
+        return Cost(listed, "list") if listed is not None else None
 
-    def _find(self, provider: str | None, models: tuple[str | None, ...], _hour: int) -> Calculation | None:
-        names = [model for model in models if model]
-        for name in names:
-            if name in self._own:
-                price = self._own[name]
-                return lambda counts: cost_usd(counts, price)
-        if self._listed is None:
-            return None
-        calculations = (_listed(self._listed, provider, name) for name in names)
+    def _find(self, provider: str | None, names: tuple[str, ...], tier: str | None, _hour: int) -> Calculation | None:
+        calculations = (_listed(self._listed, provider, name, tier) for name in names)
         return next((calculation for calculation in calculations if calculation is not None), None)
 
 
@@ -97,30 +122,48 @@ def _load() -> Any:
     return genai_prices
 
 
-def _listed(package: Any, provider: str | None, model: str) -> Calculation | None:
+def _listed(package: Any, provider: str | None, model: str, tier: str | None) -> Calculation | None:
     name = _PROVIDERS.get(provider or "", provider)
+    context = {"service_tier": tier} if tier is not None else None
 
-    def calculate(counts: Mapping[str, int]) -> float:
-        usage = package.Usage(**{_UNITS[key]: count for key, count in counts.items() if key in _UNITS})
-        return float(package.calc_price(usage, model, provider_id=name).total_price)
+    def priced(usage: Any) -> Any:
+        return package.calc_price(usage, model, provider_id=name, price_context=context)
 
     try:
-        price = _flat(package.calc_price(package.Usage(input_tokens=1), model, provider_id=name).model_price)
+        listed = priced(package.Usage(input_tokens=1))
     except LookupError:
         return None
-    if price is None:
+    if tier not in _USUAL_TIERS and not any(variant.when == context for variant in listed.model.price_variants or ()):
+        return None
+
+    def calculate(usage: Usage) -> float | None:
+        if any(
+            usage.counts.get(key) and getattr(listed.model_price, price) is None for key, price in _AUDIO_PRICES.items()
+        ):
+            return None
+        units = {_UNITS[key]: count for key, count in usage.counts.items() if key in _UNITS}
+        if usage.written_for_an_hour:
+            units["cache_write_1h_tokens"] = usage.written_for_an_hour
+        try:
+            return float(priced(package.Usage(**units)).total_price)
+        except ValueError:  # of parts that overlap, such as audio and cached tokens, it is not told how much
+            return None
+
+    flat = _flat(listed.model_price)
+    if flat is None:
         return calculate
-    flat = price
+    price = flat
     # The package takes a quarter of a millisecond for each call: it is called only for counts that a flat price lacks.
-    return lambda counts: cost_usd(counts, flat) if counts.keys() <= _SIMPLE else calculate(counts)
+    return lambda usage: cost_usd(usage, price) if usage.counts.keys() <= _FLAT_COUNTS else calculate(usage)
 
 
 def _flat(listed: Any) -> Price | None:
-    """Return the price as ours if it does not depend on the number of tokens, else ``None``."""
-    names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-    prices = [getattr(listed, name, None) for name in names]
-    try:
-        input_price, output, read, written = (None if price is None else float(price) for price in prices)
-    except TypeError:
+    """Return the price as ours if it depends on nothing but the number of tokens of each kind, else ``None``."""
+    if listed.requests_kcount is not None:
         return None
-    return Price(input_price or 0.0, output or 0.0, read, written)
+    prices = {field: getattr(listed, name) for field, name in _FLAT_PRICES.items()}
+    try:
+        known = {field: float(price) for field, price in prices.items() if price is not None}
+    except TypeError:  # it has tiers by the number of input tokens
+        return None
+    return Price(**{"input": 0.0, "output": 0.0, **known})

@@ -43,7 +43,8 @@ class Destination:
     def discrepancy(self, kind: str) -> None:
         """Count that what was reported contradicts itself, and log the first of each kind: no failure of this package.
 
-        Kinds: ``end``, an end event that disagrees with how its run had been closed.
+        Kinds: ``end``, an end event that disagrees with how its run had been closed; ``usage``, token counts that no
+        rule reconciles; ``cost``, a stated cost that cannot be one.
         """
         discrepancies = self.instruments.discrepancies
         discrepancies[kind,] += 1

@@ -10,8 +10,8 @@ from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format
 from otel_callbacks import semconv
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tables
-from otel_callbacks._mapping.records import Ending
-from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._mapping.cost import stated_cost
+from otel_callbacks._mapping.records import Ending, Usage
 from otel_callbacks._mapping.usage import usage as usage_of
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
@@ -62,12 +62,12 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
         recording = _recording_span(destination, run.span) if run.span is not None else None
-        response, usage = _read_result(destination, run, end.result, is_recording=recording is not None)
+        response, usage = _read_result(destination, run, end, is_recording=recording is not None)
         # Dimensions first: price and measurements read the response model and the error type from them.
         if response or ending.outcome != "ok":
             _complete_dimensions(run, ending, response)
-        if usage is not None and run.owner.prices is not None and not usage.from_cache:
-            _price(destination, run, run.owner.prices, usage)
+        if run.owner.prices is not None and run.operation in tables.MODEL_OPERATIONS:
+            _price(destination, run, run.owner.prices, end.result, usage)
         if recording is not None:
             _complete_span(destination, run, recording, end, response, usage)
         if end.error is not None:
@@ -103,24 +103,24 @@ def _recording_span(destination: Destination, span: Span) -> Span | None:
 
 
 def _read_result(
-    destination: Destination, run: OpenRun, result: Any, *, is_recording: bool
+    destination: Destination, run: OpenRun, end: RunEnd, *, is_recording: bool
 ) -> tuple[dict[str, Any], Usage | None]:
     """Return the attributes that a result gives, and the usage of a model call."""
     response: dict[str, Any] = {}
     usage: Usage | None = None
-    if result is None:
-        return response, usage
     is_model = run.operation in tables.MODEL_OPERATIONS
-    if run.run_type in tables.RESPONSE and (is_recording or is_model):
-        destination.collect(tables.RESPONSE[run.run_type], result, response)
+    if end.result is not None and run.run_type in tables.RESPONSE and (is_recording or is_model):
+        destination.collect(tables.RESPONSE[run.run_type], end.result, response)
         run.owner.identities.clean(response)
     if is_model:
         try:
-            usage = usage_of(result)
+            usage = usage_of(end.result, end.error)
         except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
             destination.failed("usage", failure)
         if usage is not None:
             run.usage = usage.counts
+            if usage.is_discrepancy:
+                destination.discrepancy("usage")
     return response, usage
 
 
@@ -134,21 +134,28 @@ def _complete_dimensions(run: OpenRun, ending: Ending, response: Mapping[str, An
         run.dimensions = {**run.dimensions, semconv.OUTCOME: ending.outcome}
 
 
-def _price(destination: Destination, run: OpenRun, prices: "Prices", usage: Usage) -> None:
+def _price(destination: Destination, run: OpenRun, prices: "Prices", result: Any, usage: Usage | None) -> None:
     """Put what the call cost on its span, and into the totals of the runs around it."""
+    if usage is not None and usage.from_cache:
+        return
+    cost = None
     try:
-        usd = prices.cost(run.dimensions, usage.counts)
+        stated = stated_cost(result, run.dimensions.get(semconv.PROVIDER_NAME))
+        if stated.is_discrepancy:
+            destination.discrepancy("cost")
+        cost = prices.cost(run.dimensions, usage, stated.cost)
     except Exception as failure:  # noqa: BLE001 - a price list that cannot deal with these counts
-        destination.failed("price", failure)
-        usd = None  # counts as unpriced: it is missing in the sums of cost
-    if usd is not None:
-        run.end_attributes[semconv.COST_USD] = usd
+        destination.failed("price", failure)  # counts as unpriced: it is missing in the sums of cost
+    if cost is not None:
+        run.end_attributes[semconv.COST_USD] = cost.usd
+        run.end_attributes[semconv.COST_SOURCE] = cost.source
         # Every ancestor, hidden or not: any of them may turn out to be an agent or a workflow.
         around = run.parent
         while around is not None:
-            around.cost_usd += usd
+            around.cost_usd += cost.usd
             around = around.parent
-    destination.instruments.cost(usd, run.dimensions, run.inherited.agent_name)
+    if cost is not None or usage is not None:  # a call without usage is counted as that, not as unpriced
+        destination.instruments.cost(cost, run.dimensions, run.inherited.agent_name)
 
 
 def _complete_span(
@@ -180,9 +187,11 @@ def _complete_span(
 
 def _put_stream(destination: Destination, run: OpenRun, end: RunEnd, out: dict[str, Any]) -> None:
     out[semconv.REQUEST_STREAM] = True
-    first_chunk_s = _first_chunk_s(run)
+    first_chunk_s, first_visible_s = _first_chunks_s(run)
     if first_chunk_s is not None:
         out[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
+    if first_visible_s is not None:
+        out[semconv.TIME_TO_FIRST_VISIBLE_CHUNK] = first_visible_s
     if end.ending.outcome != "ok" and end.result is not None:
         try:
             out[semconv.STREAM_PARTIAL_LENGTH] = model.text_length(end.result)
@@ -190,10 +199,14 @@ def _put_stream(destination: Destination, run: OpenRun, end: RunEnd, out: dict[s
             destination.failed("stream", failure)
 
 
-def _first_chunk_s(run: OpenRun) -> float | None:
-    if run.stream is None or not run.stream.first_chunk_ns:
-        return None
-    return (run.stream.first_chunk_ns - run.start_ns) / 1e9
+def _first_chunks_s(run: OpenRun) -> tuple[float | None, float | None]:
+    """Return the seconds to the first chunk, and to the first that is more than reasoning if that is a later one."""
+    stream = run.stream
+    if stream is None or not stream.first_chunk_ns:
+        return None, None
+    first_s = (stream.first_chunk_ns - run.start_ns) / 1e9
+    is_later = stream.first_visible_ns > stream.first_chunk_ns
+    return first_s, (stream.first_visible_ns - run.start_ns) / 1e9 if is_later else None
 
 
 def _set_attributes(destination: Destination, span: Span, attributes: dict[str, Any], outcome: str) -> None:
@@ -308,11 +321,14 @@ def _measure(
     if run.operation in tables.MODEL_OPERATIONS:
         if agent is not None and agent.calls is not None:
             agent.calls.inference += 1
+        first_chunk_s, first_visible_s = _first_chunks_s(run)
         instruments.model_call(
             seconds,
             run.dimensions,
             context,
-            first_chunk_s=_first_chunk_s(run),
+            agent=run.inherited.agent_name,
+            first_chunk_s=first_chunk_s,
+            first_visible_s=first_visible_s,
             usage=usage,
             finish_reasons=response.get(semconv.RESPONSE_FINISH_REASONS, ()),
             is_usage_expected=ending.outcome == "ok" and run.single,

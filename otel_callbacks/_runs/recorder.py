@@ -13,8 +13,9 @@ from otel_callbacks import semconv
 from otel_callbacks._langchain.place import child_config
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import error as errors
-from otel_callbacks._mapping import model, tables, tool
+from otel_callbacks._mapping import tables, tool
 from otel_callbacks._mapping.bounds import few, short
+from otel_callbacks._mapping.chunk import VISIBLE, chunk_content
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import pauses, recognition
 from otel_callbacks._runs import start as steps
@@ -116,17 +117,20 @@ class Recorder:
         stream = run.stream
         if stream is None:
             stream = run.stream = Stream()
+        content = chunk_content(token, chunk)
+        if content is None:
+            return
         if stream.first_chunk_ns == 0:
-            if not model.has_content(token, chunk):
-                return
             stream.first_chunk_ns = stream.last_chunk_ns = now
             stream.last_chunk = chunk
             destination.table.streams[run.id.key] = run
-        elif self._config.chunk_metrics and model.has_content(token, chunk) and chunk is not stream.last_chunk:
+        elif self._config.chunk_metrics and chunk is not stream.last_chunk:
             seconds = (now - stream.last_chunk_ns) / 1e9
             destination.instruments.output_chunk(seconds, run.dimensions, run.context)
             stream.last_chunk, stream.last_chunk_ns = chunk, now
-        if not self._config.chunk_metrics:
+        if content == VISIBLE and stream.first_visible_ns == 0:
+            stream.first_visible_ns = now
+        if stream.first_visible_ns and not self._config.chunk_metrics:
             self.awaiting.pop(run_id.int, None)  # later tokens cost the handler one look-up
 
     def agent_acts(self, run_id: "UUID") -> None:

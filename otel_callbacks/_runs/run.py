@@ -60,11 +60,13 @@ class Tree:
 class Stream:
     """The chunks of a model run that streams."""
 
-    __slots__ = ("first_chunk_ns", "last_chunk", "last_chunk_ns")
+    __slots__ = ("first_chunk_ns", "first_visible_ns", "last_chunk", "last_chunk_ns")
 
     def __init__(self) -> None:
         self.first_chunk_ns = 0
         """When the first chunk with content came; 0 before that."""
+        self.first_visible_ns = 0
+        """When the first chunk came that is more than reasoning; 0 before that."""
         self.last_chunk_ns = 0
         self.last_chunk: Any = None
 

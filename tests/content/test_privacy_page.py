@@ -28,6 +28,7 @@ WHAT = {
     "gen_ai.output.messages": "answers of models, agents and workflows",
     "gen_ai.system_instructions": "instructions given apart from the messages",
     "gen_ai.tool.definitions": "tools offered to a model",
+    "langchain.output_schema": "schema that an answer has to follow",
     "gen_ai.tool.call.arguments": "arguments of a tool",
     "gen_ai.tool.call.result": "what a tool gave back",
     "gen_ai.retrieval.query.text": "what a retriever was asked",
@@ -96,6 +97,7 @@ def _report_a_model_with_tools(handler: Any) -> None:
         "model": "model-name",
         "instructions": CONTENT,
         "tools": [{"type": "function", "function": {"name": CONTENT}}],
+        "format": {"title": CONTENT},
         "stop": ["stop-sequence"],
     }
     handler.on_chat_model_start({}, [[HumanMessage(CONTENT)]], run_id=run_id, invocation_params=parameters)

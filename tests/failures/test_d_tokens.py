@@ -60,6 +60,22 @@ def test_stream_without_usage_has_none_and_is_counted(telemetry: RecordedSpans):
     }
 
 
+@pytest.mark.parametrize(
+    ("counts", "kept", "discrepancies"),
+    [
+        ({"input_tokens": 0, "output_tokens": 5, "total_tokens": 5}, {"output_tokens": 5}, 0),
+        ({"input_tokens": 7, "output_tokens": 5, "total_tokens": 99}, {"input_tokens": 7, "output_tokens": 5}, 1),
+    ],
+    ids=["no input", "unexplained total"],
+)
+def test_usage_that_cannot_be_is_counted(telemetry: RecordedSpans, counts, kept, discrepancies):
+    """A call without input tokens misses usage; sums that disagree stay, and count as a discrepancy of usage."""
+    answered(AIMessage("hi", usage_metadata=counts)).invoke("x", {"callbacks": [telemetry.new_handler()]})
+    assert used(telemetry) == kept
+    assert telemetry.total("otel_callbacks.usage_missing") == ("input_tokens" not in kept)
+    assert telemetry.total("otel_callbacks.discrepancies", otel_callbacks__discrepancy__kind="usage") == discrepancies
+
+
 def test_usage_repeated_on_every_chunk_is_that_of_the_whole_message(telemetry: RecordedSpans):
     """oinf#2463, ls#1249: the final message's usage counts, as LangChain adds up the chunks and we never do."""
     chunks = [AIMessageChunk(content=text, usage_metadata=usage(0, 1)) for text in ("a", "b", "c")]

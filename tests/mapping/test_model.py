@@ -66,6 +66,7 @@ def test_plan_has_what_samplers_and_metrics_need():
         ({"azure_endpoint": "https://x.openai.azure.com/"}, ("x.openai.azure.com", 443)),
         ({"base_url": "http://[::1]:11434"}, ("::1", 11434)),
         ({"endpoint_url": "https://bedrock.eu-west-1.amazonaws.com"}, ("bedrock.eu-west-1.amazonaws.com", 443)),
+        ({"openrouter_api_base": "https://openrouter.ai/api/v1"}, ("openrouter.ai", 443)),
         ({"base_url": "not a url"}, None),
         ({"base_url": "http://host:99999999"}, None),
         ({"base_url": {"type": "secret"}}, None),
@@ -83,6 +84,27 @@ def test_endpoint_with_a_password_gives_only_host_and_port():
     attributes = plan_attributes(serialized={"kwargs": {"base_url": "https://user:pass@host.example:8443/v1?key=s"}})
     assert (attributes["server.address"], attributes["server.port"]) == ("host.example", 8443)
     assert "pass" not in repr(attributes)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("ChatOllama(model='m', base_url='http://user:pw@gpu-1:11434')", ("gpu-1", 11434)),
+        (
+            "ChatDeepSeek(openai_api_base='http://old.example/v1', api_base='https://a.example:8443')",
+            ("a.example", 8443),
+        ),
+        ("ChatLiteLLM(model='openai/gpt', api_base='http://gateway:4000', model_kwargs={})", ("gateway", 4000)),
+        ("ChatOllama(model='m')", None),
+        ("Own(prompt='see https://docs.example')", None),
+        (7, None),
+    ],
+)
+def test_server_of_models_that_are_not_serializable(shown, expected):
+    """Of models that LangChain cannot serialize, the endpoint is read from their text form, without credentials."""
+    attributes = plan_attributes(serialized={"type": "not_implemented", "repr": shown})
+    seen = attributes.get("server.address"), attributes.get("server.port")
+    assert seen == (expected or (None, None))
 
 
 @pytest.mark.parametrize(
@@ -224,24 +246,6 @@ def test_finish_reasons_of_several_choices():
 def test_result_without_generations_gives_nothing(result):
     """A result of an unknown shape gives no attribute and raises no error."""
     assert response_attributes(result) == {}
-
-
-@pytest.mark.parametrize(
-    ("token", "chunk", "expected"),
-    [
-        ("text", None, True),
-        ([{"type": "thinking"}], None, True),
-        ({"event": "content-block-delta"}, None, True),
-        ("", None, False),
-        ("", message(content=""), False),
-        (None, message(content=[{"type": "reasoning"}]), True),
-        ("", message(content="", tool_call_chunks=[{"name": "t"}]), True),
-        ("", message(content="", additional_kwargs={"reasoning_content": "hm"}), True),
-    ],
-)
-def test_chunk_with_content(token, chunk, expected):
-    """Text, tool calls and reasoning are content; the role announcement and the end marker are not."""
-    assert model.has_content(token, SimpleNamespace(message=chunk) if chunk else None) is expected
 
 
 def test_text_length_counts_characters_of_the_first_choice():

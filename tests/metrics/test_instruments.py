@@ -20,6 +20,8 @@ SHARED = {
     "gen_ai.invoke_agent.tool_calls": ("Histogram", "{tool_call}", CALLS),
     "otel_callbacks.step.duration": ("Histogram", "s", SECONDS),
     "otel_callbacks.finish_reasons": ("Sum", "{choice}", None),
+    "otel_callbacks.time_to_first_visible_chunk": ("Histogram", "s", SECONDS),
+    "otel_callbacks.tokens": ("Sum", "{token}", None),
     "otel_callbacks.usage_missing": ("Sum", "{call}", None),
     "otel_callbacks.runs": ("Sum", "{run}", None),
     "otel_callbacks.runs.open": ("Sum", "{run}", None),
@@ -66,7 +68,9 @@ def use_everything(telemetry: RecordedSpans, dialect: str) -> None:
         "hi", usage_metadata=usage(9, 5, **details), response_metadata={"finish_reason": "stop", "model_name": "m-1"}
     )
     ScriptedChat(script=[answer], params={"model": "m"}).invoke("x", config)
-    list(ScriptedChat(script=[[AIMessageChunk(content="a"), AIMessageChunk(content="b")]]).stream("x", config))
+    thought = AIMessageChunk(content=[{"type": "reasoning", "reasoning": "hm"}])
+    chunks = [thought, AIMessageChunk(content=[{"type": "text", "text": "a"}]), AIMessageChunk(content=[])]
+    list(ScriptedChat(script=[chunks]).stream("x", config))
     Library().invoke("x", config)
     graph("trip", only=lambda state: {"seen": [1]}).invoke({"seen": []}, config)
     agent(ScriptedChat(script=[calling("weather", city="Oslo"), "sunny"]), [weather], "helper").invoke(MESSAGES, config)

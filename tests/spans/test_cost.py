@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from otel_callbacks import Config, Price
-from otel_callbacks._mapping.cost import cost_usd
+from otel_callbacks._mapping.cost import cost_usd, stated_cost
+from otel_callbacks._mapping.records import Usage
 from otel_callbacks._metrics.prices import Prices
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import create_agent, needs_agent_marks, weather
@@ -26,33 +27,53 @@ def answer(text="hi", model="acme-1", **usage):
     return AIMessage(text, usage_metadata=USAGE | usage, response_metadata={"model_name": model})
 
 
+KEYS = {
+    "input": "gen_ai.usage.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write": "gen_ai.usage.cache_write.input_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+    "heard": "gen_ai.usage.audio.input_tokens",
+    "spoken": "gen_ai.usage.audio.output_tokens",
+}
+
+
+def used(written_for_an_hour=0, service_tier=None, **counts):
+    """Return a usage with counts by the names in `KEYS`."""
+    named = {KEYS[name]: count for name, count in counts.items()}
+    return Usage(named, written_for_an_hour=written_for_an_hour, service_tier=service_tier)
+
+
 @pytest.mark.parametrize(
     ("counts", "usd"),
     [
         ({"input": 1000, "output": 100}, 0.002),
         ({"input": 1000, "cache_read": 400, "output": 0}, 0.00064),
         ({"input": 1000, "cache_read": 400, "cache_write": 100, "output": 0}, 0.000665),
+        ({"input": 1000, "cache_write": 100, "written_for_an_hour": 40, "output": 0}, 0.001055),
         ({"output": 100, "reasoning": 70}, 0.0017),
+        ({"input": 1000, "heard": 100, "output": 100, "spoken": 50}, 0.0074),
         ({}, 0.0),
     ],
-    ids=["plain", "cache", "cache written", "reasoning", "nothing"],
+    ids=["plain", "cache", "cache written", "written for an hour", "reasoning", "audio", "nothing"],
 )
 def test_parts_have_their_own_prices(counts, usd):
     """Each token costs its own price once, as cached and reasoning tokens are parts of the totals."""
-    keys = {
-        "input": "gen_ai.usage.input_tokens",
-        "output": "gen_ai.usage.output_tokens",
-        "cache_read": "gen_ai.usage.cache_read.input_tokens",
-        "cache_write": "gen_ai.usage.cache_write.input_tokens",
-        "reasoning": "gen_ai.usage.reasoning.output_tokens",
-    }
-    assert cost_usd({keys[name]: count for name, count in counts.items()}, PRICE) == pytest.approx(usd)
+    price = PRICE._replace(cache_write_1h=2.0, input_audio=20.0, output_audio=80.0)
+    assert cost_usd(used(**counts), price) == pytest.approx(usd)
 
 
 def test_parts_without_a_price_of_their_own_cost_the_same_as_the_rest():
     """With a price of two numbers, cached tokens cost as much as other input."""
-    counts = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.cache_read.input_tokens": 400}
-    assert cost_usd(counts, Price(1.0, 10.0)) == pytest.approx(0.001)
+    usage = used(written_for_an_hour=100, input=1000, cache_read=400, cache_write=100)
+    assert cost_usd(usage, Price(1.0, 10.0)) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("part", ["heard", "spoken"])
+def test_audio_without_a_price_has_no_cost(part):
+    """Audio costs many times as much as text, so without its price there is no figure."""
+    assert cost_usd(used(**{"input": 1000, "output": 100, part: 1}), PRICE) is None
+    assert cost_usd(used(**{"input": 1000, "output": 100, part: 0}), PRICE) == pytest.approx(COST)
 
 
 def test_cost_is_on_the_span_and_in_the_counter(telemetry: RecordedSpans):
@@ -127,25 +148,135 @@ class TestListedPrices:
         """Costs equal the package's, even if the price depends on the number of tokens; unlisted models have none."""
         import genai_prices
 
-        counts = {
-            "gen_ai.usage.input_tokens": 300_000,
-            "gen_ai.usage.output_tokens": 70,
-            "gen_ai.usage.cache_read.input_tokens": 100_000,
-        }
+        counts = used(input=300_000, output=70, cache_read=100_000)
         attributes = {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
-        cost = Prices({}, listed=True).cost(attributes, counts)
+        cost = Prices({}, listed=True).cost(attributes, counts, None)
         if not is_listed:
             assert cost is None
             return
         usage = genai_prices.Usage(input_tokens=300_000, output_tokens=70, cache_read_tokens=100_000)
         name = {"azure.ai.openai": "azure", "gcp.gemini": "google"}.get(provider, provider)
-        assert cost == pytest.approx(float(genai_prices.calc_price(usage, model, provider_id=name).total_price))
+        price = genai_prices.calc_price(usage, model, provider_id=name)
+        assert cost == (pytest.approx(float(price.total_price)), "list")
 
     def test_own_prices_win(self):
         """A price of one's own replaces the listed one."""
         attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
         prices = Prices({"gpt-4o-mini": PRICE}, listed=True)
-        assert prices.cost(attributes, {"gen_ai.usage.input_tokens": 1_000_000}) == 1.0
+        assert prices.cost(attributes, used(input=1_000_000, output=0), None) == (1.0, "configured")
+
+    @pytest.mark.parametrize(
+        ("tier", "usd"),
+        [(None, 0.001106), ("default", 0.001106), ("flex", 0.000553), ("priority", 0.0019908), ("scale", None)],
+    )
+    def test_service_tiers_have_their_own_prices(self, tier, usd):
+        """A call costs what its service tier is listed at; at a tier that is not listed its cost is not known."""
+        attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5-mini"}
+        usage = used(service_tier=tier, input=1000, cache_read=640, output=500, reasoning=400)
+        cost = Prices({}, listed=True).cost(attributes, usage, None)
+        assert cost == (None if usd is None else (pytest.approx(usd), "list"))
+
+    @pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-sonnet-4-5"])
+    def test_cache_writes_for_an_hour_have_their_own_price(self, model):
+        """Tokens written to a cache for an hour cost twice the input, with flat prices and with tiered ones."""
+        attributes = {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": model}
+        prices = Prices({}, listed=True)
+        usage = used(input=1000, cache_write=1000, output=0)
+        minutes, hour = (prices.cost(attributes, usage._replace(written_for_an_hour=n), None).usd for n in (0, 1000))
+        assert hour == pytest.approx(minutes * 2 / 1.25)
+
+    @pytest.mark.parametrize(("model", "is_priced"), [("gemini-2.5-flash", True), ("gemini-2.5-pro", False)])
+    def test_audio_costs_its_listed_price_or_is_not_known(self, model, is_priced):
+        """Audio input costs what it is listed at; where only text is, there is no figure."""
+        attributes = {"gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": model}
+        cost = Prices({}, listed=True).cost(attributes, used(input=1000, heard=1000, output=0), None)
+        assert cost == ((pytest.approx(0.001), "list") if is_priced else None)
+
+    def test_parts_that_overlap_have_no_cost(self):
+        """Of cached and audio tokens that may be the same ones, nobody knows the cost."""
+        attributes = {"gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": "gemini-2.5-flash"}
+        usage = used(input=1000, cache_read=600, heard=500, output=1)
+        assert Prices({}, listed=True).cost(attributes, usage, None) is None
+
+
+@pytest.mark.parametrize("counts", [{"input": 1000}, {"output": 100}, {}])
+def test_half_a_usage_gives_no_cost(counts):
+    """Without input or output tokens a cost would be too low, so there is none."""
+    prices = Prices({"m": PRICE}, listed=False)
+    assert prices.cost({"gen_ai.request.model": "m"}, used(**counts), None) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "metadata", "prices", "expected"),
+    [
+        ("openrouter", {"cost": 0.5}, {}, (0.5, "billed")),
+        ("openrouter", {"cost": 0}, {}, (0.0, "billed")),
+        ("openrouter", {"cost": 0.5, "response_cost": 0.4}, {}, (0.5, "billed")),
+        ("litellm", {"response_cost": 0.4}, {}, (0.4, "gateway")),
+        ("openai", {"cost": 0.5}, {"acme-1": PRICE}, (COST, "configured")),
+        ("openrouter", {"cost": 0.5}, {"acme-1": PRICE}, (COST, "configured")),
+        ("openai", {"cost": 0.5}, {}, None),
+    ],
+)
+def test_own_prices_then_the_bill_then_the_gateway(telemetry: RecordedSpans, provider, metadata, prices, expected):
+    """A cost comes from one's own prices, else from what OpenRouter bills, else from what LiteLLM calculates."""
+    message = answer()
+    message.response_metadata |= metadata
+    model = ScriptedChat(script=[message], ls_params={"ls_provider": provider})
+    model.invoke("x", {"callbacks": [telemetry.new_handler(prices=prices or {"other": PRICE})]})
+    attributes = telemetry.span("chat").attributes
+    seen = attributes.get("otel_callbacks.cost.usd"), attributes.get("otel_callbacks.cost.source")
+    assert seen == ((pytest.approx(expected[0]), expected[1]) if expected else (None, None))
+    if expected:
+        [point] = telemetry.points("otel_callbacks.cost")
+        assert point.attributes["otel_callbacks.cost.source"] == expected[1]
+
+
+def test_stated_costs_do_not_count_by_default(telemetry: RecordedSpans):
+    """Without `cost` and `prices`, what an answer states about its cost is not exported."""
+    message = answer()
+    message.response_metadata |= {"response_cost": 0.4}
+    ScriptedChat(script=[message]).invoke("x", {"callbacks": [telemetry.new_handler()]})
+    assert "otel_callbacks.cost.usd" not in telemetry.span("chat").attributes
+
+
+@pytest.mark.parametrize("nonsense", [-1, True, "0.4", float("nan"), float("inf")])
+def test_nonsense_costs_are_ignored_and_counted(telemetry: RecordedSpans, nonsense):
+    """A stated cost that cannot be one is not exported but counted; the next source has its turn."""
+    message = answer()
+    message.response_metadata |= {"cost": nonsense, "response_cost": 0.4}
+    model = ScriptedChat(script=[message], ls_params={"ls_provider": "openrouter"})
+    model.invoke("x", {"callbacks": [telemetry.new_handler(prices={"other": PRICE})]})
+    assert telemetry.span("chat").attributes["otel_callbacks.cost.source"] == "gateway"
+    assert telemetry.total("otel_callbacks.discrepancies") == 1
+
+
+def test_a_result_without_an_answer_states_no_cost():
+    """Where there is no answer, nothing is stated."""
+    assert stated_cost(None, "openrouter") == (None, False)
+
+
+def test_failed_call_that_was_billed_has_tokens_and_cost(telemetry: RecordedSpans):
+    """OpenAI bills an answer that was cut off, for which its client raises: tokens and cost count, status is ERROR."""
+    openai = pytest.importorskip("openai")
+    completion = openai.types.chat.ChatCompletion.model_validate(
+        {
+            "id": "c",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "acme-1",
+            "choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "{"}}],
+            "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
+        }
+    )
+    model = ScriptedChat(script=[openai.LengthFinishReasonError(completion=completion)], params={"model": "acme-1"})
+    with pytest.raises(openai.LengthFinishReasonError):
+        model.invoke("x", {"callbacks": [telemetry.new_handler(prices={"acme-1": PRICE})]})
+    attributes = telemetry.span("chat acme-1").attributes
+    assert attributes["otel_callbacks.outcome"] == "error"
+    assert attributes["gen_ai.usage.input_tokens"] == 1000
+    assert attributes["otel_callbacks.cost.usd"] == pytest.approx(COST)
+    assert telemetry.total("otel_callbacks.tokens") == 1100
 
 
 def test_missing_extra_is_reported_when_the_handler_is_made():

@@ -65,6 +65,34 @@ def test_time_to_first_chunk_needs_content(telemetry: RecordedSpans, chunks, is_
     assert 0 <= span.attributes.get("gen_ai.response.time_to_first_chunk", 0) <= duration
 
 
+REASONED = AIMessageChunk(content=[{"type": "reasoning", "reasoning": "hm", "index": 0}])
+SAID = AIMessageChunk(content=[{"type": "text", "text": "hi", "index": 1}])
+CALLED = AIMessageChunk(content=[], tool_call_chunks=[{"name": "t", "args": "", "id": "1", "index": 0}])
+
+
+@pytest.mark.parametrize(
+    ("chunks", "is_later"),
+    [
+        ([REASONED, REASONED, SAID], True),
+        ([REASONED, CALLED], True),
+        ([SAID, REASONED, SAID], False),
+        ([AIMessageChunk(content=[]), SAID], False),
+        ([REASONED], False),
+    ],
+    ids=["text", "tool call", "text first", "no reasoning", "reasoning only"],
+)
+def test_time_to_the_first_visible_chunk(telemetry: RecordedSpans, chunks, is_later):
+    """A call that begins with reasoning also has the time to its first text or tool call, on span and in a metric."""
+    list(ScriptedChat(script=[chunks]).stream("x", {"callbacks": [telemetry.new_handler()]}))
+    attributes = telemetry.span("chat").attributes
+    visible = attributes.get("otel_callbacks.time_to_first_visible_chunk")
+    assert (visible is not None) is is_later
+    assert telemetry.count("otel_callbacks.time_to_first_visible_chunk") == is_later
+    assert "gen_ai.response.time_to_first_chunk" in attributes
+    if is_later:
+        assert visible > attributes["gen_ai.response.time_to_first_chunk"]
+
+
 def test_call_without_stream_is_not_marked_as_one(telemetry: RecordedSpans):
     """A call that does not stream has no attributes of streaming."""
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [telemetry.new_handler()]})

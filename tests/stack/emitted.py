@@ -53,7 +53,13 @@ METRICS = {
     "otel_callbacks_finish_reasons_total": Metric(REQUEST | {"otel_callbacks_finish_reason"}, is_histogram=False),
     "otel_callbacks_usage_missing_total": Metric(REQUEST, is_histogram=False),
     "otel_callbacks_redactions_total": Metric({"otel_callbacks_redaction_rule"}, is_histogram=False),
-    "otel_callbacks_cost_USD_total": Metric(REQUEST | AGENT | {"gen_ai_response_model"}, is_histogram=False),
+    "otel_callbacks_time_to_first_visible_chunk_seconds": Metric(MODEL, is_histogram=True),
+    "otel_callbacks_tokens_total": Metric(
+        AGENT | {"gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"}, is_histogram=False
+    ),
+    "otel_callbacks_cost_USD_total": Metric(
+        REQUEST | AGENT | {"gen_ai_response_model", "otel_callbacks_cost_source"}, is_histogram=False
+    ),
     "otel_callbacks_unpriced_total": Metric(REQUEST, is_histogram=False),
     "otel_callbacks_errors_total": Metric({"otel_callbacks_error_kind"}, is_histogram=False),
     "otel_callbacks_discrepancies_total": Metric({"otel_callbacks_discrepancy_kind"}, is_histogram=False),

@@ -1,4 +1,4 @@
-"""Definitions, arguments and results of tools, and retrieved documents, in the form of the GenAI conventions."""
+"""Definitions, arguments and results of tools, schemas and documents, in the form of the GenAI conventions."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,19 @@ def tool_definitions(invocation_params: Mapping[str, Any]) -> list[dict[str, Any
     if not isinstance(tools, (list, tuple)):
         return []
     return [definition for tool in tools[:MOST_TOOLS] if isinstance(tool, Mapping) for definition in _definitions(tool)]
+
+
+def output_schema(invocation_params: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON schema that the answer has to follow, empty if there is none.
+
+    Args:
+        invocation_params: The request; OpenAI's ``response_format`` and Ollama's ``format`` hold a schema.
+        options: What LangChain knows about the call: ``with_structured_output`` notes its schema here.
+    """
+    noted = mapping(options.get("ls_structured_output_format")).get("schema")
+    response_format = mapping(mapping(invocation_params.get("response_format")).get("json_schema")).get("schema")
+    schemas = (noted, response_format, invocation_params.get("format"))
+    return next((schema for schema in schemas if isinstance(schema, Mapping)), {})
 
 
 def _definitions(tool: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
