@@ -12,6 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from otel_callbacks import semconv
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._metrics import labels
+from otel_callbacks._metrics.bound import BoundHistogram
 from otel_callbacks._metrics.labels import LabelSets, ModelLabels
 from otel_callbacks.semconv import Dialect, Instrument
 
@@ -160,7 +161,7 @@ class Instruments:
         self._tool_calls.record(tool, agent, context)
 
 
-def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histogram, tuple[str, ...]]]:
+def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[BoundHistogram, tuple[str, ...]]]:
     """Return the duration histogram and label keys of each operation; some share an instrument."""
     tool = (semconv.TOOL_NAME, semconv.TOOL_TYPE, semconv.AGENT_NAME)
     table: dict[str, tuple[Instrument, tuple[str, ...]]] = {
@@ -202,12 +203,14 @@ def _by_modality(key: str, counts: Mapping[str, int]) -> Iterable[tuple[str, int
         yield "unknown", total
 
 
-def _histogram(meter: Meter, instrument: Instrument) -> metrics.Histogram:
-    return meter.create_histogram(
-        instrument.name,
-        instrument.unit,
-        instrument.description,
-        explicit_bucket_boundaries_advisory=instrument.buckets,
+def _histogram(meter: Meter, instrument: Instrument) -> BoundHistogram:
+    return BoundHistogram(
+        meter.create_histogram(
+            instrument.name,
+            instrument.unit,
+            instrument.description,
+            explicit_bucket_boundaries_advisory=instrument.buckets,
+        )
     )
 
 
