@@ -26,6 +26,7 @@ _FROM_OUTSIDE = frozenset(
         semconv.REQUEST_MODEL,
         semconv.RESPONSE_MODEL,
         semconv.SERVER_ADDRESS,
+        semconv.SERVER_PORT,
         semconv.TOOL_NAME,
         semconv.AGENT_NAME,
         semconv.WORKFLOW_NAME,

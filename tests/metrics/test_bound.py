@@ -159,8 +159,10 @@ class World:
 
     def do(self, kind, *arguments):
         """Take a step, and return what can be seen of it."""
-        with suppress(OverflowError):  # the exponential aggregation's own, of values that no float can hold
+        try:
             return getattr(self, kind.replace(" ", "_"))(*arguments)
+        except Exception as error:  # noqa: BLE001 - the SDK's own, as of values that its exponential buckets cannot hold
+            return repr(error)
 
     def measure(self, value, labels, context):
         self.histogram.record(value, KEPT[labels], CONTEXTS[context])
