@@ -295,6 +295,7 @@ def test_what_is_unknown_goes_through_record(case):
     assert not is_bound(UNBOUND[case]())
 
 
+@needs_binding
 @pytest.mark.parametrize("labels", [{"model": "m"}, KeptLabels(tags=["x"]), KeptLabels(model=None)])
 def test_labels_that_may_change_go_through_record(labels):
     """Labels that are not kept, or that hold what the SDK has to clean, go through ``record``."""
