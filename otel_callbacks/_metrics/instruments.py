@@ -14,6 +14,7 @@ from otel_callbacks import semconv
 from otel_callbacks._mapping.cost import Cost
 from otel_callbacks._mapping.records import Usage
 from otel_callbacks._metrics import labels
+from otel_callbacks._metrics.bound import BoundHistogram
 from otel_callbacks._metrics.labels import Labels, LabelSets, ModelLabels
 from otel_callbacks.semconv import Dialect, Instrument
 
@@ -201,7 +202,7 @@ class Instruments:
         self._measure(self._tool_calls.record, tool, agent, context)
 
 
-def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[metrics.Histogram, tuple[str, ...]]]:
+def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[BoundHistogram, tuple[str, ...]]]:
     """Return the duration histogram and label keys of each operation; some share an instrument."""
     tool = (semconv.TOOL_NAME, semconv.TOOL_TYPE, semconv.AGENT_NAME)
     table: dict[str, tuple[Instrument, tuple[str, ...]]] = {
@@ -243,12 +244,14 @@ def _by_modality(key: str, counts: Mapping[str, int]) -> Iterable[tuple[str, int
         yield "unknown", total
 
 
-def _histogram(meter: Meter, instrument: Instrument) -> metrics.Histogram:
-    return meter.create_histogram(
-        instrument.name,
-        instrument.unit,
-        instrument.description,
-        explicit_bucket_boundaries_advisory=instrument.buckets,
+def _histogram(meter: Meter, instrument: Instrument) -> BoundHistogram:
+    return BoundHistogram(
+        meter.create_histogram(
+            instrument.name,
+            instrument.unit,
+            instrument.description,
+            explicit_bucket_boundaries_advisory=instrument.buckets,
+        )
     )
 
 

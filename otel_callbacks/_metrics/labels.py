@@ -27,6 +27,7 @@ _FROM_OUTSIDE = frozenset(
         semconv.REQUEST_MODEL,
         semconv.RESPONSE_MODEL,
         semconv.SERVER_ADDRESS,
+        semconv.SERVER_PORT,
         semconv.TOOL_NAME,
         semconv.AGENT_NAME,
         semconv.WORKFLOW_NAME,
@@ -38,6 +39,13 @@ _FROM_OUTSIDE = frozenset(
 """Labels whose values the application or a provider chooses; their number is capped."""
 
 Labels = dict[str, Any]
+
+
+class KeptLabels(Labels):
+    """Labels that were made once, are found again and never changed, so that what belongs to them can be kept, too."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]  # each set is there once: the object is its own key
 
 
 class ModelLabels(NamedTuple):
@@ -68,7 +76,7 @@ class LabelSets:
             labels = {key: self.capped(key, attributes[key]) for key in keys if attributes.get(key) is not None}
             # Values above the cap make new identities without end, so the cache stops growing instead of turning over.
             if len(self._sets) < _MAX_CACHED_SETS:
-                self._sets[identity] = labels
+                labels = self._sets.setdefault(identity, KeptLabels(labels))
         return labels
 
     def of_model(self, attributes: Mapping[str, Any]) -> ModelLabels:
@@ -78,15 +86,17 @@ class LabelSets:
         if labels is None:
             request = self.of(attributes, REQUEST)
             model = self.of(attributes, MODEL)
+            is_kept = len(self._of_models) < _MAX_CACHED_SETS
+            make = KeptLabels if is_kept else dict
             labels = ModelLabels(
                 duration=self.of(attributes, _MODEL_DURATION),
                 model=model,
-                input={**model, semconv.TOKEN_TYPE: "input"},
-                output={**model, semconv.TOKEN_TYPE: "output"},
+                input=make(model, **{semconv.TOKEN_TYPE: "input"}),
+                output=make(model, **{semconv.TOKEN_TYPE: "output"}),
                 request=tuple(map(request.get, REQUEST)),
             )
-            if len(self._of_models) < _MAX_CACHED_SETS:
-                self._of_models[identity] = labels
+            if is_kept:
+                labels = self._of_models.setdefault(identity, labels)
         return labels
 
     def capped(self, key: str, value: Any) -> Any:
