@@ -177,8 +177,7 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
     "llamacloud_key": [lambda m: "ll" + "x-" + m.word(48)],
     "e2b_key": [lambda m: "e2" + "b_" + m.hexadecimal(40)],
     "apify_token": [lambda m: "apify" + "_api_" + m.word(36)],
-    "google_refresh_token": [lambda m: "1/" + "/0" + m.word(60), lambda m: "4/" + "0A" + m.word(70)],
-    "azure_registry_key": [lambda m: m.word(42) + "+A" + "CR" + m.word(6)],
+    "google_refresh_token": [lambda m: "1/" + "/0" + m.word(60)],
     "alibaba_key": [lambda m: "LT" + "AI" + m.word(20), lambda m: "LT" + "AI" + m.word(12)],
     "yandex_token": [lambda m: "t" + "1." + m.word(20) + "." + m.word(86) + "="],
     "yandex_key": [lambda m: "AQ" + "VN" + m.word(36), lambda m: "y" + "0_" + m.word(55)],
@@ -199,7 +198,6 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
         lambda m: "ts" + "key-api-" + m.word(17) + "-" + m.word(33),
     ],
     "akamai_token": [lambda m: "ak" + "ab-" + m.hexadecimal(16) + "-" + m.hexadecimal(16)],
-    "gitlab_session": [lambda m: "_gitlab" + "_session=" + m.hexadecimal(32)],
     "nuget_key": [lambda m: "oy" + "2" + m.hexadecimal(42) + "7"],
     "crates_token": [lambda m: "ci" + "o" + m.word(30) + "aZ"],
     "clojars_token": [lambda m: "CLO" + "JARS_" + m.word(60)],
@@ -261,7 +259,6 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
     "authress_key": [lambda m: "s" + "c_" + m.word(10) + "." + m.word(5) + ".acc-" + m.word(12) + "." + m.word(40)],
     "intra42_secret": [lambda m: "s4t2" + "ud-" + m.hexadecimal(64)],
     "settlemint_token": [lambda m: "sm" + "_pat_" + m.word(16)],
-    "maxmind_key": [lambda m: m.word(6) + "_" + m.word(29) + "_m" + "mk"],
     "password_hash": [
         lambda m: "$2" + "b$12$" + m.word(53),
         lambda m: "$argon" + "2id$v=19$m=65536,t=3,p=4$" + m.word(22) + "$" + m.word(43),
@@ -269,7 +266,6 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
         lambda m: "$y" + "$j9T$" + m.word(22) + "$" + m.word(43),
         lambda m: "pbkdf2" + "_sha256$600000$" + m.word(22) + "$" + m.word(43) + "=",
     ],
-    "secret_token": [lambda m: "secret" + "-token:" + m.word(30)],
     "jwt": [lambda m: m.jwt(), lambda m: m.jwt()],
     "private_key": [
         lambda m: m.private_key("RSA "),

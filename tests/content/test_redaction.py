@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otel_callbacks._content.json import dumps
 from otel_callbacks._content.redaction import DEFAULT_RULES, DROPPED, PII_RULES, RULES, Redactor
+from otel_callbacks._content.redaction.tokens import TOKENS, TOKENS_WITH_JWT
 from tests.content import lookalikes, secrets, values
 
 PAGE = Path(__file__).parents[2] / "docs" / "redaction.md"
@@ -384,6 +385,14 @@ def test_table_of_precision_and_recall_is_current(redactor, request):
         PAGE.write_text(current, encoding="utf-8")
 
     assert PAGE.read_text(encoding="utf-8") == current
+
+
+def test_source_of_each_token_is_listed():
+    """docs/redaction.md names, for each kind of token, the public lists to compare it with."""
+    sources = PAGE.read_text(encoding="utf-8").partition("## Where the shapes stand")[2]
+    listed = re.findall(r"^\| ([a-z0-9_]+) \|", sources, re.MULTILINE)
+
+    assert listed == ["rule", *sorted(rule.name for rule in (*TOKENS, *TOKENS_WITH_JWT))]
 
 
 def _table(redactor: Redactor) -> str:

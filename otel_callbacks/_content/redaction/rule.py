@@ -1,12 +1,18 @@
 """What a rule of redaction is: a shape of secret, or a family of keys whose values are secrets."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 
 OnRedaction = Callable[[str, int], None]
 """Called with the name of a rule and the number of values it redacted."""
+
+
+_SHORT_PREFIX = 3  # characters
+_BEFORE = 13  # characters that tell whether a prefix is within base64
+_BASE64 = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,26 +44,51 @@ class Rule:
 
     def apply(self, text: str, on_redaction: OnRedaction) -> str:
         """Return `text` with marks in place of this rule's secrets, and pass their number to `on_redaction`."""
-        group = "secret" if "secret" in self._compiled.groupindex else 0
         pieces: list[str] = []
         end = 0
-        for match in self._compiled.finditer(text):
-            # Matches of a pattern that only looks ahead may overlap.
-            if match.start(group) >= end and self._holds(match, group):
-                pieces += (text[end : match.start(group)], mark(self.name))
-                end = match.end(group)
+        for start, stop in self.spans(text):
+            pieces += (text[end:start], mark(self.name))
+            end = stop
         if not pieces:
             return text
         on_redaction(self.name, len(pieces) // 2)
         return "".join(pieces) + text[end:]
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where this rule's secrets lie, in order."""
+        group = "secret" if "secret" in self._compiled.groupindex else 0
+        spans: list[tuple[int, int]] = []
+        for match in self._matches(text):
+            # Matches of a pattern that only looks ahead, or of several literals, may overlap.
+            if (not spans or match.start(group) >= spans[-1][1]) and self._holds(match, group):
+                spans.append(match.span(group))
+        return spans
+
     def _holds(self, match: re.Match[str], group: str | int) -> bool:
         return (self.check is None or self.check(match[group])) and (self.fits is None or self.fits(match))
+
+    def _matches(self, text: str) -> Iterable[re.Match[str]]:
+        if not self.begins:
+            return self._compiled.finditer(text)
+        return sorted(chain.from_iterable(self._at(literal, text) for literal in self.literals), key=re.Match.start)
+
+    def _at(self, literal: str, text: str) -> Iterator[re.Match[str]]:
+        """Yield the matches that begin with a literal: it is found much faster than a pattern."""
+        at = text.find(literal)
+        while at >= 0:
+            match = self._compiled.match(text, at)
+            if match:
+                yield match
+            at = text.find(literal, match.end() if match else at + len(literal))
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
         """Compiled on first use: most rules never are, and compiling all takes longer than importing the rest."""
         return re.compile(self.pattern or "(?!)")
+
+
+START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=[0-9;\[]m)|(?<=\[[HJK]))"
+"""The beginning of a word; in texts that hold JSON, line ends are escaped, and terminals' colours end in a letter."""
 
 
 def mark(name: str) -> str:
@@ -71,17 +102,18 @@ def token(name: str, prefixes: str, body: str, *, check: Callable[[str], bool] |
     A prefix begins with two letters or digits: texts are searched for these first. A body like "XXXXXXXX" is no secret.
     """
     literals = tuple(prefixes.split())
-    pattern = f"(?:{'|'.join(map(_beginning, literals))}){body}"
-    return Rule(name, pattern, literals, in_run=True, begins=True, check=partial(_is_token, check))
+    pattern = rf"{START}(?:{'|'.join(map(re.escape, literals))}){body}"
+    is_short = min(map(len, literals)) <= _SHORT_PREFIX
+    return Rule(
+        name, pattern, literals, in_run=True, begins=True,
+        check=partial(_is_token, check), fits=_is_outside_base64 if is_short else None,
+    )  # fmt: skip
 
 
-def _beginning(literal: str) -> str:
-    """Return a pattern for a literal at the beginning of a word; in texts that hold JSON, line ends are escaped.
-
-    The literal comes first: `re` finds one much faster than it looks back from each character.
-    """
-    exact = re.escape(literal)
-    return rf"{exact}(?:(?<![A-Za-z0-9]{exact})|(?<=\\[nrt]{exact}))"
+def _is_outside_base64(match: re.Match[str]) -> bool:
+    """Tell whether a short prefix is no part of a longer base64 text of the kind in which ``-`` and ``_`` occur."""
+    before = match.string[max(0, match.start() - _BEFORE) : match.start()]
+    return before[-1:] not in {"-", "_"} or len(before) < _BEFORE or not (is_mixed(before) and _BASE64.match(before))
 
 
 def _is_token(check: Callable[[str], bool] | None, text: str) -> bool:

@@ -90,7 +90,7 @@ _KEYS = (
         "session key", "hmac key", "aes key",
     ),
     _keys("authorization", "authorization", "auth", "basic auth", "http auth"),
-    _keys("cookie", "cookie", "cookies"),
+    _keys("cookie", "cookie", "cookies", "gitlab session"),
 )  # fmt: skip
 
 DEFAULT_RULES: tuple[Rule, ...] = (*_SHAPES, *TOKENS, CARD, *_KEYS)

@@ -39,7 +39,7 @@ _MODELS = (
     token("openai_ephemeral_key", "ek_", rf"{HEX}{{32,}}{END}"),
     token("google_key", "AIza", rf"{W}{{35}}"),
     token("gemini_key", "AQ.Ab8", rf"{W}{{30,}}"),
-    token("bedrock_key", "ABSKQmVkcm9ja bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t", r"[A-Za-z0-9+/=&%_.-]*"),
+    token("bedrock_key", "ABSKQmVkcm9ja bedrock-api-key-YmVkcm9j", r"[A-Za-z0-9+/=&%_.-]{16,}"),
     token("huggingface_token", "hf_ api_org_", rf"{AN}{{30,}}"),
     token("langsmith_key", "lsv2_pt_ lsv2_sk_ ls__", r"[0-9a-f_]{32,}"),
     token("groq_key", "gsk_", rf"{AN}{{40,}}"),
@@ -67,7 +67,7 @@ _CLOUDS = (
     token("google_oauth", "ya29. GOCSPX-", rf"{W}{{20,}}"),
     Rule(
         "google_refresh_token",
-        r"(?<![A-Za-z0-9/])(?:1//0|4/0A)[A-Za-z0-9_-]{30,}", ("1//0", "4/0A"), in_run=True, check=has_digit,
+        r"(?<![A-Za-z0-9/])1//0[A-Za-z0-9_-]{30,}", ("1//0",), in_run=True, check=has_digit,
     ),
     token("aws_access_key", "AKIA ASIA ABIA ACCA", rf"[A-Z2-7]{{16}}{END}"),
     Rule(
@@ -80,7 +80,6 @@ _CLOUDS = (
         "azure_client_secret",
         r"(?<![A-Za-z0-9~])[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}", ("Q~",), in_run=True,
     ),
-    Rule("azure_registry_key", rf"(?<!{AN}){AN}{{42}}\+ACR{AN}{{6}}{END}", ("+ACR",), in_run=True),
     token("alibaba_key", "LTAI", rf"{AN}{{12,24}}{END}", check=has_digit),
     token("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", rf"{HEX}{{64}}"),
     token("yandex_token", "t1.", rf"{W}{{1,64}}={{0,2}}\.{W}{{80,}}={{0,2}}"),
@@ -110,7 +109,6 @@ _DEVELOPMENT = (
         "glpat- gldt- glrt- glrtr- glcbt- glptt- glft- gloas- glsoat- glimt- glagent- glwt- glffct- GR1348941",
         r"[A-Za-z0-9_=-]{20,}",
     ),
-    Rule("gitlab_session", r"_gitlab_session=(?P<secret>[0-9a-z]{32})", ("_gitlab_session=",), in_run=True),
     token("npm_token", "npm_", rf"{AN}{{36}}"),
     token("nuget_key", "oy2", rf"[a-z0-9]{{43}}{END}", check=has_digit),
     token("pypi_token", "pypi-AgE", rf"{W}{{50,}}"),
@@ -166,7 +164,7 @@ _SERVICES = (
     ),
     Rule(
         "telegram_token",
-        r":(?P<secret>A[A-Za-z0-9_-]{34})(?<=\d{5}:.{35})(?![A-Za-z0-9_-])", (":A",), check=has_digit,
+        r":(?P<secret>AA[A-Za-z0-9_-]{33})(?<=\d{5}:.{35})(?![A-Za-z0-9_-])", ("AA",), in_run=True,
     ),
     token("stripe_key", "sk_live_ sk_test_ sk_prod_ rk_live_ rk_test_ rk_prod_ whsec_", r"[A-Za-z0-9+/]{16,}"),
     token("square_token", "EAAA", rf"{W}{{60}}(?!{W})"),
@@ -207,25 +205,21 @@ _SERVICES = (
     ),
     token("intra42_secret", "s4t2ud- s4t2af-", rf"{HEX}{{64}}"),
     token("settlemint_token", "sm_pat_ sm_aat_ sm_sat_", rf"{AN}{{16}}{END}"),
-    Rule("maxmind_key", rf"(?<!{AN}){AN}{{6}}_{AN}{{29}}_mmk{END}", ("_mmk",), in_run=True),
 )  # fmt: skip
 
 _STORED = (
     Rule(
         "password_hash",
         (
-            r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
-            r"|\$argon2(?:id|i|d)\$[A-Za-z0-9=,$]{4,80}\$[A-Za-z0-9+/=]{8,128}\$[A-Za-z0-9+/=]{16,128}"
-            r"|\$(?:[156y]|apr1|gy)\$(?:rounds=\d{1,9}\$|[./A-Za-z0-9]{1,8}\$)?[./A-Za-z0-9]{1,32}\$[./A-Za-z0-9]{22,86}"
-            r"|\bpbkdf2_sha(?:1|256|512)\$\d{1,9}\$[A-Za-z0-9+/=]{1,64}\$[A-Za-z0-9+/=]{20,128}"
+            # A dollar sign first: `re` finds a literal much faster than a choice.
+            r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
+            r"|argon2(?:id|i|d)\$[A-Za-z0-9=,$]{4,80}\$[A-Za-z0-9+/=]{8,128}\$[A-Za-z0-9+/=]{16,128}"
+            r"|(?:[156y]|apr1|gy)\$(?:rounds=\d{1,9}\$|[./A-Za-z0-9]{1,8}\$)?[./A-Za-z0-9]{1,32}\$[./A-Za-z0-9]{22,86}"
+            r"|(?:(?<=_sha1\$)|(?<=_sha256\$)|(?<=_sha512\$))\d{1,9}\$[A-Za-z0-9+/=]{1,64}\$[A-Za-z0-9+/=]{20,128})"
         ),
-        ("$2a$", "$2b$", "$2y$", "$argon2", "$1$", "$5$", "$6$", "$y$", "$apr1$", "pbkdf2_sha"),
-    ),
-    Rule(
-        "secret_token",  # the scheme of RFC 8959
-        r"\bsecret-token:(?P<secret>[A-Za-z0-9_.~%!$&'()*+,;=:@-]{8,})", ("secret-token:",),
+        ("$",),
     ),
 )  # fmt: skip
 
 TOKENS: tuple[Rule, ...] = (*_MODELS, *_CLOUDS, *_DEVELOPMENT, *_SERVICES, *_STORED)
-"""Keys and tokens of providers, hashes of passwords, and texts that call themselves a secret."""
+"""Keys and tokens of providers, and hashes of passwords."""
