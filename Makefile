@@ -3,6 +3,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+RECALL_ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -10,10 +11,10 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale soak api stack-up stack-demo native-stack pin-images boards pictures reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale redaction-recall soak api stack-up stack-demo native-stack pin-images boards pictures reference docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints/newest.txt scripts/environment.py
 	@echo 'Setting up .venv, about a minute ...'
@@ -63,6 +64,9 @@ bench-check: $(READY) ## compare instruction counts with the committed baseline 
 
 bench-scale: $(READY) ## measure what a span costs in each tier of deploy/scale, and write benchmarks/scale.json
 	$(BIN)/python scripts/scale_figures.py
+
+redaction-recall: $(READY) ## measure redaction on the examples of other projects; their checkouts in RECALL_ARGS
+	$(BIN)/python scripts/redaction_recall.py $(RECALL_ARGS)
 
 soak: $(READY) ## run a mixed load for three minutes; check that nothing stays open and memory is flat
 	$(BIN)/python -m benchmarks.soak

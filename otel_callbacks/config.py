@@ -63,8 +63,8 @@ class Config:
 
     redact: tuple[str | re.Pattern[str] | Callable[[str], str], ...] = ()
     """What to remove from content and metadata besides keys, tokens, credentials and card numbers: the names "email",
-    "phone" and "ip_address", regular expressions, callables. If a callable fails or is slow, the value is dropped.
-    As a variable: names only, comma-separated."""
+    "phone", "ip_address", "iban" and "us_ssn", compiled regular expressions (`re.compile`), callables. If a callable
+    fails or is slow, the value is dropped. As a variable: names only, comma-separated."""
 
     cost: bool = False
     """Report what model calls cost, in USD, by the prices of the package ``genai-prices`` (extra ``cost``)."""
@@ -154,7 +154,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "capture": get_args(Capture),
 }
 _CALLABLES = ("filter", "capture_when")
-PERSONAL_RULES = ("email", "phone", "ip_address")
+PERSONAL_RULES = ("email", "phone", "ip_address", "iban", "us_ssn")
 """Redaction rules that apply on request only."""
 _SWITCHES = ("propagate", "remote_parent", "chunk_metrics", "suppress_provider_spans", "cancel_is_error", "cost")
 
@@ -184,19 +184,38 @@ def require_capture(where: object) -> None:
 
 
 def _require_redactors(redact: object) -> tuple[Any, ...]:
-    """Return the entries as a tuple. Regular expressions are compiled here, so that an invalid one fails at once."""
-    requirement = "a sequence of rule names (email, phone, ip_address), regular expressions and callables"
+    """Return the entries as a tuple. A text must name a rule: as a pattern, a mistyped name would match nothing."""
+    requirement = f"a sequence of rule names ({', '.join(PERSONAL_RULES)}), compiled regular expressions and callables"
     _require(isinstance(redact, (list, tuple)), "redact", redact, requirement)
     entries: tuple[Any, ...] = tuple(redact)  # type: ignore[arg-type]
     for entry in entries:
-        _require(isinstance(entry, (str, re.Pattern)) or callable(entry), "redact", entry, requirement)
-        try:
-            if isinstance(entry, str):
-                re.compile(entry)
-        except re.error as error:
-            message = f"redact={entry!r}: not a valid regular expression: {error}"
-            raise ValueError(message) from None
+        if isinstance(entry, str):
+            _require_rule(entry)
+        else:
+            _require(_is_text_pattern(entry) or callable(entry), "redact", entry, requirement)
     return entries
+
+
+def _require_rule(name: str) -> None:
+    if name not in PERSONAL_RULES:
+        meant = _rule_like(name)
+        guess = f"did you mean {meant!r}? " if meant else ""
+        choices = ", ".join(PERSONAL_RULES)
+        message = f"redact={name!r}: {guess}must be one of {choices}; a pattern must be compiled with re.compile"
+        raise ValueError(message)
+
+
+def _rule_like(name: str) -> str | None:
+    """Return the rule that a mistyped name stands for, if any is like it."""
+    from difflib import get_close_matches  # not worth its import where no name is wrong
+
+    low = name.lower().replace("-", "_")
+    parts = [rule for rule in PERSONAL_RULES if low and (low in rule or rule in low)]
+    return next(iter(get_close_matches(low, PERSONAL_RULES, n=1) or parts), None)
+
+
+def _is_text_pattern(value: object) -> bool:
+    return isinstance(value, re.Pattern) and isinstance(value.pattern, str)
 
 
 def _holds_callable(value: object) -> bool:
@@ -296,10 +315,16 @@ def _switch(text: str) -> bool:
 
 
 def _personal_rules(text: str) -> tuple[str, ...]:
-    names = _keys(text)
-    for name in names:
-        _require_choice("redact", name, PERSONAL_RULES)
-    return names
+    """Return the rules that exist, and warn about each other name: one mistake must not switch the rest off."""
+    names = []
+    for name in map(str.lower, _keys(text)):
+        try:
+            _require_rule(name)
+        except ValueError as error:
+            logger.warning("%sREDACT: %s", PREFIX, error)
+        else:
+            names.append(name)
+    return tuple(names)
 
 
 def _keys(text: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Look-alikes of secrets: texts and keys that redaction must leave alone, and keys that it must not."""
 
-from otel_callbacks._content.redaction.rules import is_card_number
+from otel_callbacks._content.redaction.numbers import is_card_number
 from tests.content.secrets import SEED, Maker, fours
 
 

@@ -44,6 +44,10 @@ class Maker:
         """Return hexadecimal digits."""
         return self.of(_HEX, length)
 
+    def uuid(self) -> str:
+        """Return a random UUID."""
+        return "-".join(self.hexadecimal(length) for length in (8, 4, 4, 4, 12))
+
     def digits(self, length: int) -> str:
         """Return decimal digits."""
         return self.of(string.digits, length)
@@ -152,6 +156,116 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
     "azure_key": [lambda m: m.word(52) + "JQQ" + "J99" + m.word(26)],
     "azure_client_secret": [lambda m: m.word(3) + "8" + "Q~" + m.word(34)],
     "telegram_token": [lambda m: "A" + "A" + m.word(33)],
+    "onepassword_token": [lambda m: "ops" + "_eyJ" + m.word(250)],
+    "onepassword_key": [
+        lambda m: "-".join(["A" + "3", m.of(_UPPER, 6), m.of(_UPPER, 11), *(m.of(_UPPER, 5) for _ in range(3))]),
+        lambda m: "-".join(["A" + "3", *(m.of(_UPPER, n) for n in (6, 6, 5, 5, 5, 5))]),
+    ],
+    "mapbox_token": [lambda m: "pk" + "." + m.word(60) + "." + m.word(22)],
+    "jwt_base64": [lambda m: base64.b64encode(m.jwt().encode()).decode().rstrip("=")],
+    "openai_ephemeral_key": [lambda m: "ek" + "_" + m.hexadecimal(32)],
+    "gemini_key": [lambda m: "AQ" + ".Ab8" + m.word(47)],
+    "bedrock_key": [
+        lambda m: "AB" + "SK" + base64.b64encode(("BedrockAPI" + "Key-" + m.word(90)).encode()).decode(),
+        lambda m: "bedrock-api" + "-key-" + base64.b64encode(b"bedrock.amazonaws.com/?Action=Call").decode(),
+    ],
+    "together_key": [lambda m: "tg" + "p_v1_" + m.word(43)],
+    "voyage_key": [lambda m: "p" + "a-" + m.word(41) + "aZ"],
+    "runpod_key": [lambda m: "rp" + "a_" + m.word(42)],
+    "firecrawl_key": [lambda m: "f" + "c-" + m.hexadecimal(32)],
+    "brave_key": [lambda m: "BS" + "A" + m.word(26) + "aZ"],
+    "llamacloud_key": [lambda m: "ll" + "x-" + m.word(48)],
+    "e2b_key": [lambda m: "e2" + "b_" + m.hexadecimal(40)],
+    "apify_token": [lambda m: "apify" + "_api_" + m.word(36)],
+    "google_refresh_token": [lambda m: "1/" + "/0" + m.word(60)],
+    "alibaba_key": [lambda m: "LT" + "AI" + m.word(20), lambda m: "LT" + "AI" + m.word(12)],
+    "yandex_token": [lambda m: "t" + "1." + m.word(20) + "." + m.word(86) + "="],
+    "yandex_key": [lambda m: "AQ" + "VN" + m.word(36), lambda m: "y" + "0_" + m.word(55)],
+    "heroku_key": [lambda m: "HR" + "KU-AA" + m.word(58)],
+    "cloudflare_key": [
+        lambda m: "v1" + ".0-" + m.hexadecimal(24) + "-" + m.hexadecimal(146),
+        lambda m: "cf" + "ut_" + m.word(40) + m.hexadecimal(8),
+    ],
+    "deno_token": [lambda m: "dd" + "p_" + m.word(36)],
+    "scalingo_token": [lambda m: "tk" + "-us-" + m.word(48)],
+    "openshift_token": [lambda m: "sha" + "256~" + m.word(43)],
+    "aiven_password": [lambda m: "AV" + "NS_" + m.word(19)],
+    "mongodb_secret": [lambda m: "mdb" + "_sa_sk_" + m.word(40)],
+    "clickhouse_key": [lambda m: "4b" + "1d" + m.word(36) + "aZ"],
+    "defined_networking_token": [lambda m: "dn" + "key-" + m.of(_UPPER, 26) + "-" + m.of(_UPPER, 52)],
+    "tailscale_key": [
+        lambda m: "ts" + "key-auth-" + m.word(17) + "-" + m.word(33),
+        lambda m: "ts" + "key-api-" + m.word(17) + "-" + m.word(33),
+    ],
+    "akamai_token": [lambda m: "ak" + "ab-" + m.hexadecimal(16) + "-" + m.hexadecimal(16)],
+    "nuget_key": [lambda m: "oy" + "2" + m.hexadecimal(42) + "7"],
+    "crates_token": [lambda m: "ci" + "o" + m.word(30) + "aZ"],
+    "clojars_token": [lambda m: "CLO" + "JARS_" + m.word(60)],
+    "artifactory_key": [
+        lambda m: "AK" + "Cp" + m.word(69),
+        lambda m: base64.b64encode(("ref" + "tkn:01:" + m.word(38)).encode()).decode().rstrip("="),
+    ],
+    "trello_token": [lambda m: "AT" + "TA" + m.hexadecimal(64)],
+    "terraform_token": [lambda m: m.word(14) + ".atlas" + "v1." + m.word(67)],
+    "pulumi_token": [lambda m: "pu" + "l-" + m.hexadecimal(40)],
+    "prefect_token": [lambda m: "pn" + "u_" + m.word(36), lambda m: "pn" + "b_" + m.word(36)],
+    "buildkite_token": [lambda m: "bk" + "ua_" + m.hexadecimal(40)],
+    "circleci_token": [lambda m: "CCI" + "PAT_" + m.word(22) + "_" + m.hexadecimal(40)],
+    "harness_token": [lambda m: "pa" + "t." + m.word(22) + "." + m.word(24) + "." + m.word(20)],
+    "octopus_key": [lambda m: "AP" + "I-" + m.of(_UPPER, 24) + "Z9"],
+    "sonar_token": [lambda m: "sq" + "u_" + m.hexadecimal(40), lambda m: "sq" + "p_" + m.hexadecimal(40)],
+    "sourcegraph_token": [
+        lambda m: "sg" + "p_" + m.hexadecimal(16) + "_" + m.hexadecimal(40),
+        lambda m: "sg" + "p_local_" + m.hexadecimal(40),
+        lambda m: "sg" + "p_" + m.hexadecimal(40),
+    ],
+    "infracost_key": [lambda m: "ic" + "o-" + m.word(30) + "aZ"],
+    "dynatrace_token": [lambda m: "dt" + "0c01." + m.of(_UPPER, 24) + "." + m.of(_UPPER, 64)],
+    "posthog_key": [lambda m: "ph" + "x_" + m.word(43)],
+    "launchdarkly_key": [lambda m: "sd" + "k-" + m.uuid()],
+    "rootly_key": [lambda m: "root" + "ly_" + m.hexadecimal(64)],
+    "teams_webhook": [
+        lambda m: f"webhook.office.com/webhookb2/{m.uuid()}@{m.uuid()}/IncomingWebhook/{m.hexadecimal(32)}/{m.uuid()}"
+    ],
+    "discord_webhook": [lambda m: "discord" + ".com/api/webhooks/" + m.digits(18) + "/" + m.word(68)],
+    "zapier_webhook": [lambda m: "hooks.zapier" + ".com/hooks/catch/" + m.digits(7) + "/" + m.hexadecimal(7)],
+    "discord_token": [
+        lambda m: base64.b64encode(m.digits(18).encode()).decode() + "." + m.word(6) + "." + m.word(36) + "aZ"
+    ],
+    "square_token": [lambda m: "EA" + "AA" + m.word(60)],
+    "square_secret": [lambda m: "sq" + "0atp-" + m.word(22), lambda m: "sq" + "0csp-" + m.word(43)],
+    "facebook_token": [lambda m: "EA" + "AM" + m.word(150)],
+    "twitter_token": [lambda m: "A" * 22 + m.word(20) + "%2B" + m.word(40) + "%3D" + m.word(20) + "aZ"],
+    "linkedin_secret": [lambda m: "WPL" + "_AP1." + m.word(16) + "." + m.word(6) + "=="],
+    "plaid_token": [lambda m: "access" + "-sandbox-" + m.uuid()],
+    "easypost_key": [lambda m: "EZ" + "AK" + m.word(54), lambda m: "EZ" + "TK" + m.word(54)],
+    "shippo_token": [lambda m: "ship" + "po_live_" + m.hexadecimal(40)],
+    "lob_key": [lambda m: "li" + "ve_" + m.hexadecimal(35), lambda m: "te" + "st_pub_" + m.hexadecimal(31)],
+    "duffel_token": [lambda m: "duff" + "el_test_" + m.word(43)],
+    "flutterwave_key": [lambda m: "FLW" + "SECK_TEST-" + m.hexadecimal(32) + "-X"],
+    "brevo_key": [lambda m: "xkey" + "sib-" + m.hexadecimal(64) + "-" + m.word(16)],
+    "resend_key": [lambda m: "r" + "e_" + m.word(8) + "_" + m.word(22) + "aZ"],
+    "mailchimp_key": [lambda m: m.hexadecimal(32) + "-u" + "s12"],
+    "intercom_token": [lambda m: base64.b64encode(("to" + "k:" + m.word(45)).encode()).decode()],
+    "hubspot_token": [lambda m: "pa" + "t-na1-" + m.uuid()],
+    "airtable_token": [lambda m: "pa" + "t" + m.word(14) + "." + m.hexadecimal(64)],
+    "clickup_token": [lambda m: "p" + "k_" + m.digits(8) + "_" + m.of(_UPPER, 32)],
+    "contentful_token": [lambda m: "CF" + "PAT-" + m.word(43)],
+    "dropbox_token": [lambda m: "s" + "l.u." + m.word(140)],
+    "typeform_token": [lambda m: "tf" + "p_" + m.word(59)],
+    "readme_key": [lambda m: "rd" + "me_" + m.of(_HEX + "xyz", 70)],
+    "frameio_token": [lambda m: "fi" + "o-u-" + m.word(64)],
+    "adobe_secret": [lambda m: "p8" + "e-" + m.hexadecimal(31) + "7"],
+    "authress_key": [lambda m: "s" + "c_" + m.word(10) + "." + m.word(5) + ".acc-" + m.word(12) + "." + m.word(40)],
+    "intra42_secret": [lambda m: "s4t2" + "ud-" + m.hexadecimal(64)],
+    "settlemint_token": [lambda m: "sm" + "_pat_" + m.word(16)],
+    "password_hash": [
+        lambda m: "$2" + "b$12$" + m.word(53),
+        lambda m: "$argon" + "2id$v=19$m=65536,t=3,p=4$" + m.word(22) + "$" + m.word(43),
+        lambda m: "$6" + "$rounds=5000$" + m.word(16) + "$" + m.word(86),
+        lambda m: "$y" + "$j9T$" + m.word(22) + "$" + m.word(43),
+        lambda m: "pbkdf2" + "_sha256$600000$" + m.word(22) + "$" + m.word(43) + "=",
+    ],
     "jwt": [lambda m: m.jwt(), lambda m: m.jwt()],
     "private_key": [
         lambda m: m.private_key("RSA "),
@@ -166,6 +280,8 @@ TOKENS: dict[str, list[Callable[[Maker], str]]] = {
         lambda m: m.card("6011", 16),
         lambda m: " ".join(fours(m.card("4", 16))),
         lambda m: "-".join(fours(m.card("51", 16))),
+        lambda m: m.card("6759", 16),
+        lambda m: m.card("122", 15),
     ],
 }
 """Rule -> makers of secrets that it recognises by their shape."""

@@ -22,6 +22,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from otel_callbacks import Config, OTelCallbackHandler, capture
+from otel_callbacks._content.redaction import PII_RULES
+from otel_callbacks.config import PERSONAL_RULES
 from tests.support.models import ScriptedChat, calling
 from tests.support.programs import State, create_agent, graph, needs_agent_marks, weather
 from tests.support.recorded_spans import RecordedSpans
@@ -371,21 +373,48 @@ def test_token_in_place_of_a_conversation_never_leaves(telemetry: RecordedSpans)
 
 @pytest.mark.parametrize(
     ("redact", "good"),
-    [("email", "a sequence"), ((3,), "regular expressions and callables"), (("(",), "not a valid regular expression")],
+    [
+        ("email", "a sequence"),
+        ((3,), "regular expressions and callables"),
+        ((re.compile(b"x"),), "regular expressions and callables"),
+        ((r"ACME-\d+",), "a pattern must be compiled with re.compile"),
+        (("email", "phones"), "did you mean 'phone'.*email, phone, ip_address, iban, us_ssn"),
+        (("emails",), "did you mean 'email'"),
+        (("Email",), "did you mean 'email'"),
+        (("e-mail",), "did you mean 'email'"),
+        (("ip",), "did you mean 'ip_address'"),
+        (("SSN",), "did you mean 'us_ssn'"),
+        (("postcode",), "'postcode': must be one of"),
+        (("",), "'': must be one of"),
+    ],
 )
 def test_wrong_redactors_are_refused_at_set_up_time(redact, good):
-    """An invalid redactor is an error in code."""
+    """An invalid redactor is an error in code, and a text that names no rule is invalid."""
     with pytest.raises(ValueError, match=good):
         Config(redact=redact)
 
 
 def test_personal_rules_can_be_chosen_by_the_environment(monkeypatch, caplog):
-    """The environment may name personal rules; an unknown name gives a warning."""
-    monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "email, phone")
+    """The environment may name personal rules, in any case."""
+    monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "email, Phone")
     assert Config.from_env().redact == ("email", "phone")
-    monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "emails")
-    assert Config.from_env().redact == ()
-    assert "email, phone, ip_address" in caplog.text
+    assert not caplog.records
+
+
+def test_mistyped_rule_in_the_environment_leaves_the_others_in_force(monkeypatch, caplog):
+    """Each name that is no rule costs one warning; the other rules apply."""
+    monkeypatch.setenv("OTEL_CALLBACKS_REDACT", "emails, phone, ip, iban")
+    assert Config.from_env().redact == ("phone", "iban")
+    choices = "email, phone, ip_address, iban, us_ssn"
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        f"OTEL_CALLBACKS_REDACT: redact='emails': did you mean 'email'? must be one of {choices}",
+        f"OTEL_CALLBACKS_REDACT: redact='ip': did you mean 'ip_address'? must be one of {choices}",
+    ]
+
+
+def test_configuration_knows_the_rules_for_personal_data():
+    """The names that configuration accepts are the rules' own."""
+    assert tuple(rule.name for rule in PII_RULES) == PERSONAL_RULES
 
 
 def test_configuration_that_loses_its_redactor_captures_nothing():

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from otel_callbacks._content.redaction.custom import DROPPED
 from otel_callbacks._content.redaction.redactor import Redactor, ignore
-from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES, OnRedaction, Rule
+from otel_callbacks._content.redaction.rule import OnRedaction, Rule
+from otel_callbacks._content.redaction.rules import DEFAULT_RULES, PII_RULES, RULES
 
 __all__ = ["DEFAULT_RULES", "DROPPED", "PII_RULES", "RULES", "Redaction", "Redactor", "Rule", "redactor_for"]
 
@@ -17,13 +18,13 @@ def redactor_for(redact: Sequence[Redaction], on_redaction: OnRedaction = ignore
     """Return a redactor with the default rules and those an application adds.
 
     Args:
-        redact: Names in `PII_RULES`, regular expressions and callables.
+        redact: Names in `PII_RULES`, compiled regular expressions and callables.
         on_redaction: Called with a rule's name and the number of values it redacted.
 
     Raises:
-        re.error: A text is neither a rule's name nor a regular expression.
+        KeyError: A text names no rule; `Config` checks this before.
     """
     personal = {rule.name: rule for rule in PII_RULES}
-    rules = [personal[entry] for entry in redact if isinstance(entry, str) and entry in personal]
-    custom = [entry for entry in redact if not (isinstance(entry, str) and entry in personal)]
+    rules = [personal[entry] for entry in redact if isinstance(entry, str)]
+    custom = [entry for entry in redact if not isinstance(entry, str)]
     return Redactor((*DEFAULT_RULES, *rules), custom, on_redaction=on_redaction)

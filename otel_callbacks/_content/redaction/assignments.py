@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from otel_callbacks._content.redaction.rules import OnRedaction, mark
+from otel_callbacks._content.redaction.rule import OnRedaction, mark
 
 _STEMS = (
     b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cookie", b"cred", b"conn", b"dsn", b"cv", b"jwt",

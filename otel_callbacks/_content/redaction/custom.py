@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from time import perf_counter
 
-from otel_callbacks._content.redaction.rules import OnRedaction, mark
+from otel_callbacks._content.redaction.rule import OnRedaction, mark
 
 FAILED = "failed"
 CUSTOM = "custom"
@@ -19,17 +19,13 @@ class CustomRedactor:
         redact: A callable, text in, text out; or a regular expression whose matches are replaced.
         time_budget_s: Seconds that one call may take; after a longer one, all later values are dropped.
         on_redaction: Called for each changed value with "custom" and 1, for each dropped one with "failed" and 1.
-
-    Raises:
-        re.error: The text is not a regular expression.
-        TypeError: `redact` is neither a callable nor a regular expression.
     """
 
     __slots__ = ("_is_off", "_on_redaction", "_redact", "_time_budget_s")
 
     def __init__(
         self,
-        redact: str | re.Pattern[str] | Callable[[str], str],
+        redact: re.Pattern[str] | Callable[[str], str],
         time_budget_s: float,
         on_redaction: OnRedaction,
     ) -> None:
@@ -59,6 +55,5 @@ class CustomRedactor:
                 self._is_off = True
 
 
-def _replacer(pattern: str | re.Pattern[str]) -> Callable[[str], str]:
-    compiled = re.compile(pattern)
-    return lambda text: compiled.sub(mark(CUSTOM), text)
+def _replacer(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    return lambda text: pattern.sub(mark(CUSTOM), text)

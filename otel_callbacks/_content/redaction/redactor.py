@@ -11,10 +11,11 @@ from otel_callbacks._content.json import Json
 from otel_callbacks._content.redaction.assignments import may_assign, redact_assignments
 from otel_callbacks._content.redaction.custom import DROPPED, CustomRedactor
 from otel_callbacks._content.redaction.keys import KeyMatcher, is_schema
-from otel_callbacks._content.redaction.rules import CARD, DEFAULT_RULES, OnRedaction, Rule, mark
+from otel_callbacks._content.redaction.numbers import CARD
+from otel_callbacks._content.redaction.rule import OnRedaction, Rule, mark
+from otel_callbacks._content.redaction.rules import DEFAULT_RULES
 
-_SHORTEST = 8  # characters of the shortest text that a pattern matches
-_SHORTEST_KEY = 16  # the same of a key
+_SHORTEST = 8  # characters of the shortest text that a pattern matches, unless a rule's secrets are shorter
 _LONGEST_WORD = 24  # characters of the longest word in `VOCABULARY`
 _SMALLEST_CARD = 10**12
 _KNOWN_KEYS = 4096
@@ -68,15 +69,12 @@ class Redactor:
         time_budget_s: Seconds that one call of a custom redactor may take; after a longer one, all later values are
             dropped.
         on_redaction: Called with a rule's name and the number of values it redacted.
-
-    Raises:
-        re.error: A text in `custom` is not a regular expression.
     """
 
     def __init__(
         self,
         rules: Sequence[Rule] = DEFAULT_RULES,
-        custom: Sequence[str | re.Pattern[str] | Callable[[str], str]] = (),
+        custom: Sequence[re.Pattern[str] | Callable[[str], str]] = (),
         *,
         time_budget_s: float = 0.05,
         on_redaction: OnRedaction = ignore,
@@ -89,6 +87,8 @@ class Redactor:
                 self._by_head.setdefault(literal[:_HEAD], []).append((literal, rule))
         self._anywhere = _by_literal(rule for rule in rules if rule.pattern and not rule.in_run and rule is not CARD)
         self._finds_cards = CARD in rules
+        self._shortest_key = min((rule.shortest for rule in rules), default=_SHORTEST)
+        self._shortest = min(_SHORTEST, self._shortest_key)
         self._on_redaction = on_redaction
         self._custom = [CustomRedactor(redact, time_budget_s, on_redaction) for redact in custom]
         endings = {rule.name: rule.keys for rule in rules if rule.keys}
@@ -127,7 +127,7 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """Return a text with marks in place of its secrets, or `DROPPED`."""
-        clean = self._redact_by_rules(text) if len(text) >= _SHORTEST else text
+        clean = self._redact_by_rules(text) if len(text) >= self._shortest else text
         if self._custom and not (len(text) <= _LONGEST_WORD and text in VOCABULARY):
             for redact in self._custom:
                 clean = redact(clean) if clean != DROPPED else DROPPED
@@ -135,7 +135,7 @@ class Redactor:
 
     def redact_key(self, key: str) -> str:
         """Return a dictionary's key with marks in place of secrets that it holds itself."""
-        return self._redact_by_rules(key) if len(key) >= _SHORTEST_KEY else key
+        return self._redact_by_rules(key) if len(key) >= self._shortest_key else key
 
     def key_mark(self, key: str, value: object, beside: Mapping[Any, object] = _NO_ENTRIES) -> str | None:
         """Return the mark for a value whose key names a secret; ``None`` if the value may be shown.
@@ -177,9 +177,12 @@ class Redactor:
     def _redact_by_rules(self, text: str) -> str:
         if not self._may_hold_secret(text):
             return text
-        for rule in self._possible_rules(text.encode("utf-8", "surrogatepass")):
+        data = text.encode("utf-8", "surrogatepass")
+        for rule in self._possible_rules(data):
             text = rule.apply(text, self._on_redaction)
-        return redact_assignments(text, self._key_rule, self._on_redaction) if self._knows_keys else text
+        if self._knows_keys and may_assign(data):
+            text = redact_assignments(text, self._key_rule, self._on_redaction)
+        return text
 
     def _possible_rules(self, text: bytes) -> list[Rule]:
         """Return the rules that may match, by the literals that must then occur in a text or in its JSON form."""
