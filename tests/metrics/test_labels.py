@@ -3,7 +3,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from otel_callbacks import semconv
-from otel_callbacks._mapping.usage import Usage
+from otel_callbacks._mapping.cost import Cost
+from otel_callbacks._mapping.records import Usage
 from otel_callbacks._metrics import labels
 from otel_callbacks._metrics.instruments import Instruments
 
@@ -44,19 +45,29 @@ def measure_everything(instruments, number):
         1,
         attributes,
         None,
+        agent=f"agent-{number}",
         first_chunk_s=1,
+        first_visible_s=2,
         usage=Usage({semconv.USAGE_INPUT: 1, semconv.USAGE_OUTPUT: 1}),
         finish_reasons=[f"reason-{number}"],
         is_usage_expected=True,
     )
     instruments.model_call(
-        1, attributes, None, first_chunk_s=None, usage=None, finish_reasons=[], is_usage_expected=True
+        1,
+        attributes,
+        None,
+        agent=f"agent-{number}",
+        first_chunk_s=None,
+        first_visible_s=None,
+        usage=None,
+        finish_reasons=[],
+        is_usage_expected=True,
     )
     instruments.output_chunk(1, attributes, None)
     instruments.cost(None, attributes, f"agent-{number}")
     instruments.agent_calls(1, 1, attributes, None)
     priced = {key: f"{key}-{number}" for key in labels.COST}
-    instruments.cost(1.0, priced, f"agent-{number}")
+    instruments.cost(Cost(1.0, "list"), priced, f"agent-{number}")
 
 
 @pytest.mark.parametrize("dialect", semconv.DIALECTS.values(), ids=lambda dialect: dialect.name)
