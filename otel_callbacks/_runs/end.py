@@ -175,7 +175,7 @@ def _first_chunk_s(run: OpenRun) -> float | None:
 
 def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
     """Record the exception once, where it happened; runs it passes through on its way up get only the status."""
-    parent = run.parent
+    parent = run.parent if run.ended_parent is None else None
     mark = errors.mark(error)
     if ending.error_type is not None and run.error_mark != mark:
         visible = run.visible
@@ -260,7 +260,6 @@ def _hand_on_calls(graph: OpenRun) -> None:
 def _end_span(destination: Destination, run: OpenRun, span: Span, end_ns: int) -> None:
     try:
         span.end(end_ns + run.tree.clock_offset)
-        destination.table.remember_ended(run.id.key, span.get_span_context())
     except Exception as error:  # noqa: BLE001 - a span processor of the application
         destination.failed("end_span", error)
 

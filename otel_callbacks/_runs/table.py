@@ -1,21 +1,37 @@
 """All open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
 
+import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry.context import create_key
-from opentelemetry.trace import SpanContext, TracerProvider
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TracerProvider
 
+from otel_callbacks._mapping.records import Inherited
 from otel_callbacks._process.forks import after_fork_in_child
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._runs.run import EndedRun, OpenRun
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
 
 _REMEMBERED_CLOSED = 4096
-_REMEMBERED_ENDED = 2048
-"""Ended runs whose span is remembered: at least this many, at most twice as many."""
+_REMEMBERED_ENDED = 4096
+"""Ended runs that are remembered: at least this many, at most twice as many, and besides them ..."""
+_REMEMBERED_ALIVE = 16384
+"""... at most so many older ones whose id object is still alive."""
+_DEEPEST = 256
+"""Ancestors that are looked at: ids that an application uses again can make a circle of ended runs."""
+
+
+_Ended = tuple[Callable[[], object] | None, SpanContext | None, Inherited, int, int | None, int | None]
+"""The fields of an `EndedRun` apart from its key."""
+
+
+def _gone() -> None:
+    """Stand for the weak reference to an id object that is gone."""
 
 
 class Closer(Protocol):
@@ -43,8 +59,12 @@ class RunTable:
         """One for each handler that has runs here."""
         self.next_sweep_ns = 0
         self._closed: dict[int, None] = {}
-        self._ended: dict[int, SpanContext] = {}
-        self._ended_before: dict[int, SpanContext] = {}
+        self.has_forgotten = False
+        """Whether a run that ended and may still get children is no longer remembered."""
+        self._ended: dict[int, _Ended] = {}
+        self._ended_before: dict[int, _Ended] = {}
+        self._ended_alive: dict[int, _Ended] = {}
+        self._turning = threading.Lock()
 
     def enter(self, run: OpenRun) -> None:
         """Add a run that starts, below its parent."""
@@ -56,6 +76,8 @@ class RunTable:
     def leave(self, run: OpenRun) -> bool:
         """Remove the run; false if it has left already, so that each run ends once."""
         key = run.id.key
+        if key in self.open:
+            self._remember_ended(key, run)  # before it leaves, so that its children find it in between
         if self.open.pop(key, None) is None:
             return False
         self.awaiting.pop(key, None)
@@ -68,20 +90,67 @@ class RunTable:
         for closer in list(self.closers):
             closer.close_due()
 
-    def remember_ended(self, key: int, place: SpanContext) -> None:
-        """Note the span of an ended run. Two dictionaries take turns: the older one is dropped as a whole."""
-        self._ended[key] = place
-        if len(self._ended) >= _REMEMBERED_ENDED:
-            self._ended, self._ended_before = {}, self._ended
+    def ended(self, key: int) -> EndedRun | None:
+        """Return what is remembered of a run that has ended."""
+        ended = self._ended.get(key) or self._ended_before.get(key) or self._ended_alive.get(key)
+        return EndedRun(key, *ended) if ended is not None else None
+
+    def nearest_open(self, ended: EndedRun) -> OpenRun | None:
+        """Return the nearest ancestor of an ended run that is open."""
+        ancestor: EndedRun | None = ended
+        for _ in range(_DEEPEST):
+            if ancestor is None or ancestor.parent is None:
+                break
+            run = self.open.get(ancestor.parent)
+            if run is not None:
+                return run
+            ancestor = self.ended(ancestor.parent)
+        return None
 
     def place(self, key: int) -> SpanContext | None:
         """Return the span of a run, or of its nearest visible ancestor; ``None`` where it is not known."""
         run = self.open.get(key)
+        if run is None:
+            ended = self.ended(key)
+            return ended.place if ended is not None else None
         # A suppressed run is nowhere, although its parent may have a span.
-        visible = run.visible if run is not None and not run.suppressed else None
-        if visible is not None and visible.span is not None:
-            return visible.span.get_span_context()
-        return self._ended.get(key) or self._ended_before.get(key)
+        visible = run.visible if not run.suppressed else None
+        return visible.span.get_span_context() if visible is not None and visible.span is not None else None
+
+    def _remember_ended(self, key: int, run: OpenRun) -> None:
+        """Note what is left of a run that ends. A plain tuple: making an `EndedRun` costs five times as much."""
+        visible, parent, agent, run_id = run.visible, run.parent, run.agent, run.id
+        span = visible.span if visible is not None else None
+        parent_key = run.ended_parent
+        if parent_key is None and parent is not None:
+            parent_key = parent.id.key
+        place = None
+        if not run.suppressed:
+            place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
+        id_object = run_id()
+        self._ended[key] = (
+            None if run_id.text_id is not None else weakref.ref(id_object) if id_object is not None else _gone,
+            place,
+            run.inherited,
+            run.tree.clock_offset,
+            parent_key,
+            agent.id.key if agent is not None else None,
+        )
+        if len(self._ended) >= _REMEMBERED_ENDED:
+            self._forget_ended()
+
+    def _forget_ended(self) -> None:
+        """Forget the older ones. Two dictionaries take turns; of the one that goes, runs whose id lives are kept."""
+        with self._turning:
+            if len(self._ended) < _REMEMBERED_ENDED:  # another thread was faster
+                return
+            older = {**self._ended_alive, **self._ended_before}
+            alive = {key: ended for key, ended in older.items() if ended[0] is not None and ended[0]() is not None}
+            too_many = max(0, len(alive) - _REMEMBERED_ALIVE)
+            if too_many or any(ended[0] is None for ended in older.values()):
+                self.has_forgotten = True
+            self._ended_alive = dict(islice(alive.items(), too_many, None))
+            self._ended, self._ended_before = {}, self._ended
 
     def remember_closed(self, key: int) -> None:
         """Note that a run was closed without its own end event, so that a late one is recognised."""
@@ -103,6 +172,8 @@ class RunTable:
         self._closed.clear()
         self._ended.clear()
         self._ended_before.clear()
+        self._ended_alive.clear()
+        self._turning = threading.Lock()  # another thread may have held it
 
 
 _tables: "weakref.WeakKeyDictionary[TracerProvider, RunTable]" = weakref.WeakKeyDictionary()

@@ -34,10 +34,14 @@ class SelfHealingSpan(trace.Span):
         self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
+        self.place: trace.SpanContext | None = None
+        """Of the run's span, once the run is over."""
 
     def retire(self) -> None:
         """Let go of the run: it is over."""
-        self.body = None
+        if self.body is not None:
+            self.place = self.body.span.get_span_context()
+            self.body = None
 
     def executing_body(self, *, outside: bool = False) -> Body | None:
         """Return the body this span stands for where the caller is: mostly its own.
@@ -152,6 +156,27 @@ def below(parent: Body | None, context: Context | None, span: trace.Span | None,
     if is_of_application and parent is not None and executing_body(current, key) is parent:
         return current
     return with_span(span or trace.INVALID_SPAN, current)
+
+
+def below_ended(parent: trace.Span, current: Context, key: str) -> Context:
+    """Return the context in which a child of an ended run starts.
+
+    A span that the application opened inside the parent's body stays in between.
+
+    Args:
+        parent: Stands for the parent's span.
+        current: The caller's context.
+        key: The context key of the parent's table.
+    """
+    around = _current_span(current)
+    if type(around) is not SelfHealingSpan and around.is_recording():
+        place = parent.get_span_context()
+        enclosing: Any = current.get(key)
+        while type(enclosing) is SelfHealingSpan and enclosing.place != place:
+            enclosing = enclosing.enclosing if enclosing.body is None else None
+        if enclosing is not None:
+            return current
+    return with_span(parent, current)
 
 
 def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> None:
