@@ -40,10 +40,9 @@ def as_uuid(run_id: Any) -> UUID:
 
 def possible_keys(run_id: UUID | str) -> list[int]:
     """Return the keys that an id may stand for, as a run's or as that of a message the run produced."""
-    if isinstance(run_id, UUID):
-        return [run_id.int]
-    text = inside = str(run_id)
-    for prefix in _PREFIXES_OF_MESSAGE_IDS:
-        inside = inside.removeprefix(prefix)
-    texts = (text, inside, _NUMBER_OF_ANSWER.sub("", inside), inside[:_LENGTH_OF_UUID])
+    if not isinstance(run_id, str):
+        return [run_key(run_id)]
+    prefix = next((prefix for prefix in _PREFIXES_OF_MESSAGE_IDS if run_id.startswith(prefix)), "")
+    inside = run_id.removeprefix(prefix)
+    texts = (run_id, inside, _NUMBER_OF_ANSWER.sub("", inside), inside[:_LENGTH_OF_UUID])
     return [run_key(candidate) for candidate in dict.fromkeys(texts)]
