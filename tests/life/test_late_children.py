@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langgraph.checkpoint.memory import InMemorySaver
@@ -398,6 +398,7 @@ def test_ids_that_make_a_circle_of_parents_end(telemetry: RecordedSpans):
     assert telemetry.tree() == "invoke_workflow a\n  chain b\n    chain a\n      chain b"
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=40), st.sampled_from(["text", "uuid"]))
 def test_parents_hold_in_every_order_of_starts_and_ends(steps, kind):
     """Whatever the order of starts and ends, each run's span is below that of its parent, in its trace."""
