@@ -15,10 +15,20 @@ _NUMBER_OF_ANSWER = re.compile(r"-\d+\Z", re.ASCII)
 class TextId(UUID):
     """Stands for an id that was given as something other than a UUID.
 
-    Every event of the run makes one of its own, so the life of this object says nothing about the run's.
+    Nothing tells when LangChain drops a text, so the life of this object says nothing about the run's.
     """
 
-    __slots__ = ()
+    __slots__ = ("others",)
+    others: int
+    """How many times the text was used again while the run is open."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__(int=key)
+        object.__setattr__(self, "others", 0)  # a UUID takes no other way
+
+    def count_others(self, change: int) -> None:
+        """Note that a run of the same text has started or ended."""
+        object.__setattr__(self, "others", self.others + change)
 
 
 def run_key(run_id: Any) -> int:
@@ -35,7 +45,7 @@ def run_key(run_id: Any) -> int:
 
 def as_uuid(run_id: Any) -> UUID:
     """Return the id as a UUID: itself, or a `TextId`."""
-    return run_id if isinstance(run_id, UUID) else TextId(int=run_key(run_id))
+    return run_id if isinstance(run_id, UUID) else TextId(run_key(run_id))
 
 
 def possible_keys(run_id: UUID | str) -> list[int]:

@@ -44,13 +44,16 @@ def _stated_parent(
     if runnable_config is not None:
         enclosing_id = getattr(runnable_config.get("callbacks"), "parent_run_id", None)
         if enclosing_id is not None:
-            key = enclosing_id.int if type(enclosing_id) is UUID else run_key(enclosing_id)
+            try:  # costs UUIDs nothing, unlike a look at the type
+                key = enclosing_id.int
+            except AttributeError:
+                key = run_key(enclosing_id)
             enclosing = table.open.get(key)
             if enclosing_id is parent_run_id:  # as nearly always
                 return enclosing or table.ended(key)
     if parent_run_id is None:
         return enclosing
-    key = parent_run_id.int if type(parent_run_id) is UUID else run_key(parent_run_id)
+    key = run_key(parent_run_id)
     # A step whose inputs are deferred shares one context with its siblings, so its body proves nothing.
     if enclosing is not None and enclosing.parent_key() == key and not enclosing.deferred_inputs:
         return enclosing

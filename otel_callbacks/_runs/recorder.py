@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext
 
 from otel_callbacks import semconv
 from otel_callbacks._langchain.place import child_config
-from otel_callbacks._langchain.run_id import run_key
+from otel_callbacks._langchain.run_id import TextId, run_key
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tables, tool
@@ -71,13 +71,18 @@ class Recorder:
 
     # The events of a run, in the order of its life
 
-    def start(self, run_id: UUID, parent_run_id: UUID | None, start: RunStart, block: Block) -> None:
+    def start(  # noqa: C901 - one story in one place
+        self, run_id: UUID, parent_run_id: UUID | None, start: RunStart, block: Block
+    ) -> None:
         """Record that a run starts."""
         destination = self._destinations.current()
         if destination is not self._newest:
             self._settle_at(destination)
         table = destination.table
-        key = run_id.int if type(run_id) is UUID else run_key(run_id)
+        try:  # costs UUIDs nothing, unlike a look at the type
+            key = run_id.int
+        except AttributeError:
+            key = run_key(run_id)
         if key in table.open:
             # Another handler on the provider, or this one attached twice, has recorded it; or its text is used twice.
             self._start_again(table.open[key])
@@ -245,29 +250,34 @@ class Recorder:
     # not its own.
 
     def _start_again(self, run: OpenRun) -> None:
-        if run.owner is self._owner:
-            run.id.others += 1
+        text_id = run.id.text_id
+        if text_id is not None and run.owner is self._owner:
+            text_id.count_others(1)
 
-    def _ends_another(self, run: OpenRun) -> bool:
+    def _ends_another(self, run: OpenRun, text_id: TextId) -> bool:
         if run.owner is not self._owner:
             return True
-        if run.id.others <= 0:
+        if text_id.others == 0:
             return False
-        run.id.others -= 1
+        text_id.count_others(-1)
         return True
 
     def _find_own(self, run_id: UUID) -> tuple[Destination, OpenRun] | None:
         """Return the open run, if this handler is the one that records it."""
-        entry = self._destinations.find(run_id.int if type(run_id) is UUID else run_key(run_id))
+        entry = self._destinations.find(run_key(run_id))
         return entry if entry is not None and entry[1].owner is self._owner and not entry[1].suppressed else None
 
     def _take_out(self, run_id: UUID) -> tuple[Destination, OpenRun] | None:
         """Take the run out of the table; ``None`` where there is nothing to end."""
-        key = run_id.int if type(run_id) is UUID else run_key(run_id)
+        try:
+            key = run_id.int
+        except AttributeError:
+            key = run_key(run_id)
         entry = self._destinations.find(key)
         if entry is not None:
             destination, run = entry
-            if run.id.text_id is not None and self._ends_another(run):
+            text_id = run.id.text_id
+            if text_id is not None and self._ends_another(run, text_id):
                 return None
             if destination.table.leave(run):
                 return None if run.suppressed else entry

@@ -4,11 +4,11 @@ import weakref
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanContext, set_span_in_context
 
+from otel_callbacks._langchain.run_id import TextId
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
@@ -31,12 +31,10 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
     The run's callback manager owns that object: once it is gone, no end event can come any more.
     """
 
-    __slots__ = ("key", "loop", "others", "table", "text_id")
+    __slots__ = ("key", "loop", "table", "text_id")
     key: int
     """The integer of the id."""
-    others: int
-    """Start events of the same id while the run is open; counts only where the id is a text."""
-    text_id: UUID | None
+    text_id: TextId | None
     """Keeps the id object alive where it stands for a text: nothing tells when LangChain drops a text."""
     loop: "AbstractEventLoop | None"
     """The event loop the run started in, if any."""

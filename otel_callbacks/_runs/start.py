@@ -5,7 +5,8 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -29,9 +30,6 @@ from otel_callbacks._spans.body import Body
 from otel_callbacks._spans.remote import remote_context, remote_span_context
 from otel_callbacks.types import RunInfo
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
 RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
 
@@ -46,7 +44,7 @@ _STREAMING_INPUTS = {"input": ""}
 def open_run(
     table: RunTable,
     owner: Owner,
-    run_id: "UUID",
+    run_id: UUID,
     start: RunStart,
     parent: OpenRun | EndedRun | None,
     runnable_config: Mapping[str, Any] | None,
@@ -65,8 +63,11 @@ def open_run(
     """
     # Monotonic inside a trace; Unix time is read once per tree, so that a clock that is set back moves no span.
     now = perf_counter_ns()
-    ended = parent if isinstance(parent, EndedRun) else None
-    above = parent if not isinstance(parent, EndedRun) else table.nearest_open(parent)
+    ended = above = None
+    if isinstance(parent, EndedRun):
+        ended, above = parent, table.nearest_open(parent)
+    else:
+        above = parent
     if above is not None:
         tree = above.tree
         tree.idle_since = now
@@ -74,13 +75,15 @@ def open_run(
         tree = Tree(time_ns() - now if ended is None else ended.clock_offset, now)
     inherited = _with_conversation(parent, start, runnable_config, owner)
     # LangChain sends no end event for many cancelled or abandoned runs; the only sign is that the id object is gone.
-    id_object = as_uuid(run_id)
-    watched = RunId(id_object, on_collected)
-    watched.key = id_object.int
+    text_id = None
+    if type(run_id) is not UUID:
+        run_id = as_uuid(run_id)
+        text_id = run_id if type(run_id) is TextId else None
+    watched = RunId(run_id, on_collected)
+    watched.key = run_id.int
     watched.table = table
     watched.loop = _get_running_loop()
-    watched.others = 0
-    watched.text_id = id_object if type(id_object) is TextId else None
+    watched.text_id = text_id
     run = OpenRun(watched, start, above, tree, owner, inherited, now)
     # The exact type first: comparing an application's own class may run its code.
     if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
@@ -175,11 +178,10 @@ def allows(
 
 def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context) -> None:
     """Start the run's span and, unless that is switched off, make it current for the run's body."""
-    key = destination.table.context_key
     try:
         span = destination.tracer.start_span(
             run.span_name,
-            context=_parent_context(run, start, current, key),
+            context=_parent_context(run, start, current, destination.table),
             kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
             attributes=_attributes(destination, run, start),
             links=_links(run, start) if run.visible is None or run.task is not None else None,
@@ -214,10 +216,8 @@ def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Con
 
 def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict[str, Any]:
     attributes = dict(run.dimensions)
-    name_key = destination.dialect.workflow_name
-    if run.operation == semconv.INVOKE_WORKFLOW and name_key in attributes:
-        # An attribute cannot be taken back, and only the end proves that the run is not an agent.
-        run.end_attributes[name_key] = attributes.pop(name_key)
+    if run.operation == semconv.INVOKE_WORKFLOW:
+        _put_off_name(run, attributes, destination.dialect.workflow_name)
     if run.inherited.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherited.conversation_id
     run_tags = tags.read(start.tags)
@@ -231,6 +231,12 @@ def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict
         if isinstance(value, (str, bool, int, float)):
             _put_metadata(destination, run, key, value, attributes)
     return attributes
+
+
+def _put_off_name(run: OpenRun, attributes: dict[str, Any], name_key: str) -> None:
+    """Leave a root's name to its end: an attribute cannot be taken back, and the run may turn out to be an agent."""
+    if name_key in attributes:
+        run.end_attributes[name_key] = attributes.pop(name_key)
 
 
 def _put_metadata(destination: Destination, run: OpenRun, key: str, value: Any, out: dict[str, Any]) -> None:
@@ -253,10 +259,10 @@ def _task_attempt(run: OpenRun) -> int | None:
     return failed[run.task.name] + 1
 
 
-def _parent_context(run: OpenRun, start: RunStart, current: Context, key: str) -> Context:
-    parent = run.visible
+def _parent_context(run: OpenRun, start: RunStart, current: Context, table: RunTable) -> Context:
+    parent, key = run.visible, table.context_key
     if isinstance(parent, EndedRun):
-        return current_context.below_ended(parent.span, current, key)
+        return current_context.below_ended(parent.span, table.place, current, key)
     if parent is not None:
         return current_context.below(parent.body, parent.context, parent.span, current, key)
     if run.owner.config.remote_parent:

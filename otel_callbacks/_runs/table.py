@@ -30,6 +30,9 @@ _Ended = tuple[Callable[[], object] | None, SpanContext | None, Inherited, int, 
 """The fields of an `EndedRun` apart from its key."""
 
 
+_ref = weakref.ref
+
+
 def _gone() -> None:
     """Stand for the weak reference to an id object that is gone."""
 
@@ -74,15 +77,32 @@ class RunTable:
             run.parent.children[key] = run
 
     def leave(self, run: OpenRun) -> bool:
-        """Remove the run; false if it has left already, so that each run ends once."""
-        key = run.id.key
-        if key in self.open:
-            self._remember_ended(key, run)  # before it leaves, so that its children find it in between
+        """Remove the run, and remember it; false if it has left already, so that each run ends once."""
+        run_id, parent, agent, visible = run.id, run.parent, run.agent, run.visible
+        key = run_id.key
+        if key not in self.open:
+            return False
+        place = None
+        if not run.suppressed:
+            span = visible.span if visible is not None else None
+            place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
+        id_object = run_id()
+        # Before it leaves, so that its children find it at every moment. A plain tuple costs a fifth of an `EndedRun`.
+        self._ended[key] = (
+            None if run_id.text_id is not None else _ref(id_object) if id_object is not None else _gone,
+            place,
+            run.inherited,
+            run.tree.clock_offset,
+            parent.id.key if parent is not None and run.ended_parent is None else run.ended_parent,
+            agent.id.key if agent is not None else None,
+        )
+        if len(self._ended) >= _REMEMBERED_ENDED:
+            self._forget_ended()
         if self.open.pop(key, None) is None:
             return False
         self.awaiting.pop(key, None)
-        if run.parent is not None:
-            run.parent.children.pop(key, None)
+        if parent is not None:
+            parent.children.pop(key, None)
         return True
 
     def close_due(self) -> None:
@@ -116,28 +136,6 @@ class RunTable:
         # A suppressed run is nowhere, although its parent may have a span.
         visible = run.visible if not run.suppressed else None
         return visible.span.get_span_context() if visible is not None and visible.span is not None else None
-
-    def _remember_ended(self, key: int, run: OpenRun) -> None:
-        """Note what is left of a run that ends. A plain tuple: making an `EndedRun` costs five times as much."""
-        visible, parent, agent, run_id = run.visible, run.parent, run.agent, run.id
-        span = visible.span if visible is not None else None
-        parent_key = run.ended_parent
-        if parent_key is None and parent is not None:
-            parent_key = parent.id.key
-        place = None
-        if not run.suppressed:
-            place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
-        id_object = run_id()
-        self._ended[key] = (
-            None if run_id.text_id is not None else weakref.ref(id_object) if id_object is not None else _gone,
-            place,
-            run.inherited,
-            run.tree.clock_offset,
-            parent_key,
-            agent.id.key if agent is not None else None,
-        )
-        if len(self._ended) >= _REMEMBERED_ENDED:
-            self._forget_ended()
 
     def _forget_ended(self) -> None:
         """Forget the older ones. Two dictionaries take turns; of the one that goes, runs whose id lives are kept."""
@@ -173,6 +171,7 @@ class RunTable:
         self._ended.clear()
         self._ended_before.clear()
         self._ended_alive.clear()
+        self.has_forgotten = False
         self._turning = threading.Lock()  # another thread may have held it
 
 

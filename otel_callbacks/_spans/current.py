@@ -5,7 +5,7 @@ made current heals itself: once the run has ended, it stands for whatever was cu
 kept, so none can fail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry import context as context_api
@@ -34,14 +34,11 @@ class SelfHealingSpan(trace.Span):
         self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
-        self.place: trace.SpanContext | None = None
-        """Of the run's span, once the run is over."""
+        self.key = body.key
 
     def retire(self) -> None:
         """Let go of the run: it is over."""
-        if self.body is not None:
-            self.place = self.body.span.get_span_context()
-            self.body = None
+        self.body = None
 
     def executing_body(self, *, outside: bool = False) -> Body | None:
         """Return the body this span stands for where the caller is: mostly its own.
@@ -158,24 +155,26 @@ def below(parent: Body | None, context: Context | None, span: trace.Span | None,
     return with_span(span or trace.INVALID_SPAN, current)
 
 
-def below_ended(parent: trace.Span, current: Context, key: str) -> Context:
+def below_ended(
+    parent: trace.Span, place: Callable[[int], trace.SpanContext | None], current: Context, key: str
+) -> Context:
     """Return the context in which a child of an ended run starts.
 
     A span that the application opened inside the parent's body stays in between.
 
     Args:
         parent: Stands for the parent's span.
+        place: Returns the place of a run by the integer of its id.
         current: The caller's context.
         key: The context key of the parent's table.
     """
     around = _current_span(current)
     if type(around) is not SelfHealingSpan and around.is_recording():
-        place = parent.get_span_context()
         enclosing: Any = current.get(key)
-        while type(enclosing) is SelfHealingSpan and enclosing.place != place:
-            enclosing = enclosing.enclosing if enclosing.body is None else None
-        if enclosing is not None:
-            return current
+        while type(enclosing) is SelfHealingSpan and enclosing.body is None:
+            if place(enclosing.key) == parent.get_span_context():
+                return current
+            enclosing = enclosing.enclosing
     return with_span(parent, current)
 
 
