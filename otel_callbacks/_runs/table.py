@@ -80,12 +80,15 @@ class RunTable:
         """Remove the run, and remember it; false if it has left already, so that each run ends once."""
         run_id, parent, agent, visible = run.id, run.parent, run.agent, run.visible
         key = run_id.key
-        if key not in self.open:
+        if self.open.get(key) is not run:  # it has left, and another may have the same id: applications choose them
             return False
         place = None
         if not run.suppressed:
             span = visible.span if visible is not None else None
-            place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
+            try:
+                place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
+            except Exception:  # noqa: BLE001 - a span of the application's provider; the run must leave all the same
+                place = INVALID_SPAN_CONTEXT
         id_object = run_id()
         # Before it leaves, so that its children find it at every moment. A plain tuple costs a fifth of an `EndedRun`.
         self._ended[key] = (

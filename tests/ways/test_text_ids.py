@@ -1,5 +1,6 @@
 """Tests of run ids that the application gives as text: in every way of running, they change nothing."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +151,26 @@ def test_a_text_used_again_is_another_run(telemetry: RecordedSpans):
         weather.invoke({"city": "Oslo"}, {"callbacks": [handler], "run_id": "again"})
     assert telemetry.tree() == "\n".join(["execute_tool weather"] * 3)
     assert handler.trace_ref("again").span_id == f"{telemetry.spans[-1].context.span_id:016x}"
+
+
+@pytest.mark.parametrize("new_id", [lambda: "again", lambda: uuid.UUID(int=7)])
+def test_an_id_used_again_is_not_taken_for_the_run_that_was_closed(telemetry: RecordedSpans, new_id):
+    """A run that is closed some time after its parent was cancelled takes no later run of its id with it."""
+    handler = telemetry.new_handler()
+    first, second, parent = new_id(), new_id(), uuid.uuid4()
+    handler.on_chain_start(None, {}, run_id=parent, name="parent")
+    handler.on_chain_start(None, {}, run_id=first, parent_run_id=parent, name="first")
+    handler.on_chain_error(asyncio.CancelledError(), run_id=parent)
+    handler.on_chain_end({}, run_id=first)
+    handler.on_chain_start(None, {}, run_id=second, name="second")
+    while handler._recorder._destinations.current().table.orphans:
+        assert handler.open_runs == 1
+    handler.on_chain_end({}, run_id=second)
+    assert sorted(telemetry.tree().split("\n")) == [
+        "  chain first",
+        "invoke_workflow parent [cancelled]",
+        "invoke_workflow second",
+    ]
 
 
 @pytest.mark.parametrize("is_same_handler", [True, False])
