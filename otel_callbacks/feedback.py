@@ -4,7 +4,6 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
-from uuid import UUID
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -22,8 +21,6 @@ from otel_callbacks._content import log_events as _log_events
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
 
-_PREFIXES_OF_MESSAGE_IDS = ("lc_run--", "run--", "run-")
-_LENGTH_OF_UUID = 36
 _TRACE_ID = re.compile("(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile("(?!0{16})[0-9a-f]{16}")
 
@@ -45,19 +42,6 @@ class TraceRef(NamedTuple):
     def of(cls, place: SpanContext) -> "TraceRef":
         """Return the reference to a span."""
         return cls(format_trace_id(place.trace_id), format_span_id(place.span_id), place.trace_flags.sampled)
-
-
-def run_key(run_id: UUID | str) -> int | None:
-    """Return the integer of a run's id, which may also be part of a message's id; ``None`` if there is none."""
-    if isinstance(run_id, UUID):
-        return run_id.int
-    text = str(run_id)
-    for prefix in _PREFIXES_OF_MESSAGE_IDS:
-        text = text.removeprefix(prefix)
-    try:
-        return UUID(text[:_LENGTH_OF_UUID]).int
-    except ValueError:
-        return None
 
 
 def trace_url(ref: TraceRef, base: str = "http://localhost:16686") -> str:

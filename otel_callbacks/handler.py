@@ -4,11 +4,13 @@ import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from otel_callbacks._langchain.graph_handler import LANGGRAPH, graph_class
 from otel_callbacks._langchain.place import starves_others
+from otel_callbacks._langchain.run_id import possible_keys, run_key
 from otel_callbacks._langchain.run_start import NOTHING, RunStart, chain_type, normalise
 from otel_callbacks._runs.destination import Destinations
 from otel_callbacks._runs.flush import flush
@@ -19,8 +21,6 @@ from otel_callbacks.semconv import DIALECTS
 from otel_callbacks.types import RunSummary, RunType
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
@@ -78,18 +78,17 @@ class OTelCallbackHandler(BaseCallbackHandler):
         """Number of runs that have not ended, of all handlers on the same tracer provider."""
         return self._recorder.open_runs
 
-    def trace_ref(self, run_id: "UUID | str") -> "TraceRef | None":
+    def trace_ref(self, run_id: UUID | str) -> "TraceRef | None":
         """Return where to find a run among the traces, while it runs and afterwards; ``None`` if it is not known.
 
         Args:
-            run_id: LangChain's id of the run, such as ``config={"run_id": ...}``, or the ``id`` of a message. The last
-                few thousand runs are remembered; a hidden one is found at its nearest visible ancestor while it runs.
+            run_id: LangChain's id of the run, such as ``config={"run_id": ...}``, or the ``id`` of a message. At least
+                the last 4096 runs are remembered; a hidden one is found at its nearest visible ancestor.
         """
-        from otel_callbacks.feedback import TraceRef, run_key
+        from otel_callbacks.feedback import TraceRef
 
-        key = run_key(run_id)
-        place = self._recorder.place(key) if key is not None else None
-        return TraceRef.of(place) if place is not None else None
+        places = map(self._recorder.place, possible_keys(run_id))
+        return next((TraceRef.of(place) for place in places if place is not None), None)
 
     def subscribe(self, callback: Callable[[RunSummary], object]) -> Callable[[], None]:
         """Call `callback` with a summary of each run whose span has ended, on the thread that ended it.
@@ -167,8 +166,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         serialized: Any,
         messages: Any,
         *,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         name: Any = None,
@@ -185,8 +184,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         serialized: Any,
         prompts: Any,
         *,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         name: Any = None,
@@ -203,29 +202,30 @@ class OTelCallbackHandler(BaseCallbackHandler):
         token: Any = "",
         *,
         chunk: Any = None,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,  # noqa: ARG002
+        run_id: UUID,
+        parent_run_id: UUID | None = None,  # noqa: ARG002
         tags: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> None:
         """Named arguments, so that no dictionary is built: after the first chunk with content this is one look-up."""
         try:
-            if run_id.int in self._recorder.awaiting:
+            if (run_id.int if type(run_id) is UUID else run_key(run_id)) in self._recorder.awaiting:
                 self._recorder.chunk(run_id, token, chunk)
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("chunk", error)
 
-    def on_stream_event(self, event: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
         try:
-            if run_id.int in self._recorder.awaiting and event.get("event") == "content-block-delta":
+            key = run_id.int if type(run_id) is UUID else run_key(run_id)
+            if key in self._recorder.awaiting and event.get("event") == "content-block-delta":
                 self._recorder.chunk(run_id, event, None)
         except Exception as error:  # noqa: BLE001
             self._failed("chunk", error)
 
-    def on_llm_end(self, response: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         self._end(run_id, response)
 
-    def on_llm_error(self, error: BaseException, *, run_id: "UUID", **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._fail(run_id, error, kwargs.get("response"))
 
     # Chains
@@ -235,8 +235,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         serialized: Any,
         inputs: Any,
         *,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         name: Any = None,
@@ -246,10 +246,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
         kind: RunType = "chain" if run_type is None else chain_type(run_type)
         self._start(run_id, parent_run_id, RunStart(kind, name, serialized, inputs, tags, metadata, NOTHING, NOTHING))
 
-    def on_chain_end(self, outputs: Any, *, run_id: "UUID", inputs: Any = None, **_: Any) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         self._end(run_id, outputs, inputs)
 
-    def on_chain_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         self._fail(run_id, error)
 
     # Tools
@@ -259,8 +259,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         serialized: Any,
         input_str: Any,
         *,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         name: Any = None,
@@ -273,10 +273,10 @@ class OTelCallbackHandler(BaseCallbackHandler):
         start = RunStart("tool", name, serialized, arguments, tags, metadata, params, NOTHING)
         self._start(run_id, parent_run_id, start)
 
-    def on_tool_end(self, output: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         self._end(run_id, output)
 
-    def on_tool_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         self._fail(run_id, error)
 
     # Retrievers
@@ -286,8 +286,8 @@ class OTelCallbackHandler(BaseCallbackHandler):
         serialized: Any,
         query: Any,
         *,
-        run_id: "UUID",
-        parent_run_id: "UUID | None" = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
         tags: Any = None,
         metadata: Any = None,
         name: Any = None,
@@ -296,25 +296,25 @@ class OTelCallbackHandler(BaseCallbackHandler):
         start = RunStart("retriever", name, serialized, query, tags, metadata, NOTHING, NOTHING)
         self._start(run_id, parent_run_id, start)
 
-    def on_retriever_end(self, documents: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
         self._end(run_id, documents)
 
-    def on_retriever_error(self, error: BaseException, *, run_id: "UUID", **_: Any) -> None:
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         self._fail(run_id, error)
 
     # Events inside a run
 
-    def on_agent_action(self, action: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
+    def on_agent_action(self, action: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
         """Only an ``AgentExecutor`` sends this, whatever its run is called."""
         self._guard("agent_action", lambda: self._recorder.agent_acts(run_id))
 
-    def on_agent_finish(self, finish: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
+    def on_agent_finish(self, finish: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
         self._guard("agent_action", lambda: self._recorder.agent_acts(run_id))
 
-    def on_retry(self, retry_state: Any, *, run_id: "UUID", **_: Any) -> None:  # noqa: ARG002
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
         self._guard("retry", lambda: self._recorder.retried(run_id))
 
-    def on_custom_event(self, name: str, data: Any, *, run_id: "UUID", **_: Any) -> None:
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **_: Any) -> None:
         self._guard("custom_event", lambda: self._recorder.custom_event(run_id, str(name), data))
 
     def on_interrupt(self, event: Any) -> None:
@@ -328,7 +328,7 @@ class OTelCallbackHandler(BaseCallbackHandler):
 
     # The guard around every event. Frequent events spell it out, which saves a call each
 
-    def _start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart) -> None:
+    def _start(self, run_id: UUID, parent_run_id: UUID | None, start: RunStart) -> None:
         if self._ignored:
             return
         try:
@@ -342,13 +342,13 @@ class OTelCallbackHandler(BaseCallbackHandler):
         except Exception as error:  # noqa: BLE001 - telemetry never breaks the application
             self._failed("start", error)
 
-    def _end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
+    def _end(self, run_id: UUID, result: Any, inputs: Any = None) -> None:
         try:
             self._recorder.end(run_id, result, inputs)
         except Exception as error:  # noqa: BLE001
             self._failed("end", error)
 
-    def _fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
+    def _fail(self, run_id: UUID, error: BaseException, partial: Any = None) -> None:
         try:
             self._recorder.fail(run_id, error, partial)
         except Exception as failure:  # noqa: BLE001

@@ -30,6 +30,20 @@ def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     return Ending(outcome)
 
 
+_OF_TEARDOWN = (
+    "cannot reuse already awaited coroutine",
+    "asynchronous generator is already running",
+    "generator already executing",
+    "generator ignored GeneratorExit",
+)
+"""How messages of Python's own end where a coroutine or generator is closed that still runs or has been taken apart."""
+
+
+def is_from_teardown(error: BaseException) -> bool:
+    """Tell whether Python itself raised `error` because it closed what was left of a cancelled body."""
+    return type(error) is RuntimeError and bool(error.args) and str(error.args[0]).endswith(_OF_TEARDOWN)
+
+
 def control_flow(error: BaseException, out: dict[str, Any]) -> None:
     """Write where a hand-off goes, or what an interrupt waits for, into `out`."""
     if _outcome(type(error)) == "handed_off":

@@ -246,7 +246,7 @@ def _settle_content(destination: Destination, run: OpenRun, content: "RunContent
 
 def _note_error(destination: Destination, run: OpenRun, ending: Ending, error: BaseException) -> None:
     """Record the exception once, where it happened; runs it passes through on its way up get only the status."""
-    parent = run.parent
+    parent = run.parent if run.ended_parent is None else None
     visible = run.visible.span if run.visible is not None else None
     mark = _mark(error, run)
     if ending.error_type is not None and run.error_mark != mark and visible is not None:
@@ -357,10 +357,6 @@ def _end_span(destination: Destination, run: OpenRun, span: Span, end_ns: int) -
         span.end(end_ns + run.tree.clock_offset)
     except Exception as error:  # noqa: BLE001 - a span processor of the application
         destination.failed("end_span", error)
-    try:
-        destination.table.remember_ended(run.id.key, span.get_span_context())
-    except Exception as error:  # noqa: BLE001 - a span of the application's own making
-        destination.failed("place", error)
 
 
 def _leave_body(destination: Destination, body: Body) -> None:

@@ -1,24 +1,23 @@
-"""Which open run is the parent of one that starts."""
+"""Which run is the parent of one that starts: an open one, or one that has ended."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from opentelemetry.context import Context
 
-from otel_callbacks._runs.run import OpenRun
+from otel_callbacks._langchain.run_id import run_key
+from otel_callbacks._runs.run import EndedRun, OpenRun
 from otel_callbacks._runs.table import RunTable
 from otel_callbacks._spans.current import executing_body
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 _CALL_WITHOUT_PARENT = frozenset({"chat", "llm", "retriever", "tool"})
 """Run types whose body may call models without saying that they are the parent."""
 
 
 def parent_of(
-    table: RunTable, parent_run_id: "UUID | None", runnable_config: Mapping[str, Any] | None, current: Context
-) -> OpenRun | None:
+    table: RunTable, parent_run_id: UUID | None, runnable_config: Mapping[str, Any] | None, current: Context
+) -> OpenRun | EndedRun | None:
     """Return the parent of a run that starts; ``None`` for a root.
 
     Args:
@@ -31,27 +30,34 @@ def parent_of(
 
 
 def _stated_parent(
-    table: RunTable, parent_run_id: "UUID | None", runnable_config: Mapping[str, Any] | None
-) -> OpenRun | None:
+    table: RunTable, parent_run_id: UUID | None, runnable_config: Mapping[str, Any] | None
+) -> OpenRun | EndedRun | None:
     """Return the parent LangChain states, unless its own context knows a run in between.
 
     ``with_fallbacks`` hands its own configuration to its alternatives, so they state its parent. They are recognised
     because they are called from the body of a child of that parent. A run whose start never reached us is no parent.
+
+    Work that a run leaves behind (a task, a thread) states a parent that has ended. A run that states none is not
+    below the ended run in whose context it starts: that may be the context of a worker that serves everybody.
     """
     enclosing = None
     if runnable_config is not None:
         enclosing_id = getattr(runnable_config.get("callbacks"), "parent_run_id", None)
         if enclosing_id is not None:
-            enclosing = table.open.get(enclosing_id.int)
+            try:  # costs UUIDs nothing, unlike a look at the type
+                key = enclosing_id.int
+            except AttributeError:
+                key = run_key(enclosing_id)
+            enclosing = table.open.get(key)
             if enclosing_id is parent_run_id:  # as nearly always
-                return enclosing
-    stated = table.open.get(parent_run_id.int) if parent_run_id is not None else None
-    if stated is None:
+                return enclosing or table.ended(key)
+    if parent_run_id is None:
         return enclosing
+    key = run_key(parent_run_id)
     # A step whose inputs are deferred shares one context with its siblings, so its body proves nothing.
-    if enclosing is not None and enclosing.parent is stated and not enclosing.deferred_inputs:
+    if enclosing is not None and enclosing.parent_key() == key and not enclosing.deferred_inputs:
         return enclosing
-    return stated
+    return table.open.get(key) or table.ended(key) or enclosing
 
 
 def _unstated_parent(table: RunTable, current: Context) -> OpenRun | None:

@@ -41,7 +41,7 @@ def _start_counting_calls(run: OpenRun) -> None:
 def _by_node(node: OpenRun) -> None:
     """Recognise a graph by its first node."""
     graph = node.parent
-    if graph is None:
+    if graph is None or node.ended_parent is not None:  # then the parent is another run than the node's graph
         return
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
@@ -74,7 +74,7 @@ def _by_part(part: OpenRun, start: RunStart) -> None:
 
 def by_result(node: OpenRun, result: Any) -> None:
     """Recognise an agent by how one of its nodes ended."""
-    if chain.ends_only_in_agents(node.name, node.inherited, result):
+    if node.ended_parent is None and chain.ends_only_in_agents(node.name, node.inherited, result):
         _become_agent(node.parent)
 
 
@@ -95,6 +95,8 @@ def _become_agent(graph: OpenRun | None) -> None:
 
 
 def _become(run: OpenRun, plan: SpanPlan) -> None:
+    for key in run.dimensions:  # what waits for the end belongs to what it seemed to be
+        run.end_attributes.pop(key, None)
     run.adopt(plan)
     if run.span is not None:
         run.span.update_name(run.span_name)

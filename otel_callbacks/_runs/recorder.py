@@ -5,12 +5,14 @@ from collections.abc import Callable
 from functools import cached_property
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanContext
 
 from otel_callbacks import semconv
 from otel_callbacks._langchain.place import child_config
+from otel_callbacks._langchain.run_id import TextId, run_key
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import tables, tool
@@ -30,8 +32,6 @@ from otel_callbacks.control import Block
 from otel_callbacks.types import OutcomeName, RunSummary
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from opentelemetry._logs import LoggerProvider
 
     from otel_callbacks._content.capture import ContentCapture
@@ -72,19 +72,29 @@ class Recorder:
 
     # The events of a run, in the order of its life
 
-    def start(self, run_id: "UUID", parent_run_id: "UUID | None", start: RunStart, block: Block) -> None:
+    def start(  # noqa: C901 - one story in one place
+        self, run_id: UUID, parent_run_id: UUID | None, start: RunStart, block: Block
+    ) -> None:
         """Record that a run starts."""
         destination = self._destinations.current()
         if destination is not self._newest:
             self._settle_at(destination)
         table = destination.table
-        if run_id.int in table.open:
-            return  # another handler on the provider, or this one attached twice, has recorded it
+        try:  # costs UUIDs nothing, unlike a look at the type
+            key = run_id.int
+        except AttributeError:
+            key = run_key(run_id)
+        if key in table.open:
+            # Another handler on the provider, or this one attached twice, has recorded it; or its text is used twice.
+            self._start_again(table.open[key])
+            return
         # Before anything else, close what is overdue: a run that is over must not become a parent.
         closed = self.closing.close_due_at(destination, MOST_AT_ONCE - 1)
         current = context_api.get_current()
         runnable_config = child_config()
         parent = parent_of(table, parent_run_id, runnable_config, current)
+        if parent is None and parent_run_id is not None and table.has_forgotten:
+            destination.instruments.errors["forgotten_parent",] += 1
         run = steps.open_run(table, self._owner, run_id, start, parent, runnable_config, self.closing.on_collected)
         if len(table.open) > self._config.max_open_runs:
             self.closing.make_room(destination, run, MOST_AT_ONCE - closed)
@@ -99,14 +109,14 @@ class Recorder:
         if steps.is_visible(destination, run, start):
             steps.start_span(destination, run, start, current)
         if run.operation in tables.MODEL_OPERATIONS:
-            table.awaiting[run_id.int] = run
+            table.awaiting[key] = run
         where = block.capture or self._config.capture
         if where != "no_content" and run.span is not None and run.span.is_recording():
             self._capture_inputs(destination, run, start, where)
-        if parent is None:
+        if run.parent is None:
             self.closing.watch_task(run)
 
-    def chunk(self, run_id: "UUID", token: Any, chunk: Any) -> None:
+    def chunk(self, run_id: UUID, token: Any, chunk: Any) -> None:
         """Record that a model streams; called for runs in `awaiting`."""
         entry = self._find_own(run_id)
         if entry is None:
@@ -131,21 +141,21 @@ class Recorder:
         if content == VISIBLE and stream.first_visible_ns == 0:
             stream.first_visible_ns = now
         if stream.first_visible_ns and not self._config.chunk_metrics:
-            self.awaiting.pop(run_id.int, None)  # later tokens cost the handler one look-up
+            self.awaiting.pop(run.id.key, None)  # later tokens cost the handler one look-up
 
-    def agent_acts(self, run_id: "UUID") -> None:
+    def agent_acts(self, run_id: UUID) -> None:
         """Record that the run is an agent's (``on_agent_action``, ``on_agent_finish``)."""
         entry = self._find_own(run_id)
         if entry is not None:
             recognition.by_agent_event(entry[1])
 
-    def retried(self, run_id: "UUID") -> None:
+    def retried(self, run_id: UUID) -> None:
         """Record that a provider's client tries again inside the run (``on_retry``)."""
         entry = self._find_own(run_id)
         if entry is not None:
             entry[1].retries += 1
 
-    def custom_event(self, run_id: "UUID", name: str, data: Any) -> None:
+    def custom_event(self, run_id: UUID, name: str, data: Any) -> None:
         """Record an event of the application (``dispatch_custom_event``); its data is content."""
         entry = self._find_own(run_id)
         run = entry[1].visible if entry is not None else None
@@ -159,7 +169,7 @@ class Recorder:
                 attributes[semconv.CUSTOM_EVENT_DATA] = text
             span.add_event(semconv.EVENT_CUSTOM, attributes)
 
-    def interrupted(self, run_id: "UUID", interrupts: Any, checkpoint_id: Any) -> None:
+    def interrupted(self, run_id: UUID, interrupts: Any, checkpoint_id: Any) -> None:
         """Record that a graph pauses for a person (LangGraph's ``on_interrupt``)."""
         entry = self._find_own(run_id)
         if entry is None:
@@ -176,14 +186,14 @@ class Recorder:
         if run.span is not None and not interrupts:
             pauses.remember_pause(str(checkpoint_id), run.span.get_span_context())
 
-    def resumed(self, run_id: "UUID", checkpoint_id: Any) -> None:
+    def resumed(self, run_id: UUID, checkpoint_id: Any) -> None:
         """Record that a graph goes on from a checkpoint (LangGraph's ``on_resume``)."""
         entry = self._find_own(run_id)
         paused = pauses.paused_span(str(checkpoint_id))
         if entry is not None and entry[1].span is not None and paused is not None:
             entry[1].span.add_link(paused, pauses.RESUME_LINK)
 
-    def end(self, run_id: "UUID", result: Any, inputs: Any = None) -> None:
+    def end(self, run_id: UUID, result: Any, inputs: Any = None) -> None:
         """Record that LangChain reports a run as successful. `inputs`: a streaming step's, which come only now."""
         entry = self._take_out(run_id)
         if entry is None:
@@ -206,12 +216,13 @@ class Recorder:
             destination.failed("outcome", failure)
         self.closing.finish(destination, run, RunEnd(ending, result))
 
-    def fail(self, run_id: "UUID", error: BaseException, partial: Any = None) -> None:
+    def fail(self, run_id: UUID, error: BaseException, partial: Any = None) -> None:
         """Record that a run ends with an exception. `partial`: a failed model's answer so far."""
         entry = self._take_out(run_id)
         ending = errors.ending(error, cancel_is_error=self._config.cancel_is_error)
         if entry is None:
-            self._end_late(run_id, ending.outcome)
+            # What is left of a cancelled body may fail in Python itself when it is taken down.
+            self._end_late(run_id, "cancelled" if errors.is_from_teardown(error) else ending.outcome)
             return
         if ending.outcome in errors.CONTROL_FLOW:
             control: dict[str, Any] = {}
@@ -255,22 +266,47 @@ class Recorder:
         destination.table.add_closer(self.closing)
         close_at_exit(self.closing)
 
-    def _find_own(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
+    # Applications can use one text for several runs at once. Only the first is recorded, and the ends of the others are
+    # not its own.
+
+    def _start_again(self, run: OpenRun) -> None:
+        text_id = run.id.text_id
+        if text_id is not None and run.owner is self._owner:
+            text_id.count_others(1)
+
+    def _ends_another(self, run: OpenRun, text_id: TextId) -> bool:
+        if run.owner is not self._owner:
+            return True
+        if text_id.others == 0:
+            return False
+        text_id.count_others(-1)
+        return True
+
+    def _find_own(self, run_id: UUID) -> tuple[Destination, OpenRun] | None:
         """Return the open run, if this handler is the one that records it."""
-        entry = self._destinations.find(run_id.int)
+        entry = self._destinations.find(run_key(run_id))
         return entry if entry is not None and entry[1].owner is self._owner and not entry[1].suppressed else None
 
-    def _take_out(self, run_id: "UUID") -> tuple[Destination, OpenRun] | None:
+    def _take_out(self, run_id: UUID) -> tuple[Destination, OpenRun] | None:
         """Take the run out of the table; ``None`` where there is nothing to end."""
-        entry = self._destinations.find(run_id.int)
-        if entry is not None and entry[0].table.leave(entry[1]):
-            return None if entry[1].suppressed else entry
+        try:
+            key = run_id.int
+        except AttributeError:
+            key = run_key(run_id)
+        entry = self._destinations.find(key)
+        if entry is not None:
+            destination, run = entry
+            text_id = run.id.text_id
+            if text_id is not None and self._ends_another(run, text_id):
+                return None
+            if destination.table.leave(run):
+                return None if run.suppressed else entry
         return None
 
-    def _end_late(self, run_id: "UUID", outcome: OutcomeName) -> None:
+    def _end_late(self, run_id: UUID, outcome: OutcomeName) -> None:
         """Compare the end event of a run that is not open with how the run was closed, if it was."""
         for destination in self._destinations.all():
-            closed = destination.table.forget_closed(run_id.int)
+            closed = destination.table.forget_closed(run_key(run_id))
             if closed is not None and not _agree(closed, outcome):
                 destination.discrepancy("end")
 
@@ -293,5 +329,5 @@ class Recorder:
 
 def _agree(closed: OutcomeName, reported: OutcomeName) -> bool:
     """Tell whether a late end event says the same as how the run was closed."""
-    # A stream that failed or was abandoned may be thrown away later, which is no news.
-    return reported == closed or (reported == "cancelled" and closed in ("error", "abandoned"))
+    # A stream that failed may be thrown away later, which is no news.
+    return reported == closed or (reported == "cancelled" and closed == "error")

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanContext, set_span_in_context
 
+from otel_callbacks._langchain.run_id import TextId
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping.records import Ending, Inherited, SpanPlan
 from otel_callbacks._runs.owner import Owner
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-
-    from opentelemetry.context import Context
 
     from otel_callbacks._content.capture import RunContent
     from otel_callbacks._spans.body import Body
@@ -31,9 +31,11 @@ class RunId(weakref.ref):  # type: ignore[type-arg]
     The run's callback manager owns that object: once it is gone, no end event can come any more.
     """
 
-    __slots__ = ("key", "loop", "table")
+    __slots__ = ("key", "loop", "table", "text_id")
     key: int
     """The integer of the id."""
+    text_id: TextId | None
+    """Keeps the id object alive where it stands for a text: nothing tells when LangChain drops a text."""
     loop: "AbstractEventLoop | None"
     """The event loop the run started in, if any."""
     table: Any
@@ -103,6 +105,39 @@ class FailedStep(NamedTuple):
     """Tells whether what called the step goes on: it may try again."""
 
 
+class EndedRun(NamedTuple):
+    """What is remembered of a run that has ended: what a run that starts below it takes over.
+
+    It takes the place of the visible ancestor (`OpenRun.visible`) of such a run.
+    """
+
+    key: int
+    id: Callable[[], object] | None
+    """Returns LangChain's id object while that lives; ``None`` for an id given as text."""
+    place: SpanContext | None
+    """Of the run's span, or of its nearest visible ancestor's; ``None`` for a suppressed run."""
+    inherited: Inherited
+    clock_offset: int
+    parent: int | None
+    """The key of its parent."""
+    agent: int | None
+    """The key of the nearest agent or graph run, itself included."""
+
+    @property
+    def content(self) -> None:
+        """Nothing is captured any more."""
+
+    @property
+    def span(self) -> Span:
+        """A span that stands for the ended one as a parent, and ignores everything else."""
+        return NonRecordingSpan(self.place or INVALID_SPAN_CONTEXT)
+
+    @property
+    def context(self) -> Context:
+        """A context with that span."""
+        return set_span_in_context(self.span, Context())
+
+
 class OpenRun:
     """A run between its start and its end, hidden ones included.
 
@@ -111,9 +146,9 @@ class OpenRun:
 
     __slots__ = (
         "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "dimensions", "end_attributes", "error_mark", "failed_attempts", "id", "info", "inherited", "name", "operation",
-        "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
-        "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
+        "dimensions", "end_attributes", "ended_parent", "error_mark", "failed_attempts", "id", "info", "inherited",
+        "name", "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span",
+        "span_name", "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement for each slot
@@ -141,12 +176,16 @@ class OpenRun:
 
         # Where it stands
         self.parent = parent
+        """The parent, or the nearest open ancestor if the parent had ended before."""
+        self.ended_parent: int | None = None
+        """The key of the parent, if that had ended before this run started."""
         self.children: dict[int, OpenRun] = {}
         self.tree = tree
         self.agent: OpenRun | None = parent.agent if parent is not None else None
         """The nearest agent or graph run, this one included: it counts the calls made below."""
-        self.visible: OpenRun | None = parent.visible if parent is not None else None
-        """The run whose span children hang on: this one, or the nearest visible ancestor."""
+        self.visible: OpenRun | EndedRun | None = parent.visible if parent is not None else None
+        """The run whose span children hang on: this one, or the nearest visible ancestor; ``None`` in a root until it
+        has its span."""
         self.inherited = inherited
         self.task: GraphTask | None = None
         """Set for a graph's node."""
@@ -201,6 +240,12 @@ class OpenRun:
         self.dimensions = plan.attributes
         if plan.inherit is not None:
             self.inherited = plan.inherit
+
+    def parent_key(self) -> int | None:
+        """Return the key of the parent, open or ended."""
+        if self.ended_parent is not None or self.parent is None:
+            return self.ended_parent
+        return self.parent.id.key
 
     def descendants(self) -> list["OpenRun"]:
         """Return all open runs below this one, leaves first."""

@@ -5,13 +5,15 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.run_id import TextId, as_uuid, run_key
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tables, tags
 from otel_callbacks._mapping.bounds import LONGEST
@@ -20,16 +22,13 @@ from otel_callbacks._mapping.records import Inherited, SpanPlan
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.pauses import RESUME_LINK
-from otel_callbacks._runs.run import OpenRun, RunId, Tree
+from otel_callbacks._runs.run import EndedRun, OpenRun, RunId, Tree
 from otel_callbacks._runs.table import RunTable
 from otel_callbacks._spans import current as current_context
 from otel_callbacks._spans import suppression
 from otel_callbacks._spans.body import Body
 from otel_callbacks._spans.remote import remote_context, remote_span_context
 from otel_callbacks.types import RunInfo
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 RESUME_KEY = "otel_callbacks.resume"
 TRACEPARENT_KEY = "traceparent"
@@ -45,9 +44,9 @@ _STREAMING_INPUTS = {"input": ""}
 def open_run(
     table: RunTable,
     owner: Owner,
-    run_id: "UUID",
+    run_id: UUID,
     start: RunStart,
-    parent: OpenRun | None,
+    parent: OpenRun | EndedRun | None,
     runnable_config: Mapping[str, Any] | None,
     on_collected: Callable[[Any], None],
 ) -> OpenRun:
@@ -58,50 +57,90 @@ def open_run(
         owner: Whose run it is.
         run_id: LangChain's id; the run is over once this object is garbage-collected.
         start: Its start.
-        parent: Its parent; ``None`` for a root.
+        parent: Its parent, which may have ended; ``None`` for a root.
         runnable_config: LangChain's configuration of the Runnable in whose body it starts.
         on_collected: Called with the `RunId` when the id object is gone.
     """
     # Monotonic inside a trace; Unix time is read once per tree, so that a clock that is set back moves no span.
     now = perf_counter_ns()
-    tree = parent.tree if parent else Tree(time_ns() - now, now)
-    inherited = _with_conversation(parent.inherited if parent else _ROOT, start, runnable_config, owner)
+    ended = above = None
+    if isinstance(parent, EndedRun):
+        ended, above = parent, table.nearest_open(parent)
+    else:
+        above = parent
+    tree = above.tree if above is not None else Tree(ended.clock_offset if ended is not None else time_ns() - now, now)
+    inherited = _with_conversation(parent, start, runnable_config, owner)
     # LangChain sends no end event for many cancelled or abandoned runs; the only sign is that the id object is gone.
+    text_id = None
+    if type(run_id) is not UUID:
+        run_id = as_uuid(run_id)
+        text_id = run_id if type(run_id) is TextId else None
     watched = RunId(run_id, on_collected)
     watched.key = run_id.int
     watched.table = table
     watched.loop = _get_running_loop()
-    run = OpenRun(watched, start, parent, tree, owner, inherited, now)
+    watched.text_id = text_id
+    run = OpenRun(watched, start, above, tree, owner, inherited, now)
     # The exact type first: comparing an application's own class may run its code.
     if type(start.inputs) is dict and start.inputs == _STREAMING_INPUTS:
         run.deferred_inputs = True
-    if parent is not None:
-        run.suppressed = parent.suppressed
+    if above is not None:
+        run.suppressed = above.suppressed
+    if ended is not None:
+        _hang_below(ended, run, table)
     table.enter(run)
     return run
 
 
+def _hang_below(parent: EndedRun, run: OpenRun, table: RunTable) -> None:
+    """Give a run what it takes over from a parent that has ended."""
+    run.ended_parent = parent.key
+    run.suppressed = parent.place is None
+    # An agent that has ended counts no more, and the ones around it never counted its calls.
+    run.agent = table.open.get(parent.agent) if parent.agent is not None else None
+    visible = run.visible
+    if visible is None or visible.span is None or visible.span.get_span_context() != parent.place:
+        run.visible = parent
+
+
 def _with_conversation(
-    inherited: Inherited, start: RunStart, runnable_config: Mapping[str, Any] | None, owner: Owner
+    parent: OpenRun | EndedRun | None, start: RunStart, runnable_config: Mapping[str, Any] | None, owner: Owner
 ) -> Inherited:
-    """Add the run's conversation. Message histories keep it in the configurable part, which only child runs can see."""
+    """Return what a run inherits, with its conversation."""
+    inherited = parent.inherited if parent is not None else _ROOT
     if inherited.conversation_id is not None:
         return inherited
     conversation = conversation_id(start.metadata)
-    if conversation is None and runnable_config is not None:
-        configurable = runnable_config.get("configurable")
-        conversation = conversation_id(configurable) if configurable and type(configurable) is dict else None
-    if conversation is None:
+    if conversation is not None:
+        return replace(inherited, conversation_id=_without_secrets(conversation, owner))
+    # Message histories and newer releases keep it in the configurable part, which only the runs below see.
+    configurable = runnable_config.get("configurable") if runnable_config is not None else None
+    conversation = conversation_id(configurable) if configurable and type(configurable) is dict else None
+    if conversation is None or runnable_config is None:
         return inherited
-    if not _PLAIN_ID.fullmatch(conversation):  # some applications put the user's token there
-        conversation = owner.redactor.redact_text(conversation)
-    return replace(inherited, conversation_id=conversation)
+    inherited = replace(inherited, conversation_id=_without_secrets(conversation, owner))
+    if type(parent) is OpenRun and _is_config_of(parent, runnable_config):
+        parent.inherited = replace(parent.inherited, conversation_id=inherited.conversation_id)
+        parent.end_attributes[semconv.CONVERSATION_ID] = inherited.conversation_id
+    return inherited
+
+
+def _is_config_of(run: OpenRun, runnable_config: Mapping[str, Any]) -> bool:
+    """Tell whether a configuration is the one a run hands to the runs below, rather than that of a run in between."""
+    run_id = getattr(runnable_config.get("callbacks"), "parent_run_id", None)
+    return run_id is not None and run_key(run_id) == run.id.key
+
+
+def _without_secrets(conversation: str, owner: Owner) -> str:
+    if _PLAIN_ID.fullmatch(conversation):
+        return conversation
+    return owner.redactor.redact_text(conversation)  # some applications put the user's token there
 
 
 def plan(destination: Destination, run: OpenRun, start: RunStart) -> SpanPlan:
     """Decide what the run becomes."""
     try:
-        return tables.PLAN[start.run_type](start, run.inherited, destination.dialect, run.parent is None)
+        return tables.PLAN[start.run_type](start, run.inherited, destination.dialect, run.visible is None)
     except Exception as error:  # noqa: BLE001 - whatever a hostile value raises, the run must be recorded
         destination.failed("plan", error)
         return tables.bare_plan(start.run_type)
@@ -135,14 +174,13 @@ def allows(
 
 def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context) -> None:
     """Start the run's span and, unless that is switched off, make it current for the run's body."""
-    key = destination.table.context_key
     try:
         span = destination.tracer.start_span(
             run.span_name,
-            context=_parent_context(run, start, current, key),
+            context=_parent_context(run, start, current, destination.table),
             kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
             attributes=_attributes(destination, run, start),
-            links=_links(run, start) if run.parent is None or run.task is not None else None,
+            links=_links(run, start) if run.visible is None or run.task is not None else None,
             start_time=run.start_ns + run.tree.clock_offset,
         )
     except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
@@ -175,6 +213,8 @@ def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Con
 
 def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict[str, Any]:
     attributes = dict(run.dimensions)
+    if run.operation == semconv.INVOKE_WORKFLOW:
+        _put_off_name(run, attributes, destination.dialect.workflow_name)
     if run.inherited.conversation_id is not None:
         attributes[semconv.CONVERSATION_ID] = run.inherited.conversation_id
     run_tags = tags.read(start.tags)
@@ -188,6 +228,12 @@ def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict
         if isinstance(value, (str, bool, int, float)):
             _put_metadata(destination, run, key, value, attributes)
     return attributes
+
+
+def _put_off_name(run: OpenRun, attributes: dict[str, Any], name_key: str) -> None:
+    """Leave a root's name to its end: an attribute cannot be taken back, and the run may turn out to be an agent."""
+    if name_key in attributes:
+        run.end_attributes[name_key] = attributes.pop(name_key)
 
 
 def _put_metadata(destination: Destination, run: OpenRun, key: str, value: Any, out: dict[str, Any]) -> None:
@@ -210,8 +256,10 @@ def _task_attempt(run: OpenRun) -> int | None:
     return failed[run.task.name] + 1
 
 
-def _parent_context(run: OpenRun, start: RunStart, current: Context, key: str) -> Context:
-    parent = run.visible
+def _parent_context(run: OpenRun, start: RunStart, current: Context, table: RunTable) -> Context:
+    parent, key = run.visible, table.context_key
+    if isinstance(parent, EndedRun):
+        return current_context.below_ended(parent.span, table.place, current, key)
     if parent is not None:
         return current_context.below(parent.body, parent.context, parent.span, current, key)
     if run.owner.config.remote_parent:
@@ -224,6 +272,6 @@ def _parent_context(run: OpenRun, start: RunStart, current: Context, key: str) -
 def _links(run: OpenRun, start: RunStart) -> list[Link] | None:
     """Return the link of a node that resumes, or of a root whose caller names the paused span of another process."""
     paused = run.task.resumes if run.task is not None else None
-    if run.parent is None:
+    if run.visible is None:
         paused = remote_span_context(start.metadata.get(RESUME_KEY))
     return [Link(paused, RESUME_LINK)] if paused is not None else None

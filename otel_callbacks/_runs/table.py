@@ -1,15 +1,18 @@
 """All open runs: one bounded table per tracer provider, shared by all handlers on it, renewed in a forked child."""
 
+import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from opentelemetry.context import create_key
-from opentelemetry.trace import SpanContext, TracerProvider
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TracerProvider
 
+from otel_callbacks._mapping.records import Inherited
 from otel_callbacks._process.forks import after_fork_in_child
-from otel_callbacks._runs.run import FailedStep, OpenRun, Tree
+from otel_callbacks._runs.run import EndedRun, FailedStep, OpenRun, Tree
 
 if TYPE_CHECKING:
     from otel_callbacks._spans.body import Body
@@ -19,8 +22,23 @@ _T = TypeVar("_T")
 _REMEMBERED_CLOSED = 4096
 _MOST_INNER = 1000
 """How many runs with open children a search for one without passes over."""
-_REMEMBERED_ENDED = 2048
-"""Ended runs whose span is remembered: at least this many, at most twice as many."""
+_REMEMBERED_ENDED = 4096
+"""Ended runs that are remembered: at least this many, at most twice as many, and besides them ..."""
+_REMEMBERED_ALIVE = 16384
+"""... at most so many older ones whose id object is still alive."""
+_DEEPEST = 256
+"""Ancestors that are looked at: ids that an application uses again can make a circle of ended runs."""
+
+
+_Ended = tuple[Callable[[], object] | None, SpanContext | None, Inherited, int, int | None, int | None]
+"""The fields of an `EndedRun` apart from its key."""
+
+
+_ref = weakref.ref
+
+
+def _gone() -> None:
+    """Stand for the weak reference to an id object that is gone."""
 
 
 class Closer(Protocol):
@@ -57,8 +75,12 @@ class RunTable:
         self._closers: dict[int, weakref.ref[Closer]] = {}
         self.next_sweep_ns = 0
         self._closed: OrderedDict[int, OutcomeName] = OrderedDict()
-        self._ended: dict[int, SpanContext] = {}
-        self._ended_before: dict[int, SpanContext] = {}
+        self.has_forgotten = False
+        """Whether a run that ended and may still get children is no longer remembered."""
+        self._ended: dict[int, _Ended] = {}
+        self._ended_before: dict[int, _Ended] = {}
+        self._ended_alive: dict[int, _Ended] = {}
+        self._turning = threading.Lock()
 
     def enter(self, run: OpenRun) -> None:
         """Add a run that starts, below its parent."""
@@ -83,6 +105,8 @@ class RunTable:
             is_event: Whether its end shows that its tree is alive.
         """
         key, tree, parent = run.id.key, run.tree, run.parent
+        if self.open.get(key) is run:
+            self._remember(run)  # before it leaves, so that its children find it at every moment
         left = self.open.pop(key, None)
         tree.runs.pop(key, None)
         if left is run:
@@ -100,6 +124,29 @@ class RunTable:
         elif is_event:
             self._put_last(tree)
         return left is run
+
+    def _remember(self, run: OpenRun) -> None:
+        """Note what a run that starts below this one after its end takes over."""
+        run_id, parent, agent, visible = run.id, run.parent, run.agent, run.visible
+        place = None
+        if not run.suppressed:
+            span = visible.span if visible is not None else None
+            try:
+                place = span.get_span_context() if span is not None else INVALID_SPAN_CONTEXT
+            except Exception:  # noqa: BLE001 - a span of the application's provider; the run must leave all the same
+                place = INVALID_SPAN_CONTEXT
+        id_object = run_id()
+        # A plain tuple costs a fifth of an `EndedRun`.
+        self._ended[run_id.key] = (
+            None if run_id.text_id is not None else _ref(id_object) if id_object is not None else _gone,
+            place,
+            run.inherited,
+            run.tree.clock_offset,
+            parent.id.key if parent is not None and run.ended_parent is None else run.ended_parent,
+            agent.id.key if agent is not None else None,
+        )
+        if len(self._ended) >= _REMEMBERED_ENDED:
+            self._forget_ended()
 
     def touch(self, tree: Tree, now: int) -> None:
         """Note that something happens in the tree."""
@@ -163,20 +210,45 @@ class RunTable:
             if closer is not None:
                 closer.close_due()
 
-    def remember_ended(self, key: int, place: SpanContext) -> None:
-        """Note the span of an ended run. Two dictionaries take turns: the older one is dropped as a whole."""
-        self._ended[key] = place
-        if len(self._ended) >= _REMEMBERED_ENDED:
-            self._ended, self._ended_before = {}, self._ended
+    def ended(self, key: int) -> EndedRun | None:
+        """Return what is remembered of a run that has ended."""
+        ended = self._ended.get(key) or self._ended_before.get(key) or self._ended_alive.get(key)
+        return EndedRun(key, *ended) if ended is not None else None
+
+    def nearest_open(self, ended: EndedRun) -> OpenRun | None:
+        """Return the nearest ancestor of an ended run that is open."""
+        ancestor: EndedRun | None = ended
+        for _ in range(_DEEPEST):
+            if ancestor is None or ancestor.parent is None:
+                break
+            run = self.open.get(ancestor.parent)
+            if run is not None:
+                return run
+            ancestor = self.ended(ancestor.parent)
+        return None
 
     def place(self, key: int) -> SpanContext | None:
         """Return the span of a run, or of its nearest visible ancestor; ``None`` where it is not known."""
         run = self.open.get(key)
+        if run is None:
+            ended = self.ended(key)
+            return ended.place if ended is not None else None
         # A suppressed run is nowhere, although its parent may have a span.
-        visible = run.visible if run is not None and not run.suppressed else None
-        if visible is not None and visible.span is not None:
-            return visible.span.get_span_context()
-        return self._ended.get(key) or self._ended_before.get(key)
+        visible = run.visible if not run.suppressed else None
+        return visible.span.get_span_context() if visible is not None and visible.span is not None else None
+
+    def _forget_ended(self) -> None:
+        """Forget the older ones. Two dictionaries take turns; of the one that goes, runs whose id lives are kept."""
+        with self._turning:
+            if len(self._ended) < _REMEMBERED_ENDED:  # another thread was faster
+                return
+            older = {**self._ended_alive, **self._ended_before}
+            alive = {key: ended for key, ended in older.items() if ended[0] is not None and ended[0]() is not None}
+            too_many = max(0, len(alive) - _REMEMBERED_ALIVE)
+            if too_many or any(ended[0] is None for ended in older.values()):
+                self.has_forgotten = True
+            self._ended_alive = dict(islice(alive.items(), too_many, None))
+            self._ended, self._ended_before = {}, self._ended
 
     def remember_closed(self, key: int, outcome: "OutcomeName") -> None:
         """Note that a run was closed without its own end event, and how, so that a late one can be compared."""
@@ -204,6 +276,9 @@ class RunTable:
         self._closed.clear()
         self._ended.clear()
         self._ended_before.clear()
+        self._ended_alive.clear()
+        self.has_forgotten = False
+        self._turning = threading.Lock()  # another thread may have held it
 
 
 def _first(candidates: Iterable[_T], spared: _T | None = None) -> _T | None:

@@ -5,7 +5,7 @@ made current heals itself: once the run has ended, it stands for whatever was cu
 kept, so none can fail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ class SelfHealingSpan(trace.Span):
         self.body: Body | None = body
         self.outer = outer
         self.enclosing = enclosing
+        self.key = body.key
 
     @cached_property
     def beyond(self) -> dict[str, Any]:
@@ -162,6 +163,29 @@ def below(parent: Body | None, context: Context | None, span: trace.Span | None,
     if is_of_application and parent is not None and executing_body(current, key) is parent:
         return current
     return with_span(span or trace.INVALID_SPAN, current)
+
+
+def below_ended(
+    parent: trace.Span, place: Callable[[int], trace.SpanContext | None], current: Context, key: str
+) -> Context:
+    """Return the context in which a child of an ended run starts.
+
+    A span that the application opened inside the parent's body stays in between.
+
+    Args:
+        parent: Stands for the parent's span.
+        place: Returns the place of a run by the integer of its id.
+        current: The caller's context.
+        key: The context key of the parent's table.
+    """
+    around = _current_span(current)
+    if type(around) is not SelfHealingSpan and around.is_recording():
+        enclosing: Any = current.get(key)
+        while type(enclosing) is SelfHealingSpan and enclosing.body is None:
+            if place(enclosing.key) == parent.get_span_context():
+                return current
+            enclosing = enclosing.enclosing
+    return with_span(parent, current)
 
 
 def enter(body: Body, current: Context, key: str, marks: Mapping[str, Any]) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-_VALUE_VARIES = frozenset({"gen_ai.response.time_to_first_chunk", "exception.stacktrace"})
+_VALUE_VARIES = frozenset(
+    {"gen_ai.response.time_to_first_chunk", "otel_callbacks.time_to_first_visible_chunk", "exception.stacktrace"}
+)
 
 
 def draw(spans: Sequence[ReadableSpan]) -> str:

@@ -8,6 +8,7 @@ from tests.support.models import ScriptedChat, calling
 from tests.support.programs import (
     CORE,
     MESSAGES,
+    agent,
     create_agent,
     needs_contexts_of_tasks,
     needs_create_agent,
@@ -230,6 +231,25 @@ def test_executor_with_a_run_name_is_an_agent_of_that_name(telemetry: RecordedSp
     """An executor has no name of its own, so its run's name is the agent's."""
     run_executor({"callbacks": [telemetry.new_handler(detail="operations")], "run_name": "support"})
     assert telemetry.tree() == "invoke_agent support\n  chat\n  execute_tool weather\n  chat"
+
+
+@pytest.mark.parametrize("semconv", ["py-1.3", "0.1.0"])
+@pytest.mark.parametrize("program", ["executor", "react", "create_agent"])
+def test_agent_recognised_late_is_no_workflow(telemetry: RecordedSpans, program, semconv):
+    """A root that turns out to be an agent has the agent's name and no workflow's."""
+    config = {"callbacks": [telemetry.new_handler(semconv=semconv)], "run_name": "helper"}
+    if program == "executor":
+        run_executor(config)
+    else:
+        build = agent if program == "create_agent" else create_react_agent
+        build(asking("weather"), [weather], name="helper").invoke(MESSAGES, config)
+    root = telemetry.span("invoke_agent helper")
+    assert root.attributes["gen_ai.operation.name"] == "invoke_agent"
+    assert root.attributes["gen_ai.agent.name"] == "helper"
+    assert "gen_ai.workflow.name" not in root.attributes
+    assert {point.attributes["gen_ai.agent.name"] for point in telemetry.points("gen_ai.invoke_agent.duration")} == {
+        "helper"
+    }
 
 
 def test_sampler_sees_an_agent_that_is_recognised_late_as_a_workflow():

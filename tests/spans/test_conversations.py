@@ -1,14 +1,16 @@
 import pytest
 from langchain_core.chat_history import InMemoryChatMessageHistory
-from langchain_core.runnables import RunnableLambda, RunnableWithMessageHistory
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough, RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from tests.support.models import ScriptedChat
-from tests.support.programs import State, weather
+from tests.support.programs import WAYS, State, needs_contexts_of_tasks, run, weather
 from tests.support.recorded_spans import RecordedSpans
 
 CONVERSATION = "gen_ai.conversation.id"
+SINGLE_WAYS = [way for way in WAYS if "batch" not in way]
+"""A batch of a sequence calls its steps outside of any body, and newer releases show them no configurable part."""
 
 
 def conversations(telemetry: RecordedSpans) -> dict[str, str | None]:
@@ -33,13 +35,55 @@ def test_conversation_from_langgraphs_thread(telemetry: RecordedSpans):
     assert conversations(telemetry) == {"invoke_workflow g": "t1", "node only": "t1"}
 
 
+@needs_contexts_of_tasks
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_conversation_from_a_message_history(telemetry: RecordedSpans):
+@pytest.mark.parametrize("way", SINGLE_WAYS)
+async def test_conversation_from_a_message_history(telemetry: RecordedSpans, way):
     """A message history's session, which is in the configurable part of the configuration, is the conversation."""
-    history = InMemoryChatMessageHistory()
-    program = RunnableWithMessageHistory(ScriptedChat(script=["hi"]), lambda session_id: history)
-    program.invoke("x", {"callbacks": [telemetry.new_handler()], "configurable": {"session_id": "s1"}})
-    assert conversations(telemetry)["chat"] == "s1"
+    histories: dict[str, InMemoryChatMessageHistory] = {}
+    program = RunnableWithMessageHistory(
+        ScriptedChat(script=["hi"]), lambda session: histories.setdefault(session, InMemoryChatMessageHistory())
+    )
+    config = {"callbacks": [telemetry.new_handler()], "configurable": {"session_id": "s1"}}
+    await run(program, way, "x", config)
+    assert set(conversations(telemetry).values()) == {"s1"}
+    assert {span.name for span in telemetry.spans if span.parent is None} == {"invoke_workflow"}
+
+
+@needs_contexts_of_tasks
+@pytest.mark.parametrize("key", ["thread_id", "session_id", "conversation_id"])
+@pytest.mark.parametrize("way", SINGLE_WAYS)
+async def test_conversation_from_the_configurable_part(telemetry: RecordedSpans, way, key):
+    """The usual keys in the configurable part set the conversation of the root, and of all below it."""
+    chain = RunnablePassthrough() | RunnableLambda(str.upper, name="shout") | ScriptedChat(script=["hi"])
+    config = {"callbacks": [telemetry.new_handler()], "configurable": {key: "c1"}}
+    await run(chain.with_config(run_name="talk"), way, "x", config)
+    assert {span.name for span in telemetry.spans} == {"invoke_workflow talk", "chain shout", "chat"}
+    assert {span.attributes.get(CONVERSATION) for span in telemetry.spans} == {"c1"}
+
+
+def test_failed_root_has_its_conversation(telemetry: RecordedSpans):
+    """A root that fails has the conversation that a run inside it showed."""
+    chain = RunnablePassthrough() | RunnableLambda(lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        chain.invoke("x", {"callbacks": [telemetry.new_handler()], "configurable": {"session_id": "c1"}})
+    assert set(conversations(telemetry).values()) == {"c1"}
+
+
+def test_conversation_of_an_inner_chain_is_not_the_roots(telemetry: RecordedSpans):
+    """A conversation that is given to an inner chain is not that of the chain around it."""
+    inner = (RunnablePassthrough() | ScriptedChat(script=["hi"])).with_config(run_name="inner")
+    outer = RunnableLambda(lambda text: inner.invoke(text, {"configurable": {"session_id": "c1"}}), name="outer")
+    outer.invoke("x", {"callbacks": [telemetry.new_handler()]})
+    assert conversations(telemetry) == {"invoke_workflow outer": None, "chain inner": "c1", "chat": "c1"}
+
+
+def test_conversation_that_only_a_run_inside_shows_has_no_secrets(telemetry: RecordedSpans):
+    """A secret that serves as a session is removed on the root as well."""
+    chain = RunnablePassthrough() | ScriptedChat(script=["hi"])
+    secret = "sk-ant-abcdefghijklmnopqrstuvwxyz012345"
+    chain.invoke("x", {"callbacks": [telemetry.new_handler()], "configurable": {"session_id": secret}})
+    assert set(conversations(telemetry).values()) == {"[REDACTED:anthropic_key]"}
 
 
 def test_no_conversation_is_made_up(telemetry: RecordedSpans):

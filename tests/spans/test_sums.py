@@ -51,7 +51,9 @@ class Program:
         name = f"{kind}-{next(self._numbers)}"
         steps = [self._build(entry, name if kind == "agent" else agent) for entry in below]
         if kind == "parallel":
-            return RunnableParallel({str(index): step for index, step in enumerate(steps)}).with_config(run_name=name)
+            # In functions, as LangChain gives a branch itself the metadata of the step around it.
+            branches = {str(index): RunnableLambda(step.invoke, name="branch") for index, step in enumerate(steps)}
+            return RunnableParallel(branches).with_config(run_name=name)
 
         def body(value: Any) -> Any:
             return [step.invoke(value) for step in steps]

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -6,6 +7,7 @@ from langgraph.graph import START, StateGraph
 
 from tests.support.programs import graph
 from tests.support.recorded_spans import RecordedSpans
+from tests.support.sampling import RecordingSampler
 
 
 def double(value):
@@ -42,6 +44,22 @@ def test_root_graph_has_a_name_only_if_one_was_chosen(telemetry: RecordedSpans, 
     """A root graph is a workflow, and without a name if it was compiled without one."""
     graph(name, only=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == f"{title}\n  node only"
+
+
+@pytest.mark.parametrize(("semconv", "key"), [("py-1.3", "gen_ai.workflow.name"), ("0.1.0", "gen_ai.agent.name")])
+@pytest.mark.parametrize("is_ending_well", [True, False])
+def test_name_of_a_root_is_in_the_spans_name_first(semconv, key, is_ending_well):
+    """Samplers see a root's name in the name of its span; the attribute comes at the end, and is the metric's label."""
+    sampler = RecordingSampler()
+    telemetry = RecordedSpans(sampler)
+    chain = RunnableLambda(lambda x: 1 // x, name="trip")
+    with suppress(ZeroDivisionError):
+        chain.invoke(1 if is_ending_well else 0, {"callbacks": [telemetry.new_handler(semconv=semconv)]})
+    assert sampler.attributes == {"invoke_workflow trip": {"gen_ai.operation.name": "invoke_workflow"}}
+    assert telemetry.span("invoke_workflow trip").attributes[key] == "trip"
+    durations = "gen_ai.invoke_workflow.duration" if semconv == "py-1.3" else "gen_ai.invoke_agent.duration"
+    assert [point.attributes[key] for point in telemetry.points(durations)] == ["trip"]
+    telemetry.shutdown()
 
 
 def test_node_has_its_name_and_step(telemetry: RecordedSpans):
