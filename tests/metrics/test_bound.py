@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import NoOpMeter
 from opentelemetry.metrics._internal import _ProxyMeterProvider
 from opentelemetry.sdk import metrics as sdk
@@ -37,7 +37,7 @@ from tests.support.clock import StillClock
 from tests.support.models import ScriptedChat, usage
 from tests.support.recorded_spans import RecordedSpans
 
-BINDABLE = tuple(map(int, version.__version__.split(".")[:3])) >= (1, 45, 1)
+BINDABLE = tuple(map(int, version.__version__.split(".")[:3])) >= (1, 45, 2)
 """Whether this SDK has the shape that `bound` knows; older ones go through ``record``."""
 needs_binding = pytest.mark.skipif(not BINDABLE, reason="this SDK's histograms are not bound")
 CLOCKS = (
@@ -319,6 +319,31 @@ def test_an_sdk_that_does_more_goes_through_record(patched, monkeypatch):
     for _ in range(3):
         assert not is_bound(histogram)
     assert len(calls) == 3
+
+
+@needs_binding
+def test_a_meter_that_is_disabled_later_measures_nothing():
+    """A bound histogram is silent while its meter is disabled, and goes on afterwards."""
+    reader = InMemoryMetricReader()
+    meter = sdk.MeterProvider([reader], shutdown_on_exit=False).get_meter("m")
+    histogram = BoundHistogram(meter.create_histogram("h"))
+    assert is_bound(histogram)
+    for enabled in (False, True):
+        meter._set_meter_config(_internal._MeterConfig(is_enabled=enabled))
+        histogram.record(1, LABELS, None)
+    assert count(reader) == 2
+
+
+@pytest.mark.parametrize("empty", [None, Context()])
+def test_an_empty_context_is_the_current_one(empty):
+    """Without a context, or with an empty one, the exemplar names the span that is current."""
+    reader = InMemoryMetricReader()
+    histogram = histogram_of(reader)
+    histogram.record(1, LABELS, None)
+    token = attach(in_span(1, sampled=True))
+    histogram.record(2, LABELS, empty)
+    detach(token)
+    assert "span_id=1," in seen(reader)[0][2][0]
 
 
 @pytest.mark.skipif(not HAS_LIMIT, reason="this SDK has no cardinality limit")
