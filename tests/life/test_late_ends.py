@@ -82,6 +82,20 @@ def test_late_end_after_a_failure(telemetry: RecordedSpans, error, count):
     assert discrepancies(telemetry) == count
 
 
+@pytest.mark.parametrize("error", [GeneratorExit(), ValueError("no"), None])
+def test_events_after_the_last_call_are_ignored(telemetry: RecordedSpans, error):
+    """An end event that comes after `close` is compared with nothing, whatever it says."""
+    handler, run_id = telemetry.new_handler(), uuid4()
+    handler.on_chain_start({}, "x", run_id=run_id, name="r")
+    handler.close()
+    if error is None:
+        handler.on_chain_end("x", run_id=run_id)
+    else:
+        handler.on_chain_error(error, run_id=run_id)
+    assert telemetry.tree() == "invoke_workflow r [abandoned]"
+    assert discrepancies(telemetry) == 0
+
+
 @pytest.mark.usefixtures("no_grace")
 @pytest.mark.parametrize("how", ["close", "drop"])
 def test_success_of_a_chain_that_is_broken_off_late_is_nothing(telemetry: RecordedSpans, how):
