@@ -228,9 +228,9 @@ class Closing:
         for destination in self._destinations.all():
             # Newest first, so that children end before their parents and do not become orphans.
             for run in reversed(list(destination.table.open.values())):
-                # Not remembered: what comes after the last call is ignored, not compared.
-                if run.owner is self._owner and destination.table.leave(run) and not run.suppressed:
-                    self.finish(destination, run, RunEnd(_ABANDONED))
+                if run.owner is self._owner:
+                    self._close(destination, run, _ABANDONED)
+                    destination.table.forget_closed(run.id.key)  # what comes now is ignored, and compared with nothing
 
     def _close(self, destination: Destination, run: OpenRun, ending: Ending, end_ns: int | None = None) -> bool:
         """End a run without its own end event, so that a late one is recognised; false if it has left already."""
