@@ -24,10 +24,21 @@ _SEPARATORS = re.compile(r"[\\/]")
 
 def ending(error: BaseException, *, cancel_is_error: bool) -> Ending:
     """Return the outcome and `error.type` of a run that ended with `error`."""
-    outcome = _outcome(type(error))
+    kind = type(error)
+    # A class with a metaclass of its own may not be hashable.
+    outcome, name = _judged(kind) if type(kind) is type else _judge(kind)
     if outcome == "error" or (outcome == "cancelled" and cancel_is_error):
-        return Ending(outcome, error_type(type(error)))
+        return Ending(outcome, name)
     return Ending(outcome)
+
+
+def _judge(kind: type) -> tuple[OutcomeName, str]:
+    """Return what a class means: its outcome, and its `error.type`."""
+    return _outcome(kind), error_type(kind)
+
+
+_judged: Callable[[type], tuple[OutcomeName, str]] = lru_cache(maxsize=256)(_judge)
+"""The same, remembered: a failure passes through many runs, and a program has few classes."""
 
 
 _OF_TEARDOWN = (

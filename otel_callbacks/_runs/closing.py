@@ -230,7 +230,7 @@ class Closing:
             for run in reversed(list(destination.table.open.values())):
                 if run.owner is self._owner:
                     self._close(destination, run, _ABANDONED)
-                    destination.table.forget_closed(run.id.key)  # nothing that ends later is a surprise
+                    destination.table.forget_closed(run.id.key)  # what comes now is ignored, and compared with nothing
 
     def _close(self, destination: Destination, run: OpenRun, ending: Ending, end_ns: int | None = None) -> bool:
         """End a run without its own end event, so that a late one is recognised; false if it has left already."""

@@ -111,7 +111,7 @@ def _read_result(
     is_model = run.operation in tables.MODEL_OPERATIONS
     if end.result is not None and run.run_type in tables.RESPONSE and (is_recording or is_model):
         destination.collect(tables.RESPONSE[run.run_type], end.result, response)
-        run.owner.identities.clean(response)
+        clean(destination, run, response)
     if is_model:
         try:
             usage = usage_of(end.result, end.error)
@@ -122,6 +122,15 @@ def _read_result(
             if usage.is_discrepancy:
                 destination.discrepancy("usage")
     return response, usage
+
+
+def clean(destination: Destination, run: OpenRun, attributes: dict[str, Any]) -> None:
+    """Remove secrets from what a run reports; if they cannot be searched for, nothing of it leaves."""
+    try:
+        run.owner.identities.clean(attributes)
+    except Exception as failure:  # noqa: BLE001 - a redactor of the application's own making
+        attributes.clear()
+        destination.failed("redact", failure)
 
 
 def _complete_dimensions(run: OpenRun, ending: Ending, response: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from otel_callbacks._mapping import tables, tool
 from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.chunk import VISIBLE, chunk_content
 from otel_callbacks._mapping.records import Ending
+from otel_callbacks._runs import end as run_end
 from otel_callbacks._runs import pauses, recognition
 from otel_callbacks._runs import start as steps
 from otel_callbacks._runs.closing import MOST_AT_ONCE, Closing, close_at_exit
@@ -224,12 +225,11 @@ class Recorder:
             # What is left of a cancelled body may fail in Python itself when it is taken down.
             self._end_late(run_id, "cancelled" if errors.is_from_teardown(error) else ending.outcome)
             return
+        destination, run = entry
         if ending.outcome in errors.CONTROL_FLOW:
-            control: dict[str, Any] = {}
-            entry[0].collect(errors.control_flow, error, control)
-            self._owner.identities.clean(control)
-            ending.attributes = control
-        self.closing.finish(*entry, RunEnd(ending, partial, error))
+            destination.collect(errors.control_flow, error, ending.attributes)
+            run_end.clean(destination, run, ending.attributes)
+        self.closing.finish(destination, run, RunEnd(ending, partial, error))
 
     # Queries
 

@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_callbacks import Price
+from otel_callbacks._content.identities import Identities
 from tests.life.hostile import Faceless, HostileDict, HostileError
 from tests.support.models import ScriptedChat, usage
 from tests.support.recorded_spans import RecordedSpans
@@ -255,6 +256,13 @@ def test_part_that_fails_loses_only_what_depends_on_it(part: str, everything: se
     assert {point.labels[KIND] for point in telemetry.metric("otel_callbacks.errors")} == kinds
     ours = [message.args[0] for message in caplog.records if message.name == "otel_callbacks" and message.args]
     assert sorted(ours) == sorted(kinds)
+
+
+def test_answer_that_cannot_be_searched_for_secrets_does_not_leave(everything: set[str], monkeypatch):
+    """When the search for secrets fails, what the model reported of itself is left out, and all else is recorded."""
+    telemetry, recorded = record(sabotage=lambda _: monkeypatch.setattr(Identities, "clean", hands_off))
+    assert everything - recorded == MODEL | COST
+    assert {point.labels[KIND] for point in telemetry.metric("otel_callbacks.errors")} == {"redact"}
 
 
 def test_runbook_explains_every_kind_of_failure():

@@ -69,17 +69,41 @@ def test_late_end_that_disagrees_is_counted_and_logged_once(telemetry: RecordedS
     assert "secret" not in message
 
 
-@pytest.mark.parametrize(("error", "count"), [(GeneratorExit(), 0), (ValueError("no"), 0), (None, 1)])
-def test_late_end_after_a_failure(telemetry: RecordedSpans, error, count):
-    """After a run was closed as failed, its failure and its cancellation are nothing, its success is a discrepancy."""
+@pytest.mark.parametrize(
+    ("closed", "error", "count"),
+    [
+        ("error", GeneratorExit(), 0),
+        ("error", ValueError("no"), 0),
+        ("error", None, 1),
+        ("abandoned", GeneratorExit(), 0),
+        ("abandoned", ValueError("no"), 1),
+        ("abandoned", None, 1),
+    ],
+)
+def test_late_end_after_another_outcome(telemetry: RecordedSpans, closed, error, count):
+    """What failed or was given up may be thrown away later, which is nothing; another outcome is a discrepancy."""
     handler, run_id = telemetry.new_handler(), uuid4()
     ScriptedChat(script=["hi"]).invoke("x", {"callbacks": [handler]})
-    table_of(telemetry.tracer_provider).remember_closed(run_id.int, "error")
+    table_of(telemetry.tracer_provider).remember_closed(run_id.int, closed)
     if error is None:
         handler.on_chain_end("x", run_id=run_id)
     else:
         handler.on_chain_error(error, run_id=run_id)
     assert discrepancies(telemetry) == count
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), ValueError("no"), None])
+def test_events_after_the_last_call_are_ignored(telemetry: RecordedSpans, error):
+    """An end event that comes after `close` is compared with nothing, whatever it says."""
+    handler, run_id = telemetry.new_handler(), uuid4()
+    handler.on_chain_start({}, "x", run_id=run_id, name="r")
+    handler.close()
+    if error is None:
+        handler.on_chain_end("x", run_id=run_id)
+    else:
+        handler.on_chain_error(error, run_id=run_id)
+    assert telemetry.tree() == "invoke_workflow r [abandoned]"
+    assert discrepancies(telemetry) == 0
 
 
 @pytest.mark.usefixtures("no_grace")
