@@ -329,5 +329,5 @@ class Recorder:
 
 def _agree(closed: OutcomeName, reported: OutcomeName) -> bool:
     """Tell whether a late end event says the same as how the run was closed."""
-    # A stream that failed may be thrown away later, which is no news.
-    return reported == closed or (reported == "cancelled" and closed == "error")
+    # A stream that failed or was abandoned may be thrown away later, which is no news.
+    return reported == closed or (reported == "cancelled" and closed in ("error", "abandoned"))

@@ -1,6 +1,7 @@
 """Tokens and cost add up: of model spans, of the agents and workflows above them, and in the metrics."""
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -52,7 +53,7 @@ class Program:
         steps = [self._build(entry, name if kind == "agent" else agent) for entry in below]
         if kind == "parallel":
             # In functions, as LangChain gives a branch itself the metadata of the step around it.
-            branches = {str(index): RunnableLambda(step.invoke, name="branch") for index, step in enumerate(steps)}
+            branches = {str(index): RunnableLambda(_call_without_config(step)) for index, step in enumerate(steps)}
             return RunnableParallel(branches).with_config(run_name=name)
 
         def body(value: Any) -> Any:
@@ -94,6 +95,10 @@ class Program:
                 return None
 
         return RunnableLambda(guarded, name="call")
+
+
+def _call_without_config(step: Runnable[Any, Any]) -> Callable[[Any], Any]:
+    return lambda value: step.invoke(value)
 
 
 def by_agent(telemetry: RecordedSpans, metric: str, **labels: Any) -> dict[str | None, float]:
