@@ -17,6 +17,10 @@ Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 _AGENT_INTEGRATIONS = frozenset({"langchain_create_agent", "deepagents"})
 _AGENT_EXECUTOR = "AgentExecutor"
 _REACT_AGENT_PROMPT = "Prompt"
+_INPUT = "__start__"
+_TRIGGERED_BY_INPUT = ((_INPUT,), [_INPUT])
+_PULLED, _PUSHED = "__pregel_pull", "__pregel_push"
+"""How LangGraph's path of a task begins: one that its triggers start, and one that code asks for."""
 _CREATE_AGENT_NODE = "model"
 _COMMAND = ("langgraph.types", "Command")
 _CREATE_AGENT_EDGES = frozenset({"model_to_tools", "model_to_model", "tools_to_model"})
@@ -48,6 +52,11 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_roo
     # First, because LangGraph puts this tag on the runs of nodes only, whatever they are called or marked with.
     if run_tags.graph_step is not None:
         return _node(start.run_type, start.name, run_tags.graph_step)
+    task = _task_of_function(start, inherited)
+    if task is not None:
+        step = start.metadata.get("langgraph_step")
+        step_plan = _node(start.run_type, start.name, step if isinstance(step, int) else 0)
+        return replace(step_plan, inherit=replace(inherited, task=task))
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         # The metadata has the agent's name; the run's name may be one that the caller chose for this call.
@@ -64,6 +73,46 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_roo
 def as_graph(run_name: str) -> SpanPlan:
     """Return the plan of an inner chain that turns out to be a graph when its first node starts."""
     return _shape("graph", "chain", run_name)
+
+
+def as_entrypoint(function: str, dialect: semconv.Dialect, *, is_root: bool) -> SpanPlan:
+    """Return the plan of a graph that turns out to be an ``@entrypoint``: LangGraph gives all of them one name."""
+    if is_root:
+        return _workflow(function, dialect.workflow_name)
+    return replace(as_graph(UNNAMED_GRAPH), name=f"graph {function}")
+
+
+def is_node_of_graph(start: RunStart) -> bool:
+    """Tell whether the run is a node, rather than a ``@task`` that a node calls."""
+    return tags.read(start.tags).graph_step is not None
+
+
+def _task_of_function(start: RunStart, inherited: Inherited) -> str | None:
+    """Return LangGraph's name for the task if the run is a ``@task`` of the functional API.
+
+    LangGraph pushes tasks: the path of one that code calls leads through the caller's path, unlike that of a ``Send``.
+    All runs below inherit the metadata, so a run is the task only if no run around it has that name.
+    """
+    path = start.metadata.get("langgraph_path")
+    if type(path) is not tuple or len(path) <= 1 or path[0] != _PUSHED or type(path[1]) is not tuple:
+        return None
+    task = start.metadata.get("langgraph_checkpoint_ns")
+    if type(task) is not str or task == inherited.task or start.name != start.metadata.get("langgraph_node"):
+        return None
+    return task
+
+
+def is_entrypoint(node: RunStart) -> bool:
+    """Tell whether a graph's node is the function of an ``@entrypoint``.
+
+    The graph's input triggers it; nodes of a state graph are triggered by a channel of their own.
+    """
+    metadata = node.metadata
+    return (
+        metadata.get("langgraph_triggers") in _TRIGGERED_BY_INPUT
+        and metadata.get("langgraph_path") == (_PULLED, node.name)
+        and node.name != _INPUT
+    )
 
 
 def starts_only_in_agents(part: RunStart, node: str, between: Sequence[str]) -> bool:

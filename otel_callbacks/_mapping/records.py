@@ -15,6 +15,9 @@ class Inherited:
     agent_marker: str | None = None
     """Metadata by which the enclosing agent was recognised; LangChain repeats it on every descendant."""
     conversation_id: str | None = None
+    task: str | None = None
+    """LangGraph's name for the enclosing ``@task``, whose metadata LangGraph repeats on every descendant."""
+    is_in_retrieval: bool = False
 
 
 @dataclass(slots=True)

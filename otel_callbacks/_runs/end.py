@@ -13,6 +13,7 @@ from otel_callbacks._mapping import model, tables
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._mapping.usage import usage as usage_of
+from otel_callbacks._runs import attempts
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
 from otel_callbacks._runs.run import CallCounts, OpenRun
@@ -44,7 +45,7 @@ class RunEnd:
     """Monotonic time; ``None``: now."""
 
 
-def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901 - one story in one place
+def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901, PLR0912 - one story in one place
     """End a run that has left the table. Never raises: whatever fails, its span ends and its context is left."""
     now = perf_counter_ns()
     end_ns = now if end.at_ns is None else end.at_ns
@@ -62,9 +63,13 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
         if usage is not None and run.owner.prices is not None and not usage.from_cache:
             _price(destination, run, run.owner.prices, usage)
         if run.span is not None and is_recording:
+            if ending.outcome == "interrupted":
+                run.span.add_event(semconv.EVENT_INTERRUPT)  # most UIs show events, and few show our outcome
             _complete_span(run, run.span, end, response, usage)
         if end.error is not None:
             _note_error(run, ending, end.error)
+        if ending.outcome == "error" or run.run_type == "tool":
+            attempts.note(run, failed=ending.outcome == "error")
         _measure(destination, run, ending, response, usage, (end_ns - run.start_ns) / 1e9)
     except Exception as failure:  # noqa: BLE001 - a hostile value must not keep the span open
         destination.failed("end", failure)
@@ -185,8 +190,6 @@ def _note_error(run: OpenRun, ending: Ending, error: BaseException) -> None:
         parent.error_mark = mark
         if ending.outcome == "interrupted":
             parent.paused = True  # LangGraph reports the graph itself as successful
-        elif run.task is not None and ending.outcome == "error":
-            _count_attempt(parent, run.task.name)
     if ending.outcome == "interrupted" and run.task is not None:
         visible = run.visible
         if visible is not None and visible.span is not None:
@@ -206,13 +209,6 @@ def _exception(error: BaseException, error_type: str, content: "RunContent | Non
     if message is not None:
         attributes[semconv.EXCEPTION_MESSAGE] = message
     return attributes
-
-
-def _count_attempt(graph: OpenRun, task: str) -> None:
-    """Count a failed attempt: LangGraph's ``RetryPolicy`` does not number them."""
-    if graph.failed_attempts is None:
-        graph.failed_attempts = {}
-    graph.failed_attempts[task] = graph.failed_attempts.get(task, 0) + 1
 
 
 def _measure(
@@ -239,7 +235,10 @@ def _measure(
             is_usage_expected=ending.outcome == "ok" and run.single,
         )
         return
-    instruments.duration(run.operation, seconds, run.dimensions, context)
+    dimensions = run.dimensions
+    if run.operation == "node":
+        dimensions = {**dimensions, **_whose_node(run, destination.dialect)}
+    instruments.duration(run.operation, seconds, dimensions, context)
     if run.operation == semconv.INVOKE_AGENT:
         calls = run.calls or CallCounts()
         instruments.agent_calls(calls.inference, calls.tool, run.dimensions, context)
@@ -247,6 +246,16 @@ def _measure(
         _hand_on_calls(run)
     elif agent is not None and agent.calls is not None and run.operation == semconv.EXECUTE_TOOL:
         agent.calls.tool += 1
+
+
+def _whose_node(node: OpenRun, dialect: semconv.Dialect) -> dict[str, Any]:
+    """Return the agent of a node, else its workflow: nodes of many graphs have the same names."""
+    if node.inherited.agent_name is not None:
+        return {semconv.AGENT_NAME: node.inherited.agent_name}
+    root = node
+    while root.parent is not None:
+        root = root.parent
+    return {semconv.WORKFLOW: root.dimensions.get(dialect.workflow_name)}
 
 
 def _hand_on_calls(graph: OpenRun) -> None:

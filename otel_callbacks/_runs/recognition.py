@@ -20,12 +20,13 @@ _SUB_GRAPH = "|"
 """Separates the levels in LangGraph's name for a node's task."""
 
 
-def by_start(run: OpenRun, start: RunStart) -> None:
+def by_start(run: OpenRun, start: RunStart, dialect: semconv.Dialect) -> None:
     """Recognise graphs, agents and resumed tasks by the start of a run that has its plan."""
     if run.operation == semconv.INVOKE_AGENT:
         _start_counting_calls(run)
     if run.operation == "node":
-        _by_node(run)
+        if chain.is_node_of_graph(start):
+            _by_node(run, start, dialect)
         _recognise_task(run, start)
     elif run.name in chain.PARTS_OF_AGENTS:
         _by_part(run, start)
@@ -38,13 +39,15 @@ def _start_counting_calls(run: OpenRun) -> None:
         run.calls = CallCounts()
 
 
-def _by_node(node: OpenRun) -> None:
+def _by_node(node: OpenRun, start: RunStart, dialect: semconv.Dialect) -> None:
     """Recognise a graph by its first node."""
     graph = node.parent
     if graph is None:
         return
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
+    if graph.name == chain.UNNAMED_GRAPH and graph.operation in _MAY_BE_AGENT and chain.is_entrypoint(start):
+        _become(graph, chain.as_entrypoint(node.name, dialect, is_root=graph.operation != "graph"))
     if graph.operation in _MAY_BE_AGENT:
         _start_counting_calls(graph)
         node.agent = graph

@@ -16,7 +16,7 @@ from otel_callbacks._mapping import error as errors
 from otel_callbacks._mapping import model, tables, tool
 from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.records import Ending
-from otel_callbacks._runs import pauses, recognition
+from otel_callbacks._runs import pauses, recognition, unanswered
 from otel_callbacks._runs import start as steps
 from otel_callbacks._runs.closing import Closing, close_at_exit
 from otel_callbacks._runs.destination import Destination, Destinations
@@ -94,7 +94,7 @@ class Recorder:
         # The plan comes before the span, so that samplers see its attributes and hidden runs have no span at all. What
         # the run reveals about the runs around it comes before as well: its span may link to where a node paused.
         run.adopt(steps.plan(destination, run, start))
-        recognition.by_start(run, start)
+        recognition.by_start(run, start, destination.dialect)
         if steps.is_visible(destination, run, start):
             steps.start_span(destination, run, start, current)
         if run.operation in tables.MODEL_OPERATIONS:
@@ -185,6 +185,7 @@ class Recorder:
         destination, run = entry
         if run.operation == "node":
             recognition.by_result(run, result)
+            unanswered.record(destination, run, result)
         if run.content is not None and inputs is not None and run.deferred_inputs:
             run.content.add_late_inputs(run.operation, inputs)
         ending = _OK

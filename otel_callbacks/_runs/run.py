@@ -93,8 +93,8 @@ class OpenRun:
     """
 
     __slots__ = (
-        "active", "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "dimensions", "end_attributes", "error_mark", "failed_attempts", "id", "info", "inherited", "name", "operation",
+        "active", "agent", "attempts", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "dimensions", "end_attributes", "error_mark", "id", "info", "inherited", "messages", "name", "operation",
         "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
         "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
@@ -159,6 +159,8 @@ class OpenRun:
         """A step of a streaming chain: its inputs come at its end, and its body pulls from its siblings, so runs that
         state no parent are not its children."""
         self.stream: Stream | None = None
+        self.messages: list[Any] | None = None
+        """What a chat model got."""
         self.retries = 0
         self.paused = False
         """A node below waits for a person; LangGraph still ends the graph successfully."""
@@ -175,8 +177,8 @@ class OpenRun:
         self.usage: Mapping[str, int] = _NO_USAGE
         self.error_mark: tuple[Any, ...] | None = None
         """Identity of the exception recorded last in this run or below, so that ancestors do not repeat it."""
-        self.failed_attempts: dict[str, int] | None = None
-        """Failed attempts by the name of a task, in a graph."""
+        self.attempts: dict[Any, int] | None = None
+        """How often each thing that children attempted has failed, see `attempts`; 0 for a tool call that succeeded."""
 
     def adopt(self, plan: SpanPlan) -> None:
         """Become what the plan says."""

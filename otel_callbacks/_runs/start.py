@@ -17,6 +17,7 @@ from otel_callbacks._mapping import tables, tags
 from otel_callbacks._mapping.bounds import LONGEST
 from otel_callbacks._mapping.conversation import conversation_id
 from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._runs import attempts
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.pauses import RESUME_LINK
@@ -180,7 +181,7 @@ def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict
     run_tags = tags.read(start.tags)
     if run_tags.own:
         attributes[semconv.TAGS] = run_tags.own
-    attempt = run_tags.retry_attempt or _task_attempt(run)
+    attempt = run_tags.retry_attempt or attempts.number(run, start)
     if attempt is not None:
         attributes[semconv.RETRY_ATTEMPT] = attempt
     for key in run.owner.config.metadata_keys:
@@ -200,14 +201,6 @@ def _put_metadata(destination: Destination, run: OpenRun, key: str, value: Any, 
         out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if mark is None else mark
     except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
         destination.failed("redact", error)
-
-
-def _task_attempt(run: OpenRun) -> int | None:
-    """Return the number of a node's attempt, from the second on: LangGraph's ``RetryPolicy`` does not number them."""
-    failed = run.parent.failed_attempts if run.task is not None and run.parent is not None else None
-    if failed is None or run.task is None or run.task.name not in failed:
-        return None
-    return failed[run.task.name] + 1
 
 
 def _parent_context(run: OpenRun, start: RunStart, current: Context, key: str) -> Context:
