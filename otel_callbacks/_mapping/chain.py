@@ -1,15 +1,17 @@
 """Chain runs: which are agents, workflows, graph nodes, sub-graphs or named chains, and which are plumbing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.model_classes import is_model_class
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tags
 from otel_callbacks._mapping.bounds import short
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Inherited, Presence, SpanPlan
 from otel_callbacks.types import RunType
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
@@ -40,6 +42,20 @@ _TYPE_NAMES = frozenset(
     }
 )  # fmt: skip
 _LAMBDA_NAMES = frozenset({"RunnableLambda", "<lambda>"})
+_PRIVATE_NAMES = frozenset(
+    {
+        "_ConfigurableModel",
+        "_ChatModelBinding",
+        "_check_refusal",
+        "_acheck_refusal",
+        "_raise_if_no_tool_calls",
+        "_strip",
+    }
+)  # fmt: skip
+"""What LangChain calls its own helpers. Private functions of an application say more."""
+_HOOK_OF_MIDDLEWARE = re.compile(r".+\.(?:before|after)_(?:agent|model)")
+_COUNTS_OF_CALLS = "_call_count"
+_FIRST_NODES_OF_AGENTS = frozenset({"agent", "model", "pre_model_hook"})
 _GENERIC_PREFIXES = (
     "RunnableParallel<", "RunnableAssign<", "RunnableEach<", "ChannelWrite<", "ChannelRead<", "Branch<",
 )  # fmt: skip
@@ -181,20 +197,52 @@ def _workflow(run_name: str, name_key: str) -> SpanPlan:
 
 @lru_cache(maxsize=1024)
 def _node(run_type: RunType, name: str, graph_step: int) -> SpanPlan:
-    plan = _shape("node", run_type, name)
+    plan = _shape("node", run_type, name, _presence_of_node(name))
     place = {semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
     return replace(plan, attributes={**plan.attributes, **place})
 
 
 @lru_cache(maxsize=1024)
 def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT001 - keyword arguments slow the cache
-    return _shape(_step_of(run_type, name, hidden=hidden), run_type, name)
+    step = _step_of(run_type, name, hidden=hidden)
+    return _shape(step, run_type, name, _presence_of_step(step, name))
 
 
-def _shape(step: Step, run_type: RunType, name: str) -> SpanPlan:
+def _presence_of_node(name: str) -> Presence:
+    if _HOOK_OF_MIDDLEWARE.fullmatch(name):
+        return "late"
+    return "on_failure" if name == _INPUT else "always"
+
+
+def _presence_of_step(step: Step, name: str) -> Presence:
+    if step == "graph":
+        return "late"
+    is_noise = step == "chain" and (name in _LAMBDA_NAMES or name in _PRIVATE_NAMES or is_model_class(name))
+    return "on_failure" if is_noise else "always"
+
+
+def may_be_first_in_agent(node: str) -> bool:
+    """Tell whether an unnamed graph whose first node has that name may turn out to be an agent."""
+    return node in _FIRST_NODES_OF_AGENTS or _HOOK_OF_MIDDLEWARE.fullmatch(node) is not None
+
+
+def changes_state(result: Any) -> bool:
+    """Tell whether a node's result changes what the graph knows, apart from the calls that middleware counts."""
+    if result is None:
+        return False
+    if type(result) is not dict:
+        return True
+    return any(
+        not (value is None or (type(value) in (list, tuple, dict) and not value)) and not key.endswith(_COUNTS_OF_CALLS)
+        for key, value in result.items()
+    )
+
+
+def _shape(step: Step, run_type: RunType, name: str, presence: Presence = "always") -> SpanPlan:
     word = "chain" if step == "plumbing" else step
     span_name = f"{word} {name}" if name else word
-    return SpanPlan(step, span_name, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name})
+    attributes = {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name}
+    return SpanPlan(step, span_name, attributes, presence=presence)
 
 
 def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:

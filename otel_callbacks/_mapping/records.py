@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from otel_callbacks.types import OutcomeName
 
@@ -20,6 +20,11 @@ class Inherited:
     is_in_retrieval: bool = False
 
 
+Presence = Literal["always", "late", "on_failure"]
+"""When a run has a span: from its start on; once something needs it or its end shows that it did something; or only if
+it fails or pauses."""
+
+
 @dataclass(slots=True)
 class SpanPlan:
     """What a run becomes, decided when it starts. Shared by runs: read only."""
@@ -32,6 +37,7 @@ class SpanPlan:
     """Set when the span is created, so that samplers see them; metrics take their labels from them."""
     inherit: Inherited | None = None
     """What the runs below take over; ``None``: what this one took over."""
+    presence: Presence = "always"
 
 
 @dataclass(slots=True)

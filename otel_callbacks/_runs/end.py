@@ -13,7 +13,7 @@ from otel_callbacks._mapping import model, tables
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._mapping.usage import Usage
 from otel_callbacks._mapping.usage import usage as usage_of
-from otel_callbacks._runs import attempts
+from otel_callbacks._runs import attempts, late
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
 from otel_callbacks._runs.run import CallCounts, OpenRun
@@ -55,6 +55,8 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
+        if run.late is not None:
+            late.settle(run, run.late, ending.outcome, end.result, end.error)
         is_recording = run.span is not None and run.span.is_recording()
         response, usage = _read_result(destination, run, end.result, is_recording=is_recording)
         # Dimensions first: price and measurements read the response model and the error type from them.

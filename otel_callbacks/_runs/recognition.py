@@ -10,6 +10,7 @@ from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain
 from otel_callbacks._mapping.records import SpanPlan
+from otel_callbacks._runs import late
 from otel_callbacks._runs.pauses import RESUME_LINK, paused_span
 from otel_callbacks._runs.run import CallCounts, GraphTask, OpenRun
 
@@ -46,6 +47,8 @@ def _by_node(node: OpenRun, start: RunStart, dialect: semconv.Dialect) -> None:
         return
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
+    if graph.span is graph.late is not None and not chain.may_be_first_in_agent(node.name):
+        late.hide(graph)
     if graph.name == chain.UNNAMED_GRAPH and graph.operation in _MAY_BE_AGENT and chain.is_entrypoint(start):
         _become(graph, chain.as_entrypoint(node.name, dialect, is_root=graph.operation != "graph"))
     if graph.operation in _MAY_BE_AGENT:

@@ -93,14 +93,15 @@ class Recorder:
             return
         # The plan comes before the span, so that samplers see its attributes and hidden runs have no span at all. What
         # the run reveals about the runs around it comes before as well: its span may link to where a node paused.
-        run.adopt(steps.plan(destination, run, start))
+        plan = steps.plan(destination, run, start)
+        run.adopt(plan)
         recognition.by_start(run, start, destination.dialect)
         if steps.is_visible(destination, run, start):
-            steps.start_span(destination, run, start, current)
+            steps.start_span(destination, run, start, current, plan.presence)
         if run.operation in tables.MODEL_OPERATIONS:
             table.awaiting[run_id.int] = run
         where = block.capture or self._config.capture
-        if where != "no_content" and run.span is not None and run.span.is_recording():
+        if where != "no_content" and run.span is not None and (run.span is run.late or run.span.is_recording()):
             self._capture_inputs(destination, run, start, where)
         if parent is None:
             self.closing.watch_task(run)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from otel_callbacks._content.capture import RunContent
     from otel_callbacks._spans.body import Body
+    from otel_callbacks._spans.late import LateSpan
     from otel_callbacks.types import OutcomeName, RunInfo, RunType
 
 _NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
@@ -94,9 +95,9 @@ class OpenRun:
 
     __slots__ = (
         "active", "agent", "attempts", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "dimensions", "end_attributes", "error_mark", "id", "info", "inherited", "messages", "name", "operation",
-        "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name", "start_ns",
-        "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
+        "dimensions", "end_attributes", "error_mark", "id", "info", "inherited", "late", "messages", "name",
+        "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name",
+        "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement for each slot
@@ -143,6 +144,8 @@ class OpenRun:
         """Attributes that wait for the end, to be set in one call."""
         self.span: Span | None = None
         """The run's own span; ``None`` where the run is hidden."""
+        self.late: LateSpan | None = None
+        """The run's span if it starts only when something needs it; `span` as well unless it waits for a failure."""
         self.context: Context | None = None
         """A context with the run's span, for children and measurements."""
         self.body: Body | None = None

@@ -4,6 +4,7 @@ import re
 from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tables, tags
 from otel_callbacks._mapping.bounds import LONGEST
 from otel_callbacks._mapping.conversation import conversation_id
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Inherited, Presence, SpanPlan
 from otel_callbacks._runs import attempts
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.owner import Owner
@@ -26,6 +27,7 @@ from otel_callbacks._runs.table import RunTable
 from otel_callbacks._spans import current as current_context
 from otel_callbacks._spans import suppression
 from otel_callbacks._spans.body import Body
+from otel_callbacks._spans.late import LateSpan
 from otel_callbacks._spans.remote import remote_context, remote_span_context
 from otel_callbacks.types import RunInfo
 
@@ -135,31 +137,50 @@ def allows(
         return otherwise
 
 
-def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context) -> None:
+def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context, presence: Presence) -> None:
     """Start the run's span and, unless that is switched off, make it current for the run's body."""
-    key = destination.table.context_key
-    try:
-        span = destination.tracer.start_span(
-            run.span_name,
-            context=_parent_context(run, start, current, key),
-            kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
-            attributes=_attributes(destination, run, start),
-            links=_links(run, start) if run.parent is None or run.task is not None else None,
-            start_time=run.start_ns + run.tree.clock_offset,
-        )
-    except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
-        destination.failed("start_span", error)
-        span = trace.INVALID_SPAN
-    run.span = span
-    run.visible = run
+    attributes = _attributes(destination, run, start)
+    context = _parent_context(run, start, current, destination.table.context_key)
+    links = _links(run, start) if run.parent is None or run.task is not None else None
     if run.owner.subscribers:
         run.info = run_info(start)
+    if presence == "always" or _is_shown_anyway(run, attributes, links):
+        span = _new_span(destination, run, context, attributes, links)
+    else:
+        span = run.late = LateSpan(partial(_new_span, destination, run, context, attributes, links))
+        if presence == "on_failure":
+            return
+    run.span = span
+    run.visible = run
     run.context = current_context.with_span(span, current)
     if run.owner.config.propagate:
         _enter_body(destination, run, span, current)
     # Samplers need none of these, and they are set at the end in one call.
     if start.run_type in tables.REQUEST and span.is_recording():
         destination.collect(tables.REQUEST[start.run_type], start, run.end_attributes)
+
+
+def _is_shown_anyway(run: OpenRun, attributes: Mapping[str, Any], links: list[Link] | None) -> bool:
+    """Tell whether the run has a span from its start, although it may do nothing."""
+    is_again = semconv.RETRY_ATTEMPT in attributes or bool(links)
+    return is_again or run.visible is None or run.owner.config.detail == "all"
+
+
+def _new_span(
+    destination: Destination, run: OpenRun, context: Context, attributes: dict[str, Any], links: list[Link] | None
+) -> Span:
+    try:
+        return destination.tracer.start_span(
+            run.span_name,
+            context=context,
+            kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
+            attributes=attributes,
+            links=links,
+            start_time=run.start_ns + run.tree.clock_offset,
+        )
+    except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
+        destination.failed("start_span", error)
+        return trace.INVALID_SPAN
 
 
 def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Context) -> None:

@@ -153,7 +153,7 @@ async def test_asynchronous_entrypoint(telemetry: RecordedSpans):
 
 
 def test_entrypoint_inside_another(telemetry: RecordedSpans):
-    """An entrypoint that another calls is a graph of its name, and what its tasks call is no task."""
+    """An entrypoint that another calls is its node alone, and what its tasks call is no task."""
     inner = RunnableLambda(lambda text: text).with_config(run_name="draft")
 
     @task
@@ -170,8 +170,7 @@ def test_entrypoint_inside_another(telemetry: RecordedSpans):
 
     outside.invoke("a", {"callbacks": [telemetry.new_handler()]})
     assert telemetry.tree() == (
-        "invoke_workflow outside\n  node outside\n    graph inside\n      node inside\n"
-        "        node draft\n          chain draft"
+        "invoke_workflow outside\n  node outside\n    node inside\n      node draft\n        chain draft"
     )
     assert telemetry.count("otel_callbacks.step.duration") == 3
 
