@@ -63,6 +63,8 @@ class Prices:
         self._own = own
         self._listed = _load() if listed else None
         self._calculation = lru_cache(_MOST_MODELS)(self._find)
+        if listed:
+            self._find("openai", ("gpt-4o",), 0)  # the list loads most of itself at the first look-up
 
     def cost(self, attributes: Mapping[str, Any], counts: Mapping[str, int]) -> float | None:
         """Return the cost of a model call in USD; ``None`` if no price is known.

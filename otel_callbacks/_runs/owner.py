@@ -1,14 +1,12 @@
-"""What all runs of one handler share: its options, and what is built from them when first needed."""
+"""What all runs of one handler share: its options, and what is built from them."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks.config import Config
 
 if TYPE_CHECKING:
-    from otel_callbacks._content.redaction import Redactor
     from otel_callbacks._metrics.prices import Prices
     from otel_callbacks.types import RunSummary
 
@@ -23,18 +21,15 @@ class Owner:
     """
 
     def __init__(self, config: Config, cancelled: Ending, count_redaction: Callable[[str, int], None]) -> None:
+        # Loaded here rather than with the package, which stays light, or in a callback, where an event loop would wait.
+        from otel_callbacks._content.redaction import redactor_for
+
         self.config = config
         self.cancelled = cancelled
         self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
         self.prices = _prices(config)
-        self._count_redaction = count_redaction
-
-    @cached_property
-    def redactor(self) -> "Redactor":
-        """Removes secrets from content and metadata; loaded on first use."""
-        from otel_callbacks._content.redaction import redactor_for
-
-        return redactor_for(self.config.redact, self._count_redaction)
+        self.redactor = redactor_for(config.redact, count_redaction)
+        """Removes secrets from content and metadata."""
 
 
 def _prices(config: Config) -> "Prices | None":

@@ -64,6 +64,8 @@ class Recorder:
         self._logger_provider = logger_provider
         cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
         self._owner = Owner(config, cancelled, destinations.count_redaction)
+        if config.capture != "no_content":
+            _ = self._content_capture  # loaded now, so that no callback waits for it
         self.closing = Closing(destinations, self._owner)
         self._newest: Destination | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -262,7 +264,7 @@ class Recorder:
 
     @cached_property
     def _content_capture(self) -> "ContentCapture":
-        """How content is captured; loaded by the first run whose content is."""
+        """How content is captured; without ``Config.capture`` loaded by the first `capture()` block."""
         from otel_callbacks._content.capture import ContentCapture
         from otel_callbacks._content.policy import ContentPolicy
 

@@ -95,9 +95,9 @@ class OpenRun:
 
     __slots__ = (
         "active", "agent", "attempts", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "dimensions", "end_attributes", "error_mark", "id", "info", "inherited", "late", "messages", "name",
-        "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span", "span_name",
-        "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
+        "dimensions", "end_attributes", "error_mark", "has_graph", "id", "info", "inherited", "late", "messages",
+        "name", "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span",
+        "span_name", "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement for each slot
@@ -173,6 +173,8 @@ class OpenRun:
         """A weak reference to the task a root started in, and its done-callback."""
 
         # What comes up from below
+        self.has_graph = False
+        """A graph without a name has started in it."""
         self.calls: CallCounts | None = None
         """Set for an agent or graph."""
         self.cost_usd = 0.0

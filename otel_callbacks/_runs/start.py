@@ -162,8 +162,14 @@ def start_span(destination: Destination, run: OpenRun, start: RunStart, current:
 
 def _is_shown_anyway(run: OpenRun, attributes: Mapping[str, Any], links: list[Link] | None) -> bool:
     """Tell whether the run has a span from its start, although it may do nothing."""
-    is_again = semconv.RETRY_ATTEMPT in attributes or bool(links)
-    return is_again or run.visible is None or run.owner.config.detail == "all"
+    if run.visible is None or run.owner.config.detail == "all" or semconv.RETRY_ATTEMPT in attributes or links:
+        return True
+    if run.operation != "graph" or run.parent is None:
+        return False
+    # A node may run several graphs without a name, even at once; only spans tell whose node is whose.
+    is_one_of_several = run.parent.has_graph
+    run.parent.has_graph = True
+    return is_one_of_several or run.parent.operation != "node"
 
 
 def _new_span(

@@ -165,12 +165,27 @@ def test_configurable_model_is_hidden(telemetry: RecordedSpans):
 
 
 @pytest.mark.parametrize("name", [None, "inner"])
-def test_graph_without_a_name_in_a_node_is_hidden(telemetry: RecordedSpans, name):
-    """A sub-graph without a name says nothing that its node does not say, so only one with a name is shown."""
+@pytest.mark.parametrize("way", ["node", "function"])
+def test_graph_in_a_node_is_hidden_without_a_name(telemetry: RecordedSpans, name, way):
+    """A sub-graph without a name that is a node, or that a node calls, says nothing that the node does not say."""
     inner = graph(name, leaf=lambda state: {"seen": [1]})
-    invoke(telemetry, graph("trip", wrap=lambda state: inner.invoke({"seen": []})))
+    invoke(telemetry, graph("trip", wrap=inner if way == "node" else lambda state: inner.invoke({"seen": []})))
     middle = "    graph inner\n      node leaf" if name else "    node leaf"
     assert telemetry.tree() == f"invoke_workflow trip\n  node wrap\n{middle}"
+
+
+def test_several_graphs_in_a_node_are_told_apart(telemetry: RecordedSpans):
+    """From the second on, sub-graphs without a name in one node are shown, so that their nodes do not mix."""
+    inner = graph(None, leaf=lambda state: {"seen": [1]})
+
+    def call_twice(state):
+        inner.invoke({"seen": []})
+        return inner.invoke({"seen": []})
+
+    invoke(telemetry, graph("trip", wrap=call_twice))
+    assert telemetry.tree() == (
+        "invoke_workflow trip\n  node wrap\n    node leaf\n    graph LangGraph\n      node leaf"
+    )
 
 
 def test_graph_without_a_name_that_fails_before_its_first_node(telemetry: RecordedSpans):

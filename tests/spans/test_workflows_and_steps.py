@@ -153,7 +153,7 @@ async def test_asynchronous_entrypoint(telemetry: RecordedSpans):
 
 
 def test_entrypoint_inside_another(telemetry: RecordedSpans):
-    """An entrypoint that another calls is its node alone, and what its tasks call is no task."""
+    """An entrypoint that another calls is a node in the caller's, and what its tasks call is no task."""
     inner = RunnableLambda(lambda text: text).with_config(run_name="draft")
 
     @task
