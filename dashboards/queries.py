@@ -40,6 +40,8 @@ MODEL = label(semconv.REQUEST_MODEL)
 AGENT = label(semconv.AGENT_NAME)
 TOOL = label(semconv.TOOL_NAME)
 NODE = label(semconv.GRAPH_NODE)
+NODES_WORKFLOW = label(semconv.WORKFLOW)
+RETRIEVER = label(semconv.RETRIEVER_NAME)
 WORKFLOW = label(_DEFAULT.workflow_name)
 ERROR_TYPE = label(semconv.ERROR_TYPE)
 ERROR_KIND = label(semconv.ERROR_KIND)
@@ -114,10 +116,13 @@ MODEL_DURATION = Quantity(
         Selector(series(_LATEST.inference_duration)),
     )
 )
-RETRIEVAL_DURATION = Quantity((Selector(series(semconv.OPERATION_DURATION), f'{OPERATION}="{semconv.RETRIEVAL}"'),))
+_IS_RETRIEVAL = f'{OPERATION}="{semconv.RETRIEVAL}",{label(semconv.RETRIEVER_INNER)}=""'
+RETRIEVAL_DURATION = Quantity((Selector(series(semconv.OPERATION_DURATION), _IS_RETRIEVAL),))
+"""Of the application's own retrievals, without those that a retriever makes inside its own."""
 FIRST_CHUNK = quantity(_DEFAULT.time_to_first_chunk, _LATEST.time_to_first_chunk)
 PER_CHUNK = quantity(_DEFAULT.time_per_output_chunk, _LATEST.time_per_output_chunk)
 TOOL_DURATION = quantity(semconv.TOOL_DURATION)
+UNANSWERED_TOOL_CALLS = quantity(semconv.TOOL_CALLS_UNANSWERED)
 NODE_DURATION = quantity(semconv.STEP_DURATION)
 AGENT_DURATION = Quantity((Selector(series(semconv.AGENT_DURATION), _IS_WORKFLOW.replace("=", "!=", 1)),))
 WORKFLOW_DURATION = Quantity(

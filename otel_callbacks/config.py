@@ -42,7 +42,8 @@ class Config:
 
     detail: Detail = "steps"
     """Which runs get a span. "operations": models, tools, retrievers, agents, workflows. "steps": also LangGraph
-    nodes, sub-graphs, lambdas and named chains. "all": also prompts, parsers and plumbing."""
+    nodes and tasks, named sub-graphs and named chains; hooks of middleware only if they did something, and chains that
+    nobody named only if they fail. "all": every run, prompts, parsers and plumbing included."""
 
     semconv: Semconv = "py-1.3"
     """Release of the GenAI conventions to follow. "py-1.3": what OpenTelemetry's own Python packages emit.

@@ -97,6 +97,7 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 HTTP_STATUS_CODE: Final = "http.response.status_code"
 EVENT_INFERENCE_DETAILS: Final = "gen_ai.client.inference.operation.details"
+EVENT_INTERRUPT: Final = "interrupt"
 EVENT_CUSTOM: Final = "langchain.custom_event"
 CUSTOM_EVENT_NAME: Final = "langchain.custom_event.name"
 CUSTOM_EVENT_SIZE: Final = "langchain.custom_event.size"
@@ -113,6 +114,8 @@ OUTPUT_SCHEMA: Final = "langchain.output_schema"
 """The schema of `with_structured_output`; content, like definitions of tools."""
 RUN_INPUT: Final = "langchain.run.input"
 RUN_OUTPUT: Final = "langchain.run.output"
+RETRIEVER_NAME: Final = "otel_callbacks.retriever.name"
+RETRIEVER_INNER: Final = "otel_callbacks.retriever.inner"
 RETRIEVER_DOCUMENT_COUNT: Final = "langchain.retriever.document_count"
 RETRIEVER_VECTOR_STORE: Final = "langchain.retriever.vector_store"
 RETRIEVER_EMBEDDING: Final = "langchain.retriever.embedding"
@@ -125,6 +128,7 @@ GRAPH_HANDOFF_TARGET: Final = "langgraph.handoff.target"
 
 # Our own attributes: what the tracer adds
 OUTCOME: Final = "otel_callbacks.outcome"
+WORKFLOW: Final = "otel_callbacks.workflow"
 CACHE_HIT: Final = "otel_callbacks.cache_hit"
 STREAM_PARTIAL_LENGTH: Final = "otel_callbacks.stream.partial_length"
 FINISH_REASON: Final = "otel_callbacks.finish_reason"
@@ -148,6 +152,8 @@ CONVENTION_PREFIXES: Final = ("gen_ai.", "server.", "error.", "openai.")
 OTHER: Final = "_OTHER"
 TOOL_ERROR: Final = "tool_error"
 """`error.type` of a tool that answered with an error message instead of raising."""
+TOOL_NOT_FOUND: Final = "tool_not_found"
+"""`error.type` of a call for a tool that does not exist."""
 OUTPUT_TYPE_JSON: Final = "json"
 OUTPUT_TYPE_TEXT: Final = "text"
 UNKNOWN_PROVIDER: Final = "unknown"
@@ -193,7 +199,10 @@ FIRST_VISIBLE_CHUNK: Final = Instrument(
     _DURATION_BUCKETS,
 )
 STEP_DURATION: Final = Instrument(
-    "otel_callbacks.step.duration", "s", "Duration of a LangGraph node.", _DURATION_BUCKETS
+    "otel_callbacks.step.duration", "s", "Duration of a LangGraph node or task.", _DURATION_BUCKETS
+)
+TOOL_CALLS_UNANSWERED: Final = Instrument(
+    "otel_callbacks.tool_calls.unanswered", "{tool_call}", "Tool calls of a model that no tool answered."
 )
 FINISH_REASONS: Final = Instrument(
     "otel_callbacks.finish_reasons", "{choice}", "Model answers by the reason why they ended."

@@ -1,5 +1,8 @@
 """Tests of the handler as an object: how it is made, closed, disabled and flushed. Copies: `tests/life`."""
 
+import subprocess
+import sys
+import textwrap
 import threading
 import uuid
 
@@ -65,3 +68,38 @@ def test_first_runs_at_the_same_time_share_one_set_of_instruments(telemetry):
 
     in_threads(16, work)
     assert telemetry.total("otel_callbacks.runs") == 16
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"capture": "span_only"}, {"capture": "event_only"}, {"cost": True}, {"metadata_keys": ("tenant",)}]
+)
+def test_nothing_is_loaded_by_the_first_run(options):
+    """What a configuration needs is loaded with the handler, so that no callback waits for an import."""
+    if "cost" in options:
+        pytest.importorskip("genai_prices")
+    code = f"""
+        import sys
+        from uuid import uuid4
+        from langchain_core.messages import AIMessage, HumanMessage
+        from langchain_core.outputs import ChatGeneration, LLMResult
+        from opentelemetry.sdk.trace import TracerProvider
+        from otel_callbacks import Config, OTelCallbackHandler
+
+        handler = OTelCallbackHandler(tracer_provider=TracerProvider(), config=Config(**{options!r}))
+        loaded = set(sys.modules)
+        chain, model = uuid4(), uuid4()
+        metadata = {{"tenant": "acme", "thread_id": "an id of words", "ls_model_name": "gpt-4o"}}
+        handler.on_chain_start({{}}, {{"password": "hunter2"}}, run_id=chain, name="talk", metadata=metadata)
+        messages = [[HumanMessage("password=hunter2")]]
+        handler.on_chat_model_start({{}}, messages, run_id=model, parent_run_id=chain, metadata=metadata)
+        usage = {{"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}}
+        answer = ChatGeneration(message=AIMessage("hi", usage_metadata=usage))
+        handler.on_llm_end(LLMResult(generations=[[answer]]), run_id=model)
+        handler.on_chain_error(ValueError("no"), run_id=chain)
+        assert handler.open_runs == 0
+        print(sorted(set(sys.modules) - loaded))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

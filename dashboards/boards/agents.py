@@ -110,6 +110,14 @@ _TOOLS = Row(
             stacked=True,
             empty=NO_ERROR,
         ),
+        graph(
+            "Tool calls without an answer per second",
+            "The model asked for a tool that does not exist; by agent.",
+            "reqps",
+            Query(q.rate(q.UNANSWERED_TOOL_CALLS, AGENT, q.AGENT, q.ERROR_TYPE)),
+            stacked=True,
+            empty="No tool call without an answer in this range",
+        ),
         _breakdown("Tools", "Calls", semconv.TOOL_NAME, q.TOOL_DURATION, AGENT),
     ],
 )
@@ -119,18 +127,17 @@ _STEPS = Row(
     [
         graph(
             "Node latency",
-            "p95 by LangGraph node; dots lead to traces.",
+            "p95 by LangGraph node and its agent or workflow; dots lead to traces.",
             "s",
-            Query(q.quantile(0.95, q.NODE_DURATION, JOB_ENDED, q.NODE)),
+            Query(q.quantile(0.95, q.NODE_DURATION, JOB_ENDED, q.NODE, q.AGENT, q.NODES_WORKFLOW)),
             exemplars=True,
             empty="No finished graph node in this range",
         ),
         graph(
             "Retrieval latency",
-            "All retrievers together.",
+            "p95 by retriever, without retrievals inside another one; dots lead to traces.",
             "s",
-            Query(q.quantile(0.5, q.RETRIEVAL_DURATION, JOB_ENDED), "p50"),
-            Query(q.quantile(0.95, q.RETRIEVAL_DURATION, JOB_ENDED), "p95"),
+            Query(q.quantile(0.95, q.RETRIEVAL_DURATION, JOB_ENDED, q.RETRIEVER)),
             exemplars=True,
             empty="No finished retrieval in this range",
         ),

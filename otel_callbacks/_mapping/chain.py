@@ -1,15 +1,17 @@
 """Chain runs: which are agents, workflows, graph nodes, sub-graphs or named chains, and which are plumbing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
 from otel_callbacks import semconv
+from otel_callbacks._langchain.model_classes import is_model_class
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tags
 from otel_callbacks._mapping.bounds import short
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Inherited, Presence, SpanPlan
 from otel_callbacks.types import RunType
 
 Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
@@ -17,6 +19,10 @@ Step = Literal["node", "graph", "chain", "prompt", "parser", "plumbing"]
 _AGENT_INTEGRATIONS = frozenset({"langchain_create_agent", "deepagents"})
 _AGENT_EXECUTOR = "AgentExecutor"
 _REACT_AGENT_PROMPT = "Prompt"
+_INPUT = "__start__"
+_TRIGGERED_BY_INPUT = ((_INPUT,), [_INPUT])
+_PULLED, _PUSHED = "__pregel_pull", "__pregel_push"
+"""How LangGraph's path of a task begins: one that its triggers start, and one that code asks for."""
 _CREATE_AGENT_NODE = "model"
 _COMMAND = ("langgraph.types", "Command")
 _CREATE_AGENT_EDGES = frozenset({"model_to_tools", "model_to_model", "tools_to_model"})
@@ -36,6 +42,20 @@ _TYPE_NAMES = frozenset(
     }
 )  # fmt: skip
 _LAMBDA_NAMES = frozenset({"RunnableLambda", "<lambda>"})
+_PRIVATE_NAMES = frozenset(
+    {
+        "_ConfigurableModel",
+        "_ChatModelBinding",
+        "_check_refusal",
+        "_acheck_refusal",
+        "_raise_if_no_tool_calls",
+        "_strip",
+    }
+)  # fmt: skip
+"""What LangChain calls its own helpers. Private functions of an application say more."""
+_HOOK_OF_MIDDLEWARE = re.compile(r".+\.(?:before|after)_(?:agent|model)")
+_COUNTS_OF_CALLS = "_call_count"
+_FIRST_NODES_OF_AGENTS = frozenset({"agent", "model", "pre_model_hook"})
 _GENERIC_PREFIXES = (
     "RunnableParallel<", "RunnableAssign<", "RunnableEach<", "ChannelWrite<", "ChannelRead<", "Branch<",
 )  # fmt: skip
@@ -48,6 +68,11 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_roo
     # First, because LangGraph puts this tag on the runs of nodes only, whatever they are called or marked with.
     if run_tags.graph_step is not None:
         return _node(start.run_type, start.name, run_tags.graph_step)
+    task = _task_of_function(start, inherited)
+    if task is not None:
+        step = start.metadata.get("langgraph_step")
+        step_plan = _node(start.run_type, start.name, step if isinstance(step, int) else 0)
+        return replace(step_plan, inherit=replace(inherited, task=task))
     marker = _agent_marker(start.metadata)
     if marker is not None and marker != inherited.agent_marker:
         # The metadata has the agent's name; the run's name may be one that the caller chose for this call.
@@ -64,6 +89,46 @@ def plan(start: RunStart, inherited: Inherited, dialect: semconv.Dialect, is_roo
 def as_graph(run_name: str) -> SpanPlan:
     """Return the plan of an inner chain that turns out to be a graph when its first node starts."""
     return _shape("graph", "chain", run_name)
+
+
+def as_entrypoint(function: str, dialect: semconv.Dialect, *, is_root: bool) -> SpanPlan:
+    """Return the plan of a graph that turns out to be an ``@entrypoint``: LangGraph gives all of them one name."""
+    if is_root:
+        return _workflow(function, dialect.workflow_name)
+    return replace(as_graph(UNNAMED_GRAPH), name=f"graph {function}")
+
+
+def is_node_of_graph(start: RunStart) -> bool:
+    """Tell whether the run is a node, rather than a ``@task`` that a node calls."""
+    return tags.read(start.tags).graph_step is not None
+
+
+def _task_of_function(start: RunStart, inherited: Inherited) -> str | None:
+    """Return LangGraph's name for the task if the run is a ``@task`` of the functional API.
+
+    LangGraph pushes tasks: the path of one that code calls leads through the caller's path, unlike that of a ``Send``.
+    All runs below inherit the metadata, so a run is the task only if no run around it has that name.
+    """
+    path = start.metadata.get("langgraph_path")
+    if type(path) is not tuple or len(path) <= 1 or path[0] != _PUSHED or type(path[1]) is not tuple:
+        return None
+    task = start.metadata.get("langgraph_checkpoint_ns")
+    if type(task) is not str or task == inherited.task or start.name != start.metadata.get("langgraph_node"):
+        return None
+    return task
+
+
+def is_entrypoint(node: RunStart) -> bool:
+    """Tell whether a graph's node is the function of an ``@entrypoint``.
+
+    The graph's input triggers it; nodes of a state graph are triggered by a channel of their own.
+    """
+    metadata = node.metadata
+    return (
+        metadata.get("langgraph_triggers") in _TRIGGERED_BY_INPUT
+        and metadata.get("langgraph_path") == (_PULLED, node.name)
+        and node.name != _INPUT
+    )
 
 
 def starts_only_in_agents(part: RunStart, node: str, between: Sequence[str]) -> bool:
@@ -132,20 +197,53 @@ def _workflow(run_name: str, name_key: str) -> SpanPlan:
 
 @lru_cache(maxsize=1024)
 def _node(run_type: RunType, name: str, graph_step: int) -> SpanPlan:
-    plan = _shape("node", run_type, name)
+    plan = _shape("node", run_type, name, _presence_of_node(name))
     place = {semconv.GRAPH_NODE: name, semconv.GRAPH_STEP: graph_step}
     return replace(plan, attributes={**plan.attributes, **place})
 
 
 @lru_cache(maxsize=1024)
 def _step(run_type: RunType, name: str, hidden: bool) -> SpanPlan:  # noqa: FBT001 - keyword arguments slow the cache
-    return _shape(_step_of(run_type, name, hidden=hidden), run_type, name)
+    step = _step_of(run_type, name, hidden=hidden)
+    return _shape(step, run_type, name, _presence_of_step(step, name))
 
 
-def _shape(step: Step, run_type: RunType, name: str) -> SpanPlan:
+def _presence_of_node(name: str) -> Presence:
+    if _HOOK_OF_MIDDLEWARE.fullmatch(name):
+        return "late"
+    return "on_failure" if name == _INPUT else "always"
+
+
+def _presence_of_step(step: Step, name: str) -> Presence:
+    if step == "graph":
+        return "late"
+    is_noise = step == "chain" and (name in _LAMBDA_NAMES or name in _PRIVATE_NAMES or is_model_class(name))
+    return "on_failure" if is_noise else "always"
+
+
+def may_be_first_in_agent(node: str) -> bool:
+    """Tell whether an unnamed graph whose first node has that name may turn out to be an agent."""
+    return node in _FIRST_NODES_OF_AGENTS or _HOOK_OF_MIDDLEWARE.fullmatch(node) is not None
+
+
+def changes_state(result: Any) -> bool:
+    """Tell whether a node's result changes what the graph knows, apart from the calls that middleware counts."""
+    if result is None:
+        return False
+    if type(result) is not dict:
+        return True
+    return any(
+        not (value is None or (type(value) in (list, tuple, dict) and not value))
+        and not str(key).endswith(_COUNTS_OF_CALLS)
+        for key, value in result.items()
+    )
+
+
+def _shape(step: Step, run_type: RunType, name: str, presence: Presence = "always") -> SpanPlan:
     word = "chain" if step == "plumbing" else step
     span_name = f"{word} {name}" if name else word
-    return SpanPlan(step, span_name, {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name})
+    attributes = {semconv.RUN_TYPE: run_type, semconv.RUN_NAME: name}
+    return SpanPlan(step, span_name, attributes, presence=presence)
 
 
 def _step_of(run_type: RunType, name: str, *, hidden: bool) -> Step:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from otel_callbacks.types import OutcomeName
 
@@ -15,6 +15,14 @@ class Inherited:
     agent_marker: str | None = None
     """Metadata by which the enclosing agent was recognised; LangChain repeats it on every descendant."""
     conversation_id: str | None = None
+    task: str | None = None
+    """LangGraph's name for the enclosing ``@task``, whose metadata LangGraph repeats on every descendant."""
+    is_in_retrieval: bool = False
+
+
+Presence = Literal["always", "late", "on_failure"]
+"""When a run has a span: from its start on; once something needs it or its end shows that it did something; or only if
+it fails or pauses."""
 
 
 @dataclass(slots=True)
@@ -29,6 +37,7 @@ class SpanPlan:
     """Set when the span is created, so that samplers see them; metrics take their labels from them."""
     inherit: Inherited | None = None
     """What the runs below take over; ``None``: what this one took over."""
+    presence: Presence = "always"
 
 
 @dataclass(slots=True)

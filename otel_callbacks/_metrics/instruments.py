@@ -65,6 +65,8 @@ class Instruments:
         reason_keys = (*labels.REQUEST, semconv.FINISH_REASON)
         self._finish_reasons = ObservedCount(meter, semconv.FINISH_REASONS, reason_keys).values
         self._usage_missing = ObservedCount(meter, semconv.USAGE_MISSING, labels.REQUEST).values
+        unanswered_keys = (semconv.AGENT_NAME, semconv.ERROR_TYPE)
+        self._unanswered = ObservedCount(meter, semconv.TOOL_CALLS_UNANSWERED, unanswered_keys).values
         self._durations = _durations(meter, dialect)
         self._model_duration = self._durations[semconv.CHAT][0]  # text models share the instrument
         self._first_chunk = _histogram(meter, dialect.time_to_first_chunk)
@@ -195,6 +197,10 @@ class Instruments:
         priced = self._label_sets.of(known, labels.COST)
         self._cost[tuple(map(priced.get, labels.COST))] += cost.usd
 
+    def unanswered_call(self, agent: str | None, error_type: str) -> None:
+        """Count a tool call that no tool answered."""
+        self._unanswered[agent and self._label_sets.capped(semconv.AGENT_NAME, agent), error_type] += 1
+
     def agent_calls(self, inference: int, tool: int, attributes: Mapping[str, Any], context: Context | None) -> None:
         """Record how many model and tool calls an agent made itself."""
         agent = self._label_sets.of(attributes, (semconv.AGENT_NAME,))
@@ -205,15 +211,16 @@ class Instruments:
 def _durations(meter: Meter, dialect: Dialect) -> dict[str, tuple[BoundHistogram, tuple[str, ...]]]:
     """Return the duration histogram and label keys of each operation; some share an instrument."""
     tool = (semconv.TOOL_NAME, semconv.TOOL_TYPE, semconv.AGENT_NAME)
+    retriever = (*labels.REQUEST, semconv.RETRIEVER_NAME, semconv.RETRIEVER_INNER)
     table: dict[str, tuple[Instrument, tuple[str, ...]]] = {
         semconv.CHAT: (dialect.inference_duration, labels.MODEL),
         semconv.TEXT_COMPLETION: (dialect.inference_duration, labels.MODEL),
-        semconv.RETRIEVAL: (semconv.OPERATION_DURATION, labels.REQUEST),
+        semconv.RETRIEVAL: (semconv.OPERATION_DURATION, retriever),
         semconv.EMBEDDINGS: (semconv.OPERATION_DURATION, labels.REQUEST),
         semconv.EXECUTE_TOOL: (semconv.TOOL_DURATION, tool),
         semconv.INVOKE_AGENT: (semconv.AGENT_DURATION, (semconv.AGENT_NAME,)),
         semconv.INVOKE_WORKFLOW: (dialect.workflow_duration, (dialect.workflow_name,)),
-        "node": (semconv.STEP_DURATION, (semconv.GRAPH_NODE,)),
+        "node": (semconv.STEP_DURATION, (semconv.GRAPH_NODE, semconv.AGENT_NAME, semconv.WORKFLOW)),
     }
     histograms = {instrument.name: _histogram(meter, instrument) for instrument, _ in table.values()}
     durations = {}

@@ -81,6 +81,8 @@ class Prices:
         self._own = own
         self._listed = _load() if listed else None
         self._calculation = lru_cache(_MOST_MODELS)(self._find)
+        if listed:
+            self._find("openai", ("gpt-4o",), None, 0)  # the list loads most of itself at the first look-up
 
     def cost(self, attributes: Mapping[str, Any], usage: Usage | None, stated: Cost | None) -> Cost | None:
         """Return what a model call cost; ``None`` if nobody knows.

@@ -13,11 +13,13 @@ from otel_callbacks._mapping import model, tables
 from otel_callbacks._mapping.cost import stated_cost
 from otel_callbacks._mapping.records import Ending, Usage
 from otel_callbacks._mapping.usage import usage as usage_of
+from otel_callbacks._runs import attempts, late
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.pauses import remember_pause
 from otel_callbacks._runs.run import CallCounts, OpenRun
 from otel_callbacks._spans import current as current_context
 from otel_callbacks._spans.body import Body
+from otel_callbacks._spans.late import LateSpan
 from otel_callbacks.types import RunInfo, RunSummary
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class RunEnd:
     """Monotonic time; ``None``: now."""
 
 
-def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901 - one story in one place
+def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa: C901, PLR0912 - one story in one place
     """End a run that has left the table. Never raises.
 
     Each part that runs foreign code has a guard of its own, and its failure is counted under the part's name: whatever
@@ -61,6 +63,8 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
     run.tree.idle_since = now
     destination.instruments.runs[run.run_type, ending.outcome] += 1
     try:
+        if run.late is not None:
+            _settle_late(destination, run, run.late, end)
         recording = _recording_span(destination, run.span) if run.span is not None else None
         response, usage = _read_result(destination, run, end, is_recording=recording is not None)
         # Dimensions first: price and measurements read the response model and the error type from them.
@@ -69,9 +73,13 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
         if run.owner.prices is not None and run.operation in tables.MODEL_OPERATIONS:
             _price(destination, run, run.owner.prices, end.result, usage)
         if recording is not None:
+            if ending.outcome == "interrupted":
+                _show_pause(destination, recording)
             _complete_span(destination, run, recording, end, response, usage)
         if end.error is not None:
             _note_error(destination, run, ending, end.error)
+        if ending.outcome == "error" or run.run_type == "tool":
+            attempts.note(run, failed=ending.outcome == "error")
         _measure(destination, run, ending, response, usage, seconds)
     except Exception as failure:  # noqa: BLE001 - nothing foreign is left above, but closing counts on it
         destination.failed("end", failure)
@@ -91,6 +99,21 @@ def finish(destination: Destination, run: OpenRun, end: RunEnd) -> None:  # noqa
 def _not_long_after_parent(run: OpenRun, parent_end_ns: int, end_ns: int) -> int:
     """Return the parent's end for a run that ends just after it, but never a time before the run's own start."""
     return end_ns if end_ns - parent_end_ns >= GRACE_NS else max(min(end_ns, parent_end_ns), run.start_ns)
+
+
+def _settle_late(destination: Destination, run: OpenRun, span: LateSpan, end: RunEnd) -> None:
+    is_own_failure = end.error is not None and _mark(end.error, run) != run.error_mark
+    try:
+        late.settle(run, span, end.ending.outcome, end.result, is_own_failure=is_own_failure)
+    except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
+        destination.failed("late_span", failure)
+
+
+def _show_pause(destination: Destination, span: Span) -> None:
+    try:
+        span.add_event(semconv.EVENT_INTERRUPT)  # most UIs show events, and few show our outcome
+    except Exception as failure:  # noqa: BLE001 - a span of the application's own making
+        destination.failed("pause", failure)
 
 
 def _recording_span(destination: Destination, span: Span) -> Span | None:
@@ -264,8 +287,6 @@ def _note_error(destination: Destination, run: OpenRun, ending: Ending, error: B
         parent.error_mark = mark
         if ending.outcome == "interrupted":
             parent.paused = True  # LangGraph reports the graph itself as successful
-        elif run.task is not None and ending.outcome == "error":
-            _count_attempt(parent, run.task.name)
     if ending.outcome == "interrupted" and run.task is not None and visible is not None:
         _remember_pause(destination, run.task.name, visible)
 
@@ -309,13 +330,6 @@ def _record_exception(destination: Destination, run: OpenRun, span: Span, error:
         destination.failed("exception", failure)
 
 
-def _count_attempt(graph: OpenRun, task: str) -> None:
-    """Count a failed attempt: LangGraph's ``RetryPolicy`` does not number them."""
-    if graph.failed_attempts is None:
-        graph.failed_attempts = {}
-    graph.failed_attempts[task] = graph.failed_attempts.get(task, 0) + 1
-
-
 def _measure(
     destination: Destination,
     run: OpenRun,
@@ -343,7 +357,10 @@ def _measure(
             is_usage_expected=ending.outcome == "ok" and run.single,
         )
         return
-    instruments.duration(run.operation, seconds, run.dimensions, context)
+    dimensions = run.dimensions
+    if run.operation == "node":
+        dimensions = {**dimensions, **_whose_node(run, destination.dialect)}
+    instruments.duration(run.operation, seconds, dimensions, context)
     if run.operation == semconv.INVOKE_AGENT:
         calls = run.calls or CallCounts()
         instruments.agent_calls(calls.inference, calls.tool, run.dimensions, context)
@@ -351,6 +368,16 @@ def _measure(
         _hand_on_calls(run)
     elif agent is not None and agent.calls is not None and run.operation == semconv.EXECUTE_TOOL:
         agent.calls.tool += 1
+
+
+def _whose_node(node: OpenRun, dialect: semconv.Dialect) -> dict[str, Any]:
+    """Return the agent of a node, else its workflow: nodes of many graphs have the same names."""
+    if node.inherited.agent_name is not None:
+        return {semconv.AGENT_NAME: node.inherited.agent_name}
+    root = node
+    while root.parent is not None:
+        root = root.parent
+    return {semconv.WORKFLOW: root.dimensions.get(dialect.workflow_name)}
 
 
 def _hand_on_calls(graph: OpenRun) -> None:

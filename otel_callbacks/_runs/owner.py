@@ -1,7 +1,7 @@
-"""What all runs of one handler share: its options, and what is built from them when first needed."""
+"""What all runs of one handler share: its options, and what is built from them."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otel_callbacks._content.identities import Identities
@@ -24,25 +24,22 @@ class Owner:
     """
 
     def __init__(self, config: Config, cancelled: Ending, count_redaction: Callable[[str, int], None]) -> None:
+        # Loaded here rather than with the package, which stays light, or in a callback, where an event loop would wait.
+        from otel_callbacks._content.redaction import redactor_for
+
         self.config = config
         self.cancelled = cancelled
         self.subscribers: dict[object, Callable[[RunSummary], object]] = {}
         self.prices = _prices(config)
+        self.redactor = redactor_for(config.redact, count_redaction)
+        """Removes secrets from content and metadata."""
         self.identities = Identities(self._load_rules, has_own_rules=bool(config.redact))
-        self._count_redaction = count_redaction
-
-    @cached_property
-    def redactor(self) -> "Redactor":
-        """Removes secrets from content and metadata; loaded on first use."""
-        from otel_callbacks._content.redaction import redactor_for
-
-        return redactor_for(self.config.redact, self._count_redaction)
+        self._redactor_for = partial(redactor_for, on_redaction=count_redaction)
 
     def _load_rules(self) -> "Redactor":
         """Return a redactor for names: without the application's callables, which may take long or fail."""
-        from otel_callbacks._content.redaction import redactor_for
-
-        return redactor_for([entry for entry in self.config.redact if not callable(entry)], self._count_redaction)
+        rules = [entry for entry in self.config.redact if not callable(entry)]
+        return self.redactor if len(rules) == len(self.config.redact) else self._redactor_for(rules)
 
 
 def _prices(config: Config) -> "Prices | None":

@@ -10,6 +10,7 @@ from otel_callbacks import semconv
 from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import chain
 from otel_callbacks._mapping.records import SpanPlan
+from otel_callbacks._runs import late
 from otel_callbacks._runs.pauses import RESUME_LINK, paused_span
 from otel_callbacks._runs.run import CallCounts, GraphTask, OpenRun
 
@@ -20,12 +21,13 @@ _SUB_GRAPH = "|"
 """Separates the levels in LangGraph's name for a node's task."""
 
 
-def by_start(run: OpenRun, start: RunStart) -> None:
+def by_start(run: OpenRun, start: RunStart, dialect: semconv.Dialect) -> None:
     """Recognise graphs, agents and resumed tasks by the start of a run that has its plan."""
     if run.operation == semconv.INVOKE_AGENT:
         _start_counting_calls(run)
     if run.operation == "node":
-        _by_node(run)
+        if chain.is_node_of_graph(start):
+            _by_node(run, start, dialect)
         _recognise_task(run, start)
     elif run.name in chain.PARTS_OF_AGENTS:
         _by_part(run, start)
@@ -38,13 +40,17 @@ def _start_counting_calls(run: OpenRun) -> None:
         run.calls = CallCounts()
 
 
-def _by_node(node: OpenRun) -> None:
+def _by_node(node: OpenRun, start: RunStart, dialect: semconv.Dialect) -> None:
     """Recognise a graph by its first node."""
     graph = node.parent
     if graph is None or node.ended_parent is not None:  # then the parent is another run than the node's graph
         return
     if graph.operation in _MAY_BE_GRAPH:
         _become(graph, chain.as_graph(graph.name))
+    if graph.span is graph.late is not None and not chain.may_be_first_in_agent(node.name):
+        late.hide(graph)
+    if graph.name == chain.UNNAMED_GRAPH and graph.operation in _MAY_BE_AGENT and chain.is_entrypoint(start):
+        _become(graph, chain.as_entrypoint(node.name, dialect, is_root=graph.operation != "graph"))
     if graph.operation in _MAY_BE_AGENT:
         _start_counting_calls(graph)
         node.agent = graph

@@ -20,7 +20,7 @@ from otel_callbacks._mapping.bounds import few, short
 from otel_callbacks._mapping.chunk import VISIBLE, chunk_content
 from otel_callbacks._mapping.records import Ending
 from otel_callbacks._runs import end as run_end
-from otel_callbacks._runs import pauses, recognition
+from otel_callbacks._runs import pauses, recognition, unanswered
 from otel_callbacks._runs import start as steps
 from otel_callbacks._runs.closing import MOST_AT_ONCE, Closing, close_at_exit
 from otel_callbacks._runs.destination import Destination, Destinations
@@ -66,6 +66,8 @@ class Recorder:
         self._logger_provider = logger_provider
         cancelled = errors.ending(CancelledError(), cancel_is_error=config.cancel_is_error)
         self._owner = Owner(config, cancelled, destinations.count_redaction)
+        if config.capture != "no_content":
+            _ = self._content_capture  # loaded now, so that no callback waits for it
         self.closing = Closing(destinations, self._owner)
         self._newest: Destination | None = None
         self.awaiting: dict[int, OpenRun] = {}
@@ -105,14 +107,15 @@ class Recorder:
             return
         # The plan comes before the span, so that samplers see its attributes and hidden runs have no span at all. What
         # the run reveals about the runs around it comes before as well: its span may link to where a node paused.
-        run.adopt(steps.plan(destination, run, start))
-        recognition.by_start(run, start)
+        plan = steps.plan(destination, run, start)
+        run.adopt(plan)
+        recognition.by_start(run, start, destination.dialect)
         if steps.is_visible(destination, run, start):
-            steps.start_span(destination, run, start, current)
+            steps.start_span(destination, run, start, current, plan.presence)
         if run.operation in tables.MODEL_OPERATIONS:
             table.awaiting[key] = run
         where = block.capture or self._config.capture
-        if where != "no_content" and run.span is not None and run.span.is_recording():
+        if where != "no_content" and run.span is not None and (run.span is run.late or run.span.is_recording()):
             self._capture_inputs(destination, run, start, where)
         if run.parent is None:
             self.closing.watch_task(run)
@@ -213,6 +216,7 @@ class Recorder:
                 ending = _TOOL_FAILED
             if run.operation == "node":
                 recognition.by_result(run, result)
+                unanswered.record(destination, run, result)
         except Exception as failure:  # noqa: BLE001 - whatever a hostile result raises
             destination.failed("outcome", failure)
         self.closing.finish(destination, run, RunEnd(ending, result))
@@ -319,7 +323,7 @@ class Recorder:
 
     @cached_property
     def _content_capture(self) -> "ContentCapture":
-        """How content is captured; loaded by the first run whose content is."""
+        """How content is captured; without ``Config.capture`` loaded by the first `capture()` block."""
         from otel_callbacks._content.capture import ContentCapture
         from otel_callbacks._content.policy import ContentPolicy
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from otel_callbacks._content.capture import RunContent
     from otel_callbacks._spans.body import Body
+    from otel_callbacks._spans.late import LateSpan
     from otel_callbacks.types import OutcomeName, RunInfo, RunType
 
 _NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
@@ -128,6 +129,10 @@ class EndedRun(NamedTuple):
         """Nothing is captured any more."""
 
     @property
+    def late(self) -> None:
+        """Its span has started."""
+
+    @property
     def span(self) -> Span:
         """A span that stands for the ended one as a parent, and ignores everything else."""
         return NonRecordingSpan(self.place or INVALID_SPAN_CONTEXT)
@@ -145,10 +150,10 @@ class OpenRun:
     """
 
     __slots__ = (
-        "agent", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
-        "dimensions", "end_attributes", "ended_parent", "error_mark", "failed_attempts", "id", "info", "inherited",
-        "name", "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single", "span",
-        "span_name", "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
+        "agent", "attempts", "body", "calls", "children", "content", "context", "cost_usd", "deferred_inputs",
+        "dimensions", "end_attributes", "ended_parent", "error_mark", "has_graph", "id", "info", "inherited", "late",
+        "messages", "name", "operation", "owner", "parent", "parent_end", "paused", "retries", "run_type", "single",
+        "span", "span_name", "start_ns", "stream", "suppressed", "task", "tree", "usage", "visible", "watched_task",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0915 - one statement for each slot
@@ -199,6 +204,8 @@ class OpenRun:
         """Attributes that wait for the end, to be set in one call."""
         self.span: Span | None = None
         """The run's own span; ``None`` where the run is hidden."""
+        self.late: LateSpan | None = None
+        """The run's span if it starts only when something needs it; `span` as well unless it waits for a failure."""
         self.context: Context | None = None
         """A context with the run's span, for children and measurements."""
         self.body: Body | None = None
@@ -213,6 +220,8 @@ class OpenRun:
         """A step of a streaming chain: its inputs come at its end, and its body pulls from its siblings, so runs that
         state no parent are not its children."""
         self.stream: Stream | None = None
+        self.messages: list[Any] | None = None
+        """What a chat model got."""
         self.retries = 0
         self.paused = False
         """A node below waits for a person; LangGraph still ends the graph successfully."""
@@ -222,6 +231,8 @@ class OpenRun:
         """A weak reference to the task a root started in, and its done-callback."""
 
         # What comes up from below
+        self.has_graph = False
+        """A graph without a name has started in it."""
         self.calls: CallCounts | None = None
         """Set for an agent or graph."""
         self.cost_usd = 0.0
@@ -229,8 +240,8 @@ class OpenRun:
         self.usage: Mapping[str, int] = _NO_USAGE
         self.error_mark: int | None = None
         """Mark of the exception recorded last in this run or below, so that ancestors do not repeat it."""
-        self.failed_attempts: dict[str, int] | None = None
-        """Failed attempts by the name of a task, in a graph."""
+        self.attempts: dict[Any, int] | None = None
+        """How often each thing that children attempted has failed, see `attempts`; 0 for a tool call that succeeded."""
 
     def adopt(self, plan: SpanPlan) -> None:
         """Become what the plan says, without secrets in its names."""

@@ -4,6 +4,7 @@ import re
 from asyncio import _get_running_loop
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter_ns, time_ns
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,8 @@ from otel_callbacks._langchain.run_start import RunStart
 from otel_callbacks._mapping import tables, tags
 from otel_callbacks._mapping.bounds import LONGEST
 from otel_callbacks._mapping.conversation import conversation_id
-from otel_callbacks._mapping.records import Inherited, SpanPlan
+from otel_callbacks._mapping.records import Inherited, Presence, SpanPlan
+from otel_callbacks._runs import attempts
 from otel_callbacks._runs.destination import Destination
 from otel_callbacks._runs.owner import Owner
 from otel_callbacks._runs.pauses import RESUME_LINK
@@ -27,6 +29,7 @@ from otel_callbacks._runs.table import RunTable
 from otel_callbacks._spans import current as current_context
 from otel_callbacks._spans import suppression
 from otel_callbacks._spans.body import Body
+from otel_callbacks._spans.late import LateSpan
 from otel_callbacks._spans.remote import remote_context, remote_span_context
 from otel_callbacks.types import RunInfo
 
@@ -172,24 +175,15 @@ def allows(
         return otherwise
 
 
-def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context) -> None:
+def start_span(destination: Destination, run: OpenRun, start: RunStart, current: Context, presence: Presence) -> None:
     """Start the run's span and, unless that is switched off, make it current for the run's body."""
-    try:
-        span = destination.tracer.start_span(
-            run.span_name,
-            context=_parent_context(run, start, current, destination.table),
-            kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
-            attributes=_attributes(destination, run, start),
-            links=_links(run, start) if run.visible is None or run.task is not None else None,
-            start_time=run.start_ns + run.tree.clock_offset,
-        )
-    except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
-        destination.failed("start_span", error)
-        span = trace.INVALID_SPAN
-    run.span = span
-    run.visible = run
     if run.owner.subscribers:
         run.info = run_info(start)
+    span = _early_or_late_span(destination, run, start, current, presence)
+    if span is None:
+        return
+    run.span = span
+    run.visible = run
     run.context = current_context.with_span(span, current)
     if run.owner.config.propagate:
         _enter_body(destination, run, span, current)
@@ -197,6 +191,54 @@ def start_span(destination: Destination, run: OpenRun, start: RunStart, current:
     if start.run_type in tables.REQUEST and span.is_recording():
         destination.collect(tables.REQUEST[start.run_type], start, run.end_attributes)
         run.owner.identities.clean(run.end_attributes)
+
+
+def _early_or_late_span(
+    destination: Destination, run: OpenRun, start: RunStart, current: Context, presence: Presence
+) -> Span | None:
+    """Start the run's span, or have it start when it is needed; ``None`` if only a failure can show it."""
+    try:
+        attributes = _attributes(destination, run, start)
+        links = _links(run, start) if run.visible is None or run.task is not None else None
+        context = _parent_context(run, start, current, destination.table)
+    except Exception as error:  # noqa: BLE001 - a span or a context of the application's own making
+        destination.failed("start_span", error)
+        return trace.INVALID_SPAN
+    if presence == "always" or _is_shown_anyway(run, attributes, links):
+        return _new_span(destination, run, context, attributes, links)
+    run.late = LateSpan(partial(_new_span, destination, run, context, attributes, links))
+    return run.late if presence == "late" else None
+
+
+def _is_shown_anyway(run: OpenRun, attributes: Mapping[str, Any], links: list[Link] | None) -> bool:
+    """Tell whether the run has a span from its start, although it may do nothing."""
+    if run.visible is None or run.owner.config.detail == "all" or semconv.RETRY_ATTEMPT in attributes or links:
+        return True
+    if run.ended_parent is not None:
+        return True
+    if run.operation != "graph" or run.parent is None:
+        return False
+    # A node may run several graphs without a name, even at once; only spans tell whose node is whose.
+    is_one_of_several = run.parent.has_graph
+    run.parent.has_graph = True
+    return is_one_of_several or run.parent.operation != "node"
+
+
+def _new_span(
+    destination: Destination, run: OpenRun, context: Context, attributes: dict[str, Any], links: list[Link] | None
+) -> Span:
+    try:
+        return destination.tracer.start_span(
+            run.span_name,
+            context=context,
+            kind=SpanKind.CLIENT if run.operation in tables.CLIENT_OPERATIONS else SpanKind.INTERNAL,
+            attributes=attributes,
+            links=links,
+            start_time=run.start_ns + run.tree.clock_offset,
+        )
+    except Exception as error:  # noqa: BLE001 - a sampler or span processor of the application
+        destination.failed("start_span", error)
+        return trace.INVALID_SPAN
 
 
 def _enter_body(destination: Destination, run: OpenRun, span: Span, current: Context) -> None:
@@ -220,7 +262,7 @@ def _attributes(destination: Destination, run: OpenRun, start: RunStart) -> dict
     run_tags = tags.read(start.tags)
     if run_tags.own:
         attributes[semconv.TAGS] = tuple(map(run.owner.identities.text, run_tags.own))
-    attempt = run_tags.retry_attempt or _task_attempt(run)
+    attempt = run_tags.retry_attempt or attempts.number(run, start)
     if attempt is not None:
         attributes[semconv.RETRY_ATTEMPT] = attempt
     for key in run.owner.config.metadata_keys:
@@ -246,14 +288,6 @@ def _put_metadata(destination: Destination, run: OpenRun, key: str, value: Any, 
         out[semconv.METADATA_PREFIX + key] = plain(value, LONGEST, redactor) if mark is None else mark
     except Exception as error:  # noqa: BLE001 - the value is dropped, the span is not
         destination.failed("redact", error)
-
-
-def _task_attempt(run: OpenRun) -> int | None:
-    """Return the number of a node's attempt, from the second on: LangGraph's ``RetryPolicy`` does not number them."""
-    failed = run.parent.failed_attempts if run.task is not None and run.parent is not None else None
-    if failed is None or run.task is None or run.task.name not in failed:
-        return None
-    return failed[run.task.name] + 1
 
 
 def _parent_context(run: OpenRun, start: RunStart, current: Context, table: RunTable) -> Context:

@@ -128,6 +128,9 @@ class RunTable:
     def _remember(self, run: OpenRun) -> None:
         """Note what a run that starts below this one after its end takes over."""
         run_id, parent, agent, visible = run.id, run.parent, run.agent, run.visible
+        # A span that has not started gets no children any more, and must not start for this.
+        while visible is not None and visible.late is not None and not visible.late.is_started:
+            visible = visible.parent.visible if visible.parent is not None else None
         place = None
         if not run.suppressed:
             span = visible.span if visible is not None else None

@@ -93,8 +93,11 @@ async def test_parallel_requests_on_one_handler_do_not_mix(telemetry: RecordedSp
     def look(state):
         return {"seen": [weather.invoke({"city": "Oslo"})]}
 
+    def answer(state):
+        return ScriptedChat(script=["hello"]).invoke("x")
+
     program = graph("g", talk=talk, look=look)
-    chain = RunnableLambda(look) | RunnableLambda(lambda state: ScriptedChat(script=["hello"]).invoke("x"))
+    chain = RunnableLambda(look) | RunnableLambda(answer)
 
     def config(marker):
         return {"callbacks": [handler], "metadata": {"marker": marker}}

@@ -260,6 +260,7 @@ def test_retrieval_counts_its_documents_and_invents_nothing(telemetry: RecordedS
     assert dict(telemetry.span("retrieval").attributes) == {
         "gen_ai.operation.name": "retrieval",
         "langchain.run.name": "Library",
+        "otel_callbacks.retriever.name": "Library",
         "langchain.retriever.document_count": len(documents),
         "otel_callbacks.outcome": "ok",
     }

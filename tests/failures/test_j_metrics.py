@@ -43,7 +43,7 @@ def units(telemetry: RecordedSpans) -> dict[str, str]:
 
 
 MODEL = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "scripted", "gen_ai.request.model": "m"}
-RETRIEVAL = {"gen_ai.operation.name": "retrieval"}
+RETRIEVAL = {"gen_ai.operation.name": "retrieval", "otel_callbacks.retriever.name": "Library"}
 SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
 
 

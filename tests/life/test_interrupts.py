@@ -65,6 +65,17 @@ def test_pause_carries_the_ids_langgraph_gives(telemetry: RecordedSpans, build):
     assert len(ids) == 1
 
 
+@pytest.mark.parametrize("build", [in_graph, in_tool])
+@pytest.mark.parametrize("capture", ["no_content", "span_only"])
+def test_pause_is_an_event_without_payload(telemetry: RecordedSpans, build, capture):
+    """Every span that ends as interrupted, and no other, has one event that says so and carries nothing."""
+    build().invoke({"seen": []}, on(telemetry, capture=capture))
+    paused = interrupted(telemetry)
+    assert len(paused) >= 2
+    events = [(span.name, dict(event.attributes)) for span in telemetry.spans for event in span.events]
+    assert sorted(events) == sorted((name, {}) for name in paused)
+
+
 @needs_graph_callbacks
 def test_pausing_graph_names_its_checkpoint(telemetry: RecordedSpans):
     """A paused graph ends as interrupted, with the interrupt's id and the checkpoint to continue from."""

@@ -40,3 +40,39 @@ def test_response_counts_documents(documents, expected):
     out = {}
     retriever.response(documents, out)
     assert out.get("langchain.retriever.document_count") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "serialized", "metadata", "expected"),
+    [
+        (
+            "VectorStoreRetriever",
+            {},
+            {"ls_vector_store_provider": "FAISS", "ls_retriever_name": "vectorstore"},
+            "FAISS",
+        ),
+        ("for request 7", {}, {"ls_vector_store_provider": "FAISS", "ls_retriever_name": "vectorstore"}, "FAISS"),
+        ("BM25Retriever", {}, {"ls_retriever_name": "bm25"}, "BM25Retriever"),
+        ("RetrieverOfMine", {}, {"ls_retriever_name": "ofmine"}, "RetrieverOfMine"),
+        ("for request 7", {}, {"ls_retriever_name": "bm25"}, "bm25"),
+        ("for request 7", {"id": ["pkg", "BM25Retriever"]}, {}, "BM25Retriever"),
+        ("EnsembleRetriever", {}, {}, "EnsembleRetriever"),
+        ("for request 7", {}, {}, None),
+        ("", {}, {}, None),
+        ("R", {"id": "text"}, {"ls_retriever_name": 3, "ls_vector_store_provider": 4}, None),
+    ],
+)
+def test_retriever_is_named_after_its_store_or_class(name, serialized, metadata, expected):
+    """A retrieval has the class of its store, else of its retriever, but no name that a caller gave the run."""
+    plan = retriever.plan(start("retriever", name, serialized=serialized, metadata=metadata), Inherited())
+    assert plan.attributes.get("otel_callbacks.retriever.name") == expected
+
+
+def test_retrieval_inside_another_is_inner():
+    """A retrieval below another one is marked as inner, however deep it is, and the outer one is not."""
+    outer = retriever.plan(start("retriever", "R"), Inherited(agent_name="guide"))
+    inner = retriever.plan(start("retriever", "R"), outer.inherit)
+    assert "otel_callbacks.retriever.inner" not in outer.attributes
+    assert inner.attributes["otel_callbacks.retriever.inner"] is True
+    assert outer.inherit.agent_name == "guide"
+    assert inner.inherit is None

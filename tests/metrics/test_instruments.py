@@ -132,7 +132,10 @@ def test_retrievals_stay_client_operations_in_the_newer_dialect(telemetry: Recor
     """In the newer dialect, which has metrics of its own for model calls only, retrievals stay client operations."""
     Library().invoke("x", {"callbacks": [telemetry.new_handler(semconv="0.1.0")]})
     (point,) = telemetry.points("gen_ai.client.operation.duration")
-    assert dict(point.attributes) == {"gen_ai.operation.name": "retrieval"}
+    assert dict(point.attributes) == {
+        "gen_ai.operation.name": "retrieval",
+        "otel_callbacks.retriever.name": "Library",
+    }
 
 
 def test_two_dialects_on_one_provider_do_not_mix(telemetry: RecordedSpans):

@@ -1,5 +1,7 @@
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from tests.support.recorded_spans import RecordedSpans
@@ -15,6 +17,7 @@ def test_retriever_of_a_vector_store(telemetry: RecordedSpans):
     assert dict(span.attributes) == {
         "gen_ai.operation.name": "retrieval",
         "langchain.run.name": "VectorStoreRetriever",
+        "otel_callbacks.retriever.name": "InMemoryVectorStore",
         "langchain.retriever.vector_store": "InMemoryVectorStore",
         "langchain.retriever.embedding": "DeterministicFakeEmbedding",
         "langchain.retriever.document_count": 2,
@@ -35,3 +38,35 @@ def test_failing_retriever(telemetry: RecordedSpans):
     attributes = telemetry.span("retrieval").attributes
     assert attributes["error.type"] == "ConnectionError"
     assert "langchain.retriever.document_count" not in attributes
+
+
+class Both(BaseRetriever):
+    """A retriever that asks two others, one of them inside a chain."""
+
+    one: BaseRetriever
+    two: BaseRetriever
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        config = {"callbacks": run_manager.get_child()}
+        chain = RunnableLambda(lambda text: text) | self.two
+        return self.one.invoke(query, config) + chain.invoke(query, config)
+
+
+def test_inner_retrievals_are_told_apart(telemetry: RecordedSpans):
+    """Span and metric say which retriever it was, and which retrievals another retriever made."""
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
+    retriever = Both(one=store.as_retriever(), two=store.as_retriever())
+    retriever.invoke("cats?", {"callbacks": [telemetry.new_handler()], "run_name": "for request 7"})
+    names = {
+        (span.attributes["otel_callbacks.retriever.name"], span.attributes.get("otel_callbacks.retriever.inner"))
+        for span in telemetry.spans
+        if span.name == "retrieval"
+    }
+    assert names == {("both", None), ("InMemoryVectorStore", True)}
+    points = {
+        (point.attributes["otel_callbacks.retriever.name"], point.attributes.get("otel_callbacks.retriever.inner")): (
+            point.count
+        )
+        for point in telemetry.points("gen_ai.client.operation.duration")
+    }
+    assert points == {("both", None): 1, ("InMemoryVectorStore", True): 2}

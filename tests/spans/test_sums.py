@@ -98,7 +98,10 @@ class Program:
 
 
 def _call_without_config(step: Runnable[Any, Any]) -> Callable[[Any], Any]:
-    return lambda value: step.invoke(value)
+    def call(value: Any) -> Any:
+        return step.invoke(value)
+
+    return call
 
 
 def by_agent(telemetry: RecordedSpans, metric: str, **labels: Any) -> dict[str | None, float]:

@@ -3,9 +3,11 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 
-from tests.support.programs import graph
+from tests.support.models import ScriptedChat
+from tests.support.programs import MESSAGES, agent, create_agent, graph, needs_contexts_of_tasks, weather
 from tests.support.recorded_spans import RecordedSpans
 from tests.support.sampling import RecordingSampler
 
@@ -115,3 +117,114 @@ def test_node_whose_graph_the_handler_did_not_see(telemetry: RecordedSpans):
     handler.on_chain_start(None, {}, run_id=run_id, parent_run_id=uuid4(), name="talk", tags=["graph:step:1"])
     handler.on_chain_end({}, run_id=run_id)
     assert telemetry.tree() == "node talk"
+
+
+@task
+def draft(text):
+    """Return the text."""
+    return text
+
+
+@task(name="polish")
+async def polish_slowly(text):
+    """Return the text."""
+    return text
+
+
+@entrypoint()
+def essay(text):
+    """Have one task work."""
+    return draft(text).result()
+
+
+@entrypoint()
+async def poem(text):
+    """Have two tasks work."""
+    return await polish_slowly(await draft_slowly(text))
+
+
+@task
+async def draft_slowly(text):
+    """Return the text."""
+    return text
+
+
+def test_entrypoint_is_a_workflow_named_after_its_function(telemetry: RecordedSpans):
+    """The root of an entrypoint has its function's name, and its tasks are steps with a duration each."""
+    handler = telemetry.new_handler()
+    essay.invoke("a", {"callbacks": [handler]})
+    assert telemetry.tree() == "invoke_workflow essay\n  node essay\n    node draft"
+    steps = telemetry.points("otel_callbacks.step.duration")
+    assert {(step.attributes["langgraph.node"], step.attributes["otel_callbacks.workflow"]) for step in steps} == {
+        ("essay", "essay"),
+        ("draft", "essay"),
+    }
+    (workflow,) = telemetry.points("gen_ai.invoke_workflow.duration")
+    assert workflow.attributes["gen_ai.workflow.name"] == "essay"
+
+
+@needs_contexts_of_tasks
+async def test_asynchronous_entrypoint(telemetry: RecordedSpans):
+    """An asynchronous entrypoint and its tasks give the same spans."""
+    await poem.ainvoke("a", {"callbacks": [telemetry.new_handler()]})
+    assert telemetry.tree() == "invoke_workflow poem\n  node poem\n    node draft_slowly\n    node polish"
+
+
+def test_entrypoint_inside_another(telemetry: RecordedSpans):
+    """An entrypoint that another calls is a node in the caller's, and what its tasks call is no task."""
+    inner = RunnableLambda(lambda text: text).with_config(run_name="draft")
+
+    @task
+    def draft(text):
+        return inner.invoke(text)
+
+    @entrypoint()
+    def inside(text):
+        return draft(text).result()
+
+    @entrypoint()
+    def outside(text):
+        return inside.invoke(text)
+
+    outside.invoke("a", {"callbacks": [telemetry.new_handler()]})
+    assert telemetry.tree() == (
+        "invoke_workflow outside\n  node outside\n    node inside\n      node draft\n        chain draft"
+    )
+    assert telemetry.count("otel_callbacks.step.duration") == 3
+
+
+@pytest.mark.parametrize("entry", [True, False])
+def test_names_of_graphs_that_look_like_entrypoints(telemetry: RecordedSpans, entry):
+    """A chosen run name stays, and a state graph of one node gets no name from it."""
+    if entry:
+        essay.with_config(run_name="trip").invoke("a", {"callbacks": [telemetry.new_handler()]})
+        assert telemetry.tree().startswith("invoke_workflow trip\n  node essay")
+    else:
+        graph(essay=lambda state: {"seen": [1]}).invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
+        assert telemetry.tree() == "invoke_workflow\n  node essay"
+
+
+def test_task_in_a_node_makes_no_graph_of_what_calls_it(telemetry: RecordedSpans):
+    """A task that a chain inside a node calls leaves the chain a chain."""
+    caller = RunnableLambda(lambda text: draft(text).result()).with_config(run_name="caller")
+    program = graph("trip", only=lambda state: {"seen": [caller.invoke("a")]})
+    program.invoke({"seen": []}, {"callbacks": [telemetry.new_handler()]})
+    assert telemetry.tree() == "invoke_workflow trip\n  node only\n    chain caller\n      node draft"
+
+
+def test_step_duration_says_whose_node_it_is(telemetry: RecordedSpans):
+    """Nodes of the same name are told apart by their agent, else by their workflow."""
+    handler = telemetry.new_handler()
+    only = graph("inner", model=lambda state: {"seen": [1]})
+    graph("trip", model=lambda state: {"seen": [1]}, inner=only).invoke({"seen": []}, {"callbacks": [handler]})
+    agent(ScriptedChat(script=["done"]), [weather], name="guide").invoke(MESSAGES, {"callbacks": [handler]})
+    nodes = {
+        (
+            point.attributes["langgraph.node"],
+            point.attributes.get("gen_ai.agent.name"),
+            point.attributes.get("otel_callbacks.workflow"),
+        )
+        for point in telemetry.points("otel_callbacks.step.duration")
+    }
+    agents_node = "model" if create_agent else "agent"
+    assert nodes == {("model", None, "trip"), ("inner", None, "trip"), (agents_node, "guide", None)}

@@ -14,6 +14,7 @@ MODEL = REQUEST | {"gen_ai_response_model", "server_address", "server_port"}
 ENDED = {"error_type", "otel_callbacks_outcome"}
 TOOL = {"gen_ai_tool_name", "gen_ai_tool_type", "gen_ai_agent_name"} | ENDED
 AGENT = {"gen_ai_agent_name"}
+RETRIEVER = {"otel_callbacks_retriever_name", "otel_callbacks_retriever_inner"}
 
 
 class Metric(NamedTuple):
@@ -25,7 +26,7 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "gen_ai_client_operation_duration_seconds": Metric(MODEL | ENDED, is_histogram=True),
+    "gen_ai_client_operation_duration_seconds": Metric(MODEL | RETRIEVER | ENDED, is_histogram=True),
     "gen_ai_client_inference_duration_seconds": Metric(MODEL | ENDED, True, LATEST),
     "gen_ai_client_operation_time_to_first_chunk_seconds": Metric(MODEL, True, DEFAULT),
     "gen_ai_client_inference_time_to_first_chunk_seconds": Metric(MODEL, True, LATEST),
@@ -49,7 +50,10 @@ METRICS = {
     "gen_ai_invoke_agent_inference_calls": Metric(AGENT, is_histogram=True),
     "gen_ai_invoke_agent_tool_calls": Metric(AGENT, is_histogram=True),
     "gen_ai_invoke_workflow_duration_seconds": Metric({"gen_ai_workflow_name"} | ENDED, True, DEFAULT),
-    "otel_callbacks_step_duration_seconds": Metric({"langgraph_node"} | ENDED, is_histogram=True),
+    "otel_callbacks_step_duration_seconds": Metric(
+        {"langgraph_node", "gen_ai_agent_name", "otel_callbacks_workflow"} | ENDED, is_histogram=True
+    ),
+    "otel_callbacks_tool_calls_unanswered_total": Metric({"gen_ai_agent_name", "error_type"}, is_histogram=False),
     "otel_callbacks_finish_reasons_total": Metric(REQUEST | {"otel_callbacks_finish_reason"}, is_histogram=False),
     "otel_callbacks_usage_missing_total": Metric(REQUEST, is_histogram=False),
     "otel_callbacks_redactions_total": Metric({"otel_callbacks_redaction_rule"}, is_histogram=False),
