@@ -373,7 +373,9 @@ ROWS = {
     "provider, or the class of a model": (
         r"(chat|llm) start\.(name|serialized\.(name|id\.\d)|metadata\.ls_provider|invocation_params\._type)"
     ),
-    "vector store and embeddings of a retriever": r"retriever start\.metadata\.ls_(vector_store|embedding)_provider",
+    "class, vector store and embeddings of a retriever": (
+        r"retriever start\.metadata\.ls_(retriever_name|(vector_store|embedding)_provider)"
+    ),
     "model": (
         r"(chat|llm) start\.(metadata\.ls_model_name"
         r"|invocation_params\.(model|model_name|model_id|azure_deployment|deployment_name))"
