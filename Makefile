@@ -11,7 +11,7 @@ LOCK := .cache/lock
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale check-semconv bench bench-peers bench-check bench-scale redaction-recall soak api stack-up stack-demo native-stack pin-images boards pictures reference docs lock clean
+.PHONY: help demo test check lint test-matrix test-stack test-compose test-scale test-suites check-semconv bench bench-peers bench-check bench-scale redaction-recall soak api stack-up stack-demo native-stack pin-images boards pictures reference docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: lint ## run lint, and the tests with branch coverage
 
 test-matrix: ## run the tests with the oldest, the first stable and the newest releases
 	$(PYTHON) scripts/matrix.py
+
+test-suites: ## run the tests of LangChain and LangGraph themselves under the tracer
+	$(PYTHON) scripts/suites.py
 
 check-semconv: $(READY) ## check the telemetry of the demo and of recorded runs against the conventions
 	$(BIN)/python -m pytest tests/semconv $(PYTEST_ARGS)
@@ -104,6 +107,8 @@ lock: ## recompile the constraints, one file each for all Python versions
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python -m pip install --quiet --upgrade uv
 	$(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group dev --all-extras pyproject.toml --output-file constraints/newest.txt
+	$(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group suites --constraint constraints/newest.txt pyproject.toml \
+	    --output-file constraints/suites.txt
 	for name in oldest core-1.0; do \
 	    $(LOCK)/bin/uv pip compile $(LOCK_OPTIONS) --group test --constraint constraints/$$name.in pyproject.toml \
 	        --output-file constraints/$$name.txt || exit 1; \
