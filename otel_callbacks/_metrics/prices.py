@@ -4,6 +4,7 @@ That package ships its prices; nothing is fetched. It is loaded when a handler i
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from time import time
 from typing import Any
@@ -82,7 +83,8 @@ class Prices:
         self._listed = _load() if listed else None
         self._calculation = lru_cache(_MOST_MODELS)(self._find)
         if listed:
-            self._find("openai", ("gpt-4o",), None, 0)  # the list loads most of itself at the first look-up
+            with suppress(Exception):  # a list that fails here fails again at the first call, and is counted there
+                self._find("openai", ("gpt-4o",), None, 0)  # it loads most of itself at the first look-up
 
     def cost(self, attributes: Mapping[str, Any], usage: Usage | None, stated: Cost | None) -> Cost | None:
         """Return what a model call cost; ``None`` if nobody knows.

@@ -18,8 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
 FAILED = """\
 invoke_workflow [error] ERROR
   node inner [error] ERROR
-    graph LangGraph [error] ERROR
-      node boom [error] ERROR"""
+    node boom [error] ERROR"""
 
 
 class State(TypedDict):
@@ -83,7 +82,7 @@ async def test_the_event_loop_ends_it_without_another_event(telemetry: RecordedS
         with pytest.raises(RuntimeError, match="boom"):
             await subgraph.output()
         break
-    await until(telemetry, lambda: len(telemetry.spans) == 4)
+    await until(telemetry, lambda: len(telemetry.spans) == 3)
     assert telemetry.tree() == FAILED
 
 

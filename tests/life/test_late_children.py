@@ -197,7 +197,7 @@ def test_tasks_of_the_functional_api_stay_in_the_trace(telemetry: RecordedSpans,
     for thread in set(threading.enumerate()) - threads:  # LangGraph does not wait for them
         thread.join()
     roots = [span for span in telemetry.spans if span.parent is None]
-    assert [span.name for span in roots] == ["invoke_workflow"] * 10
+    assert [span.name for span in roots] == [f"invoke_workflow {flow.__name__}"] * 10
     assert len({span.context.trace_id for span in telemetry.spans}) == 10
     assert telemetry.count(WORKFLOWS) == 10
 
