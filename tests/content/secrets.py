@@ -346,6 +346,7 @@ def _credentials(maker: Maker) -> list[Sample]:
             Sample("connection_string", password, f"{scheme}://user:{password}@db.example.com:5432/app")
             for scheme in ("postgresql", "mysql+pymysql", "mongodb+srv", "redis", "amqp", "https", "ftp", "mssql")
         ),
+        Sample("url_token", bearer, f"git clone https://{bearer}@git.example.com/app.git"),
         Sample("connection_string", password + "@x", f"url=postgres://me:{password}@x@host/db"),
     ]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z\u00df-\uffff]+")
 _LONGEST_KEY = 256  # characters
 _LONGEST_ENDING = 3  # words
 
@@ -12,13 +12,13 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_WITHOUT_MEANING = _words("""
+WITHOUT_MEANING = _words("""
     base confirm confirmation data decrypted encoded encrypted hash hashed header plain plaintext raw repeat str string
     text v val value
 """)
 """Last words that do not change what a key's value is."""
 
-_COUNTED = _words("""
+COUNTED = _words("""
     audio begin bos cached cancellation cls completion content continuation control current cursor decoder delim
     delimiter draft each encoder end eos eot every fim first generated image input last llm mask max min new next num
     output pad padding page pagination per prefix prev previous prompt reasoning resume sentinel sep separator single
@@ -31,7 +31,8 @@ _SCHEMA_WORDS = _words("""
     minLength minimum nullable oneOf pattern properties readOnly required title type writeOnly
 """)
 
-_UNAMBIGUOUS = _words("password passwd passphrase")
+UNAMBIGUOUS = _words("password passwd passphrase passwort kennwort wachtwoord adgangskode")
+"""Endings that are found inside a longer word too."""
 
 
 class KeyMatcher:
@@ -46,7 +47,7 @@ class KeyMatcher:
         rule_of = {ending: name for name, rule_endings in endings.items() for ending in rule_endings}
         self._by_words = {tuple(ending.split()): name for ending, name in rule_of.items()}
         self._by_suffix = {
-            ending.replace(" ", ""): name for ending, name in rule_of.items() if " " in ending or ending in _UNAMBIGUOUS
+            ending.replace(" ", ""): name for ending, name in rule_of.items() if " " in ending or ending in UNAMBIGUOUS
         }
         self._suffixes = tuple(self._by_suffix)
 
@@ -57,12 +58,12 @@ class KeyMatcher:
             name = self._rule_of_ending(words)
             if name:
                 return name
-            if words.pop() not in _WITHOUT_MEANING:
+            if words.pop() not in WITHOUT_MEANING:
                 break
         return None
 
     def _rule_of_ending(self, words: list[str]) -> str | None:
-        if words[-1] == "token" and words[-2:-1] and words[-2] in _COUNTED:
+        if words[-1] == "token" and words[-2:-1] and words[-2] in COUNTED:
             return None
         for length in range(min(_LONGEST_ENDING, len(words)), 0, -1):
             name = self._by_words.get(tuple(words[-length:]))

@@ -5,11 +5,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_callbacks._content.json import Json
-from otel_callbacks._content.redaction.assignments import may_assign, redact_assignments
+from otel_callbacks._content.redaction.assignments import Secret, assigned_secrets
 from otel_callbacks._content.redaction.custom import DROPPED, CustomRedactor
+from otel_callbacks._content.redaction.escapes import readable, visible
+from otel_callbacks._content.redaction.grammar import Names
 from otel_callbacks._content.redaction.keys import KeyMatcher, is_schema
 from otel_callbacks._content.redaction.numbers import CARD
 from otel_callbacks._content.redaction.rule import OnRedaction, Rule, mark
@@ -26,13 +28,13 @@ _NAMING = frozenset({"name", "key"})
 """Keys that name the ``value`` beside them."""
 _NO_ENTRIES: Mapping[Any, object] = MappingProxyType({})
 
-_RUN = b"x" * 16
+_RUN = b"x" * 14
 
 
 def _class(character: str) -> str:
     if character.isdigit():
         return "0"
-    return "x" if character.isalnum() or character in "_./+~=" else character if character == "-" else " "
+    return "x" if character.isalnum() or character in "_./+~" else character if character == "-" else " "
 
 
 _CLASSES = "".join(_class(chr(code)) for code in range(128)).encode() + b" " * 128
@@ -52,6 +54,18 @@ VOCABULARY = frozenset(
     }
 )
 """The conventions' own words, which an application's redactors do not get to see."""
+
+
+class _Found(NamedTuple):
+    """What a search for secrets found.
+
+    Attributes:
+        clean: The text without them.
+        rules: The name of the rule of each.
+    """
+
+    clean: str
+    rules: list[str]
 
 
 def ignore(_rule: str, _count: int) -> None:
@@ -92,7 +106,7 @@ class Redactor:
         self._on_redaction = on_redaction
         self._custom = [CustomRedactor(redact, time_budget_s, on_redaction) for redact in custom]
         endings = {rule.name: rule.keys for rule in rules if rule.keys}
-        self._knows_keys = bool(endings)
+        self._names = Names(endings) if endings else None
         self._clean: set[int] = set()
         self._key_rule = lru_cache(_KNOWN_KEYS)(KeyMatcher(endings).rule)
 
@@ -101,7 +115,7 @@ class Redactor:
         if self._custom or any(map(self._key_rule, keys)) or ("value" in keys and not _NAMING.isdisjoint(keys)):
             return False
         new = [text for text in texts if len(text) < _LARGE or hash(text) not in self._clean]
-        if self._is_suspicious("\n".join([*keys, *new])):  # one search for all of them
+        if self._search("\n".join([*keys, *new])):  # one search for all of them
             return False
         self._remember(new)
         return True
@@ -155,18 +169,17 @@ class Redactor:
         names = (beside.get(key) for key in _NAMING)
         return next((rule for name in names if type(name) is str and (rule := self._key_rule(name))), None)
 
-    def _may_hold_secret(self, text: str) -> bool:
-        """Tell whether any rule can match; a large text is searched once, however many runs pass it on."""
+    def _redact_by_rules(self, text: str) -> str:
+        """Return a text without its secrets; a large one without any is searched once, however many runs pass it on."""
         if len(text) >= _LARGE and hash(text) in self._clean:
-            return False
-        if self._is_suspicious(text):
-            return True
-        self._remember((text,))
-        return False
-
-    def _is_suspicious(self, text: str) -> bool:
-        data = text.encode("utf-8", "surrogatepass")
-        return bool(self._possible_rules(data)) or (self._knows_keys and may_assign(data))
+            return text
+        found = self._search(text)
+        if found is None:
+            self._remember((text,))
+            return text
+        for rule in found.rules:
+            self._on_redaction(rule, 1)
+        return found.clean
 
     def _remember(self, clean: Iterable[str]) -> None:
         hashes = [hash(text) for text in clean if len(text) >= _LARGE]
@@ -174,15 +187,22 @@ class Redactor:
             self._clean.clear()
         self._clean.update(hashes[:_KNOWN_TEXTS])
 
-    def _redact_by_rules(self, text: str) -> str:
-        if not self._may_hold_secret(text):
-            return text
-        data = text.encode("utf-8", "surrogatepass")
-        for rule in self._possible_rules(data):
-            text = rule.apply(text, self._on_redaction)
-        if self._knows_keys and may_assign(data):
-            text = redact_assignments(text, self._key_rule, self._on_redaction)
-        return text
+    def _search(self, text: str) -> "_Found | None":
+        text = shown = visible(text)
+        reads = readable(text)
+        rules: list[str] = []
+        for rule in self._possible_rules(reads.encode("utf-8", "surrogatepass")):
+            spans = rule.spans(reads)
+            if spans:
+                rules += [rule.name] * len(spans)
+                shown, reads = _cut(shown, reads, spans, mark(rule.name))
+        if self._names:
+            data = reads.encode("utf-8", "surrogatepass")
+            secrets = assigned_secrets(data, self._names)
+            if secrets:
+                rules += [secret.rule for secret in secrets]
+                shown = _cut_bytes(shown.encode("utf-8", "surrogatepass"), secrets)
+        return _Found(shown, rules) if rules else None
 
     def _possible_rules(self, text: bytes) -> list[Rule]:
         """Return the rules that may match, by the literals that must then occur in a text or in its JSON form."""
@@ -191,16 +211,40 @@ class Redactor:
         literals = self._possible_literals(text, runs) if runs else ()
         rules = [rule for literal, rule in literals if literal in (text if b" " in literal else runs)]
         rules += [rule for literal, rule in self._anywhere if literal in text]
-        if self._finds_cards and _DIGIT_GROUP in classes and any(map(classes.__contains__, _CARDS)):
+        if self._finds_cards and b"0" in classes and _DIGIT_GROUP in classes and any(map(classes.__contains__, _CARDS)):
             rules.append(CARD)
         return list(dict.fromkeys(rules))
 
     def _possible_literals(self, text: bytes, runs: bytes) -> Iterable[tuple[bytes, Rule]]:
         """Return the literals worth searching for, with their rules: a search for each costs more than the rest."""
-        if b"\\" in text:  # after an escaped line end a literal is in the middle of a word
+        if b"\\" in text or b"\x1b" in text:  # after an escaped line end a literal is in the middle of a word
             return self._in_run
-        heads = {word[:_HEAD] for word in runs.translate(_WORDS).split()}
+        heads = {word[:_HEAD] for word in set(runs.translate(_WORDS).split())}  # a set first: a text may repeat itself
         return chain(self._inside, *[self._by_head[head] for head in heads & self._by_head.keys()])
+
+
+def _cut(text: str, reads: str, spans: Iterable[tuple[int, int]], hidden: str) -> tuple[str, str]:
+    """Return a text and its readable form with a mark in place of each span."""
+    clean = _replace(text, spans, hidden)
+    return clean, clean if reads is text else _replace(reads, spans, hidden)
+
+
+def _replace(text: str, spans: Iterable[tuple[int, int]], hidden: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for start, stop in spans:
+        pieces += (text[end:start], hidden)
+        end = stop
+    return "".join(pieces) + text[end:]
+
+
+def _cut_bytes(data: bytes, secrets: Iterable[Secret]) -> str:
+    pieces: list[bytes] = []
+    end = 0
+    for start, stop, rule in secrets:
+        pieces += (data[end:start], mark(rule).encode())
+        end = stop
+    return (b"".join(pieces) + data[end:]).decode("utf-8", "surrogatepass")
 
 
 def _by_literal(rules: Iterable[Rule]) -> list[tuple[bytes, Rule]]:

@@ -23,7 +23,7 @@ class Rule:
         name: Used in the mark ``[REDACTED:<name>]`` and in the count of redactions.
         pattern: The secret's shape; only a group named "secret" is redacted, or the whole match if there is none.
         literals: One of them occurs wherever the pattern matches. Empty if that holds for no literal.
-        in_run: The match holds a run of 16 or more letters, digits and ``_-./+~=`` that the literals (those without a
+        in_run: The match holds a run of 14 or more letters, digits and ``_-./+~`` that the literals (those without a
             space) are part of.
         begins: The match begins with a literal, at the beginning of a word or after an escaped line end.
         check: Tells whether a match is a secret.
@@ -41,18 +41,6 @@ class Rule:
     fits: Callable[[re.Match[str]], bool] | None = None
     keys: tuple[str, ...] = ()
     shortest: int = 16
-
-    def apply(self, text: str, on_redaction: OnRedaction) -> str:
-        """Return `text` with marks in place of this rule's secrets, and pass their number to `on_redaction`."""
-        pieces: list[str] = []
-        end = 0
-        for start, stop in self.spans(text):
-            pieces += (text[end:start], mark(self.name))
-            end = stop
-        if not pieces:
-            return text
-        on_redaction(self.name, len(pieces) // 2)
-        return "".join(pieces) + text[end:]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where this rule's secrets lie, in order."""

@@ -9,7 +9,7 @@ import binascii
 
 from otel_callbacks._content.redaction.numbers import CARD
 from otel_callbacks._content.redaction.personal import PERSONAL
-from otel_callbacks._content.redaction.rule import Rule, has_digit, token
+from otel_callbacks._content.redaction.rule import Rule, has_digit, is_mixed, token
 from otel_callbacks._content.redaction.tokens import TOKENS, TOKENS_WITH_JWT, W
 
 
@@ -40,17 +40,20 @@ _SHAPES = (
         "private_key",
         # A cut text may hold only the beginning of a key, or only its end.
         (
-            r"-----BEGIN[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.]|-(?!----))*"
+            r"-----BEGIN[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\0\\:,.]|-(?!----))*"
             r"(?:-----END[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
-            r"|\A[A-Za-z0-9+/=\s\\]*-----END[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+            r"|\A(?:-{0,5}[A-Z ]{0,60}-{1,5})?[A-Za-z0-9+/=\s\0\\]*-----END[A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         ),
         ("PRIVATE KEY",), in_run=True,
     ),
     *TOKENS_WITH_JWT,
     Rule(
         "jwt",
-        rf"(?:(?<!{W})|(?<=\\[nrt]))eyJ{W}{{8,}}\.(?:eyJ{W}*|{W}{{20,}})(?:\.{W}*){{0,3}}", ("eyJ",),
-        in_run=True, begins=True,
+        (
+            rf"(?:(?<!{W})|(?<=\\[nrt])|(?<=[0-9;\[]m)|(?<=\[[HJK]))"
+            rf"eyJ{W}{{8,}}\.(?:eyJ{W}*|{W}{{20,}})(?:\.{W}*){{0,3}}"
+        ),
+        ("eyJ",), in_run=True, begins=True,
     ),
     token("jwt_base64", "ZXlK", r"[A-Za-z0-9+/]{20,}={0,2}", check=_is_encoded_jwt),
     Rule(
@@ -63,6 +66,7 @@ _SHAPES = (
         r"(?i)basic {1,4}(?P<secret>[A-Za-z0-9+/]{14,}={0,2})",
         ("asic ", "ASIC "), in_run=True, check=_is_basic,
     ),
+    Rule("url_token", r"://(?P<secret>[A-Za-z0-9_.~%-]{20,128})@", ("@",), check=is_mixed),
     Rule(
         "connection_string",
         r"://[^\s/@:\"'<>]{0,128}:(?P<secret>[^\s/?#\"'<>]{1,256})@", ("@",),
@@ -74,16 +78,20 @@ _KEYS = (
     _keys(
         "password", "password", "passwd", "passphrase", "passcode", "pwd", "pass phrase", "pass word", "db pass",
         "user pass", "smtp pass", "mysql pass", "pg pass", "postgres pass", "redis pass", "ftp pass", "admin pass",
-        "root pass", "email pass", "mail pass", "ssh pass", "proxy pass",
+        "root pass", "email pass", "mail pass", "ssh pass", "proxy pass", "identified by",
+        "passwort", "kennwort", "mot de passe", "mdp", "contraseña", "contrasena", "senha", "wachtwoord", "parola",
+        "heslo", "haslo", "hasło", "salasana", "adgangskode", "passord", "lösenord", "пароль",
+        "\u5bc6\u7801", "\u5bc6\u78bc", "\u53e3\u4ee4", "パスワード", "\u6697\u8bc1", "비밀번호",
     ),
     _keys("secret", "secret", "secrets", "client secret", "app secret", "credential", "credentials", "creds"),
     _keys(
         "token", "token", "access tokens", "refresh tokens", "api tokens", "auth tokens", "access token",
-        "refresh token", "auth token", "id token", "bearer token", "session token", "jwt", "bearer",
+        "refresh token", "auth token", "id token", "\u4ee4\u724c", "bearer token", "session token", "jwt", "bearer",
     ),
     _keys(
         "api_key", "api key", "api keys", "access key", "access key id", "account key", "auth key", "client key",
         "deploy key", "license key", "service key", "shared key", "storage key", "subscription key",
+        "api schlüssel", "clave api", "clé api", "chave api", "api\u5bc6\u94a5", "\u5bc6\u94a5",
     ),
     _keys(
         "private_key", "private key", "secret key", "signing key", "encryption key", "master key", "ssh key",
