@@ -100,6 +100,7 @@ SECRETS = {
     "JWT": secrets.TOKENS["jwt"][0],
     "JWT of thousands of characters": lambda maker: f"{maker.jwt()}{maker.word(2500)}",
     "private key": secrets.TOKENS["private_key"][0],
+    "private key without a kind": secrets.TOKENS["private_key"][1],
     "card number": secrets.TOKENS["card_number"][0],
 }
 
@@ -117,6 +118,17 @@ def test_no_part_of_a_secret_slips_through_at_a_cut(kind, part):
             text = filler(20_000) + f" {secret} " + filler(place)
         output = dumps({"text": text}, BOUND, redactor).replace("\\n", "\n")
         assert not [piece for piece in pieces if piece in output], place
+
+
+def test_no_line_of_a_private_key_is_shown_where_the_tail_begins():
+    """No line of a key leaves, wherever its BEGIN line lies beside the place from which the tail is read."""
+    kinds = ("", "RSA ", "OPENSSH ", "ENCRYPTED ")
+    redactor = Redactor()
+    for key in (secrets.Maker(7).private_key(kind) for kind in kinds):
+        lines = key.splitlines()[1:-1]
+        for place in range(1400, 1600):
+            text = filler(20_000) + f" {key} " + filler(place - len(key))
+            assert not [line for line in lines if line[:20] in dumps(text, BOUND, redactor)], place
 
 
 def _frame(secret: str) -> set[str]:

@@ -4,6 +4,8 @@ from itertools import product
 from time import process_time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otel_callbacks._content.redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
 
@@ -61,3 +63,63 @@ def test_rule_is_linear_in_repetitions_of_its_own_literals(rule: Rule):
         for literal, unit in product(literals[:3], ("", "a", "a1", "-", ".", "a.", " ", "1"))
         if grows_too_fast(redactor, literal, literal + unit) or grows_too_fast(redactor, literal, unit or "A")
     ] == []
+
+
+PIECES = sorted(
+    {literal for rule in ALL for literal in rule.literals}
+    | {name for rule in ALL for name in rule.keys}
+    | {
+        "=",
+        ":",
+        ":=",
+        "=>",
+        ">",
+        "<",
+        "|",
+        ",",
+        "?",
+        "&",
+        ";",
+        "@",
+        "://",
+        "--",
+        " -u ",
+        " -p",
+        "ENV ",
+        " is ",
+        "value: ",
+    }
+    | {
+        '"',
+        "'",
+        "`",
+        '\\"',
+        '"""',
+        "\u201c",
+        "\u5bc6\u7801",
+        "\u4f60",
+        "\uff1a",
+        "\\u003d",
+        "%3D",
+        "&quot;",
+        "\x1b[31m",
+        "\u200b",
+    }
+    | {"a", "1", "x1", "A-", " ", "\n", ".", "-----END PRIVATE KEY-----"}
+)
+SOME, MORE = 4_000, 16_000
+"""Characters; four times as many may take at most five times as long."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), st.lists(st.sampled_from(PIECES), max_size=2))
+def test_four_times_the_text_takes_at_most_five_times_as_long(repeats, begins):
+    """Texts made of what rules look for take time in proportion to their length; very short times do not count."""
+    start, unit = "".join(begins), "".join(repeats)
+    redactor = Redactor(ALL)
+
+    def ratio() -> float:
+        long = min(seconds(redactor, start + repeated(unit, MORE)) for _ in range(2))
+        return long / max(min(seconds(redactor, start + repeated(unit, SOME)) for _ in range(2)), 0.001)
+
+    assert any(ratio() <= 5 for _ in range(4)), (start, unit)

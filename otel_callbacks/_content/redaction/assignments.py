@@ -16,11 +16,14 @@ _SHORTEST = 3  # bytes of a value in quotes
 _SHORTEST_BARE = 4  # the same without quotes, directly behind a sign of equality
 _SHORTEST_FIELD = 6  # the same where anything may follow
 _SURE = 8  # bytes from which letters with digits are no word
+_LONG = 16  # bytes of a value whose name alone says little
 _BACKSLASH = ord("\\")
 _AMONG_WORDS = frozenset({Form.ASSIGNED, Form.FIELD, Form.SENTENCE})
 _ASSIGNING = frozenset({Form.ASSIGNED, Form.FIELD})
 _NO_BEGINNING = b" \t),;:]}\"'\\"
 _NO_END = frozenset({b"(", b"[", b"{", b"$", b"|"})
+_VAGUE = frozenset({b"key", b"code"})
+"""Names of parameters that hold a secret or something harmless."""
 _IN_LIST = frozenset({b"&", b";"})
 _LIST_MARKS = b"?&;"
 _IN_NAMES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -207,7 +210,8 @@ class _Values:
             return False
         if hit.form in _ASSIGNING or data[hit.start : hit.end].lower() == b"identified by":
             return True
-        return len(value) >= _SURE and value[:1] != b"$" and b" " not in value and bool(_MIXED.match(value))
+        shortest = _LONG if hit.form is Form.COMPARED else _SURE
+        return len(value) >= shortest and value[:1] != b"$" and b" " not in value and bool(_MIXED.match(value))
 
     def _is_label(self, value: bytes) -> bool:
         """Tell whether it is a format without words, a version, or itself the name of a secret."""
@@ -250,6 +254,8 @@ class _Values:
             return False
         if self._is_placeholder(hit, start, end):
             return False
+        if self._data[hit.start : hit.end].lower() in _VAGUE:
+            return end - start >= _LONG and is_odd
         return is_adjacent or (end - start >= _SHORTEST_FIELD and self._is_field(hit, start, end))
 
     def _is_field(self, hit: Hit, start: int, end: int) -> bool:

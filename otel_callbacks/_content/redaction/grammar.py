@@ -27,7 +27,7 @@ _TYPES = (
 _STEMS = (
     b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cookie", b"cred", b"conn", b"dsn", b"cv", b"jwt",
     b"bearer", b"sig", b"code", b"card", b"identified", b"wort", b"woord", b"senha", b"contrase", b"clave", b"parol",
-    b"mdp", b"heslo", b"haslo", b"kode", b"sifre", b"salasana", b"passord",
+    b"mdp", b"heslo", b"haslo", b"kode", b"salasana", b"chave", b"session",
 )  # fmt: skip
 """Every name in Latin letters holds one of them: a search for these few is much cheaper than for all names."""
 

@@ -66,12 +66,12 @@ _SHAPES = (
         r"(?i)basic {1,4}(?P<secret>[A-Za-z0-9+/]{14,}={0,2})",
         ("asic ", "ASIC "), in_run=True, check=_is_basic,
     ),
-    Rule("url_token", r"://(?P<secret>[A-Za-z0-9_.~%-]{20,128})@", ("@",), check=is_mixed),
     Rule(
         "connection_string",
         r"://[^\s/@:\"'<>]{0,128}:(?P<secret>[^\s/?#\"'<>]{1,256})@", ("@",),
         keys=("connection string", "connection str", "conn string", "conn str", "dsn"),
     ),
+    Rule("url_token", r"://(?P<secret>[A-Za-z0-9_.~%-]{20,128})@", ("@",), check=is_mixed),
 )  # fmt: skip
 
 _KEYS = (
