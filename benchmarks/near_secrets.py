@@ -15,13 +15,13 @@ from otel_callbacks import Config, OTelCallbackHandler
 
 _SIZE = 16_000  # characters
 _PROSE = (
-    "the model answers a question about the weather in Oslo, and then it explains why people like to walk along the river: "
-    "nothing is better than fresh air; "
+    "the model answers a question about the weather in Oslo, and then it explains why people like to walk along the "
+    "river: nothing is better than fresh air; "
 )
 _UNITS = (
     "pwd=", "token:", "token=", "auth=", "token=x/", "a.token=", "token=\u4f60", "key=", "max_tokens=4096, ",
-    "password: required. ", '"token", ', "The token limit: see the API key page. ", "--token TOKEN ", "%3D", "\\u003d", "sk-",
-    "eyJ", "-----BEGIN ", "://a:",
+    "password: required. ", '"token", ', "The token limit: see the API key page. ", "--token TOKEN ", "%3D", "\\u003d",
+    "sk-", "eyJ", "-----BEGIN ", "://a:",
 )  # fmt: skip
 _CHILD = "child"
 
@@ -39,7 +39,7 @@ def _child() -> None:
         run = uuid4()
         message = HumanMessage(f"{next(numbers)} {text}")  # never seen before
         handler.on_chat_model_start({}, [[message]], run_id=run, invocation_params={"model": "m"})
-        handler.on_llm_end(None, run_id=run)  # type: ignore[arg-type]
+        handler.on_llm_end(None, run_id=run)
 
     for text in _texts().values():
         chat(text)

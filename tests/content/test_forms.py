@@ -112,7 +112,8 @@ def test_readable_text_has_the_same_places():
 
 def test_every_latin_name_holds_a_stem():
     """The search for a few stems misses no name."""
-    names = [name for rule in DEFAULT_RULES for name in rule.keys if name.isascii()]
+    of_structures = {"card number", "gitlab session"}  # found as keys, not in texts
+    names = [name for rule in DEFAULT_RULES for name in rule.keys if name.isascii() and name not in of_structures]
 
     assert [name for name in names if not any(stem.decode() in name for stem in _STEMS)] == []
 

@@ -103,11 +103,12 @@ def assigned_secrets(data: bytes, names: Names) -> list[Secret]:
 
 
 def _arguments(data: bytes, names: Names) -> Iterator[Secret]:
-    if b"--" in data:
-        yield from _named(_OPTION, data, names)
-    if b" -" in data:
-        yield from _of_commands(data)
-    if b"_" in data and (b"ENV " in data or b"setx " in data):  # one byte is found much faster than four
+    if b"-" in data:  # one byte is found much faster than two
+        if b"--" in data:
+            yield from _named(_OPTION, data, names)
+        if b" -" in data:
+            yield from _of_commands(data)
+    if b"_" in data and (b"ENV " in data or b"setx " in data):
         yield from _named(_VARIABLE, data, names)
 
 

@@ -24,15 +24,15 @@ _TYPES = (
 )  # fmt: skip
 """Words that may stand between a name and its value: the type of a variable, or the key of a value beside its name."""
 
-_STEMS = (
-    b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cookie", b"cred", b"conn", b"dsn", b"cv", b"jwt",
-    b"bearer", b"sig", b"code", b"card", b"identified", b"wort", b"woord", b"senha", b"contrase", b"clave", b"parol",
-    b"mdp", b"heslo", b"haslo", b"kode", b"salasana", b"chave", b"session",
-)  # fmt: skip
-"""Every name in Latin letters holds one of them: a search for these few is much cheaper than for all names."""
-
 _BEHIND = (*_TYPES, "provided", "given", "supplied")
 """Words that may stand between a name and the first mark behind it."""
+
+_STEMS = (
+    b"pass", b"pwd", b"secret", b"token", b"key", b"auth", b"cookie", b"cred", b"conn", b"dsn", b"cv", b"jwt",
+    b"bearer", b"sig", b"code", b"identified", b"wort", b"senha", b"contrase", b"clave", b"parol", b"mdp",
+)  # fmt: skip
+"""Every name in Latin letters holds one of them: a search for these few is much cheaper than for all names."""
+_STEM_WITHIN = 24  # bytes in front of a mark
 
 _IS = b"\2"
 """Stands for a verb that says what something is; fills its place, so that all other places stay the same."""
@@ -151,12 +151,14 @@ class Names:
         """Pieces of text whose names give nothing away: a text, and the next one, may repeat them."""
         self._name_at_end = lru_cache(_KNOWN_NAMES)(self._find_name)
 
+    def may_end(self, pieces: set[bytes]) -> bool:
+        """Tell whether any of the pieces may end with a name; costs far less than looking."""
+        return bool(self._stems_in(b" ".join([piece[-_STEM_WITHIN:] for piece in pieces]).lower()))
+
     def at_ends(self, pieces: set[bytes]) -> dict[bytes, _Name]:
         """Return the pieces that end with the name of a secret, with that name."""
         ends = _MARK.join([piece[-_LONGEST_NAME:] for piece in pieces]).lower()
-        stems = [stem for stem in self._stems if stem in ends]
-        if not ends.isascii():
-            stems += [stem for stem in self._stems_abroad if stem in ends]
+        stems = self._stems_in(ends)
         if not stems:
             return {}
         near = [
@@ -165,6 +167,10 @@ class Names:
             if any(map(end.__contains__, stems))
         ]
         return {piece: name for piece, end in near if (name := self._name_at_end(end))}
+
+    def _stems_in(self, ends: bytes) -> list[bytes]:
+        stems = [stem for stem in self._stems if stem in ends]
+        return stems if ends.isascii() else stems + [stem for stem in self._stems_abroad if stem in ends]
 
     def rule_at_end(self, text: bytes) -> str | None:
         """Return the rule of a name by its last words."""
@@ -209,11 +215,13 @@ class Marks:
     def __init__(self, data: bytes, names: Names) -> None:
         self._data = data
         self._names = names
-        self._worded = marked = _with_verbs_marked(data)
+        self._worded = marked = marked_verbs = _with_verbs_marked(data)
         for mark in _MARKS:
             marked = marked.replace(mark, _MARK)
         self._marked = marked.replace(b"|", _MARK) if b"|" in marked else marked
-        self._pieces = names.at_ends(set(self._marked.split(_MARK)))
+        # JSON has four quotation marks for each entry, which make many pieces, and rarely a name.
+        may_hold_names = b'"' not in data or names.may_end(_pieces_of_json(marked_verbs))
+        self._pieces = names.at_ends(set(self._marked.split(_MARK))) if may_hold_names else {}
         self._at = 0
         self._window = b""
 
@@ -255,6 +263,13 @@ class Marks:
         if separator is None or separator.lastindex is None:
             return None
         return Hit(start, end, close, separator.end(), name.rule, _FORMS[separator.lastindex - 1][0])
+
+
+def _pieces_of_json(data: bytes) -> set[bytes]:
+    """Return what stands in front of the marks, where a mark and the quotation marks beside it count as one."""
+    for marks in (b'": ', b'", ', b'":', b'",', b"=", b">", b'"', b"'", b"`", b"|"):
+        data = data.replace(marks, _MARK)
+    return set(data.split(_MARK))
 
 
 def _with_verbs_marked(data: bytes) -> bytes:

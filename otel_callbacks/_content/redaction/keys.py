@@ -31,7 +31,7 @@ _SCHEMA_WORDS = _words("""
     minLength minimum nullable oneOf pattern properties readOnly required title type writeOnly
 """)
 
-UNAMBIGUOUS = _words("password passwd passphrase passwort kennwort wachtwoord adgangskode")
+UNAMBIGUOUS = _words("password passwd passphrase passwort kennwort")
 """Endings that are found inside a longer word too."""
 
 

@@ -79,8 +79,8 @@ _KEYS = (
         "password", "password", "passwd", "passphrase", "passcode", "pwd", "pass phrase", "pass word", "db pass",
         "user pass", "smtp pass", "mysql pass", "pg pass", "postgres pass", "redis pass", "ftp pass", "admin pass",
         "root pass", "email pass", "mail pass", "ssh pass", "proxy pass", "identified by",
-        "passwort", "kennwort", "mot de passe", "mdp", "contraseña", "contrasena", "senha", "wachtwoord", "parola",
-        "heslo", "haslo", "hasło", "salasana", "adgangskode", "passord", "lösenord", "пароль",
+        "passwort", "kennwort", "mot de passe", "mdp", "contraseña", "contrasena", "senha", "parola",
+        "hasło", "passord", "lösenord", "şifre", "пароль",
         "\u5bc6\u7801", "\u5bc6\u78bc", "\u53e3\u4ee4", "パスワード", "\u6697\u8bc1", "비밀번호",
     ),
     _keys("secret", "secret", "secrets", "client secret", "app secret", "credential", "credentials", "creds"),
@@ -91,7 +91,7 @@ _KEYS = (
     _keys(
         "api_key", "api key", "api keys", "access key", "access key id", "account key", "auth key", "client key",
         "deploy key", "license key", "service key", "shared key", "storage key", "subscription key",
-        "api schlüssel", "clave api", "clé api", "chave api", "api\u5bc6\u94a5", "\u5bc6\u94a5",
+        "api schlüssel", "clave api", "clé api", "api\u5bc6\u94a5", "\u5bc6\u94a5",
     ),
     _keys(
         "private_key", "private key", "secret key", "signing key", "encryption key", "master key", "ssh key",
