@@ -1,10 +1,10 @@
 """Redaction takes time in proportion to the text, for any text: fuzzed with repetitions of what rules look for."""
 
-from itertools import product
+from itertools import count, product
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otel_callbacks._content.redaction import DEFAULT_RULES, PII_RULES, Redactor, Rule
@@ -23,12 +23,16 @@ UNITS = (
 )  # fmt: skip
 
 
-def seconds(redactor: Redactor, text: str) -> float:
-    """Return the least CPU time of several redactions."""
+_numbers = count()
+
+
+def seconds(redactor: Redactor, text: str, end: str = "!", rounds: int = 3) -> float:
+    """Return the least CPU time of several redactions, each of a text that the redactor cannot remember."""
     times = []
-    for _ in range(3):
+    for _ in range(rounds):
+        new = f"{next(_numbers)}\n{text}{end}"
         started = process_time()
-        redactor.redact_text(text + "!")
+        redactor.redact_text(new)
         times.append(process_time() - started)
     return min(times)
 
@@ -107,19 +111,35 @@ PIECES = sorted(
     }
     | {"a", "1", "x1", "A-", " ", "\n", ".", "-----END PRIVATE KEY-----"}
 )
+NAMES = sorted({name for rule in ALL for name in rule.keys})
 SOME, MORE = 4_000, 16_000
 """Characters; four times as many may take at most five times as long."""
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), st.lists(st.sampled_from(PIECES), max_size=2))
+@settings(max_examples=12, deadline=None)
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(PIECES), min_size=1, max_size=4),
+        st.tuples(st.sampled_from(NAMES), st.sampled_from(("=", ":", "=x/", ': "', " is ", '", "', "=\u4f60"))),
+    ),
+    st.lists(st.sampled_from(PIECES), max_size=2),
+)
+@example(["pwd", "="], [])
+@example(["token", ":"], [])
+@example(["Pwd", "="], [])
+@example(["\ube44\ubc00\ubc88\ud638", "="], [])
+@example(["api_key?token", "="], [])
+@example(["a.token", "="], ["x"])
+@example(["auth", "=\u4f60"], [])
 def test_four_times_the_text_takes_at_most_five_times_as_long(repeats, begins):
     """Texts made of what rules look for take time in proportion to their length; very short times do not count."""
     start, unit = "".join(begins), "".join(repeats)
     redactor = Redactor(ALL)
+    redactor.redact_text(f"api_key={unit}")  # compiles
 
-    def ratio() -> float:
-        long = min(seconds(redactor, start + repeated(unit, MORE)) for _ in range(2))
-        return long / max(min(seconds(redactor, start + repeated(unit, SOME)) for _ in range(2)), 0.001)
+    def ratio(end: str) -> float:
+        short = seconds(redactor, start + repeated(unit, SOME), end, rounds=5)
+        return seconds(redactor, start + repeated(unit, MORE), end, rounds=5) / max(short, 0.0005)
 
-    assert any(ratio() <= 5 for _ in range(4)), (start, unit)
+    # A noisy neighbour spoils one measurement, not three of them.
+    assert all(any(ratio(end) <= 5 for _ in range(3)) for end in ("", "!")), (start, unit)

@@ -139,6 +139,7 @@ class _Values:
         self._reached = 0
         """The end of the last value, judged by itself and by little behind it."""
         self._run_end = 0
+        self._judged_run_end = 0
         self._special = 0
 
     def secrets(self) -> Iterator[Secret]:
@@ -285,8 +286,11 @@ class _Values:
 
     def _skip_words(self, start: int, end: int) -> None:
         """Read no names within a run of words: where the first one gives no secret away, no later one does."""
+        if end == self._judged_run_end:  # a run is read once, whatever it holds
+            return
+        self._judged_run_end = end
         run = self._data[start:end]
-        if run.islower() and b"?" not in run:
+        if run == run.lower() and b"?" not in run:
             self._done = max(end, self._done)
 
 

@@ -32,6 +32,7 @@ _STEMS = (
     b"bearer", b"sig", b"code", b"identified", b"wort", b"senha", b"contrase", b"clave", b"parol", b"mdp",
 )  # fmt: skip
 """Every name in Latin letters holds one of them: a search for these few is much cheaper than for all names."""
+_JSON_DENSITY = 40  # bytes for each quotation mark, at most
 _STEM_WITHIN = 24  # bytes in front of a mark
 
 _IS = b"\2"
@@ -39,7 +40,7 @@ _IS = b"\2"
 _VERBS = (b" is ", b" was ", b" to ", b" ist ", b" es ", b" est ")
 _VERBS_ABROAD = tuple(verb.encode() for verb in ("\uff1a", "\u662f", "\u306f", "\uff1d"))
 """A wide colon, Chinese and Japanese for "is", a wide sign of equality."""
-_NAME_IN_SENTENCES = b"assw"
+_NAME_IN_SENTENCES = b"asswor"
 _MARK = b":"
 _MARKS = (b"=", b">", b'"', b"'", b"`")
 _LONGEST_NAME = 32  # bytes, of the words that matter and what stands between them and the mark
@@ -215,12 +216,12 @@ class Marks:
     def __init__(self, data: bytes, names: Names) -> None:
         self._data = data
         self._names = names
-        self._worded = marked = marked_verbs = _with_verbs_marked(data)
+        self._worded = marked = _with_verbs_marked(data)
         for mark in _MARKS:
             marked = marked.replace(mark, _MARK)
         self._marked = marked.replace(b"|", _MARK) if b"|" in marked else marked
         # JSON has four quotation marks for each entry, which make many pieces, and rarely a name.
-        may_hold_names = b'"' not in data or names.may_end(_pieces_of_json(marked_verbs))
+        may_hold_names = not _is_json(data) or names.may_end(_pieces_of_json(self._worded))
         self._pieces = names.at_ends(set(self._marked.split(_MARK))) if may_hold_names else {}
         self._at = 0
         self._window = b""
@@ -265,10 +266,14 @@ class Marks:
         return Hit(start, end, close, separator.end(), name.rule, _FORMS[separator.lastindex - 1][0])
 
 
+def _is_json(data: bytes) -> bool:
+    return b'"' in data and b'": ' in data and data.count(b'"') * _JSON_DENSITY > len(data)  # cheapest first
+
+
 def _pieces_of_json(data: bytes) -> set[bytes]:
-    """Return what stands in front of the marks, where a mark and the quotation marks beside it count as one."""
-    for marks in (b'": ', b'", ', b'":', b'",', b"=", b">", b'"', b"'", b"`", b"|"):
-        data = data.replace(marks, _MARK)
+    """Return what stands in front of colons, signs of equality and the commas behind texts."""
+    for mark in (b"=", b">", b'",', b" '"):
+        data = data.replace(mark, _MARK)
     return set(data.split(_MARK))
 
 
