@@ -116,7 +116,7 @@ class Closing:
         A stream is suspended where it has yielded what the step had done. A consumer that has seen enough never has it
         raise the failure.
         """
-        if step.parent is not None and step.body is not None:
+        if step.parent is not None and step.ended_parent is None and step.body is not None:
             now = perf_counter_ns()
             failure = FailedStep(step.parent, end.ending, now, caller_of(step.body))
             destination.table.failures.append((now + run_end.GRACE_NS, failure))

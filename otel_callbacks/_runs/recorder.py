@@ -97,7 +97,7 @@ class Recorder:
         runnable_config = child_config()
         parent = parent_of(table, parent_run_id, runnable_config, current)
         if parent is None and parent_run_id is not None and table.has_forgotten:
-            destination.instruments.errors["forgotten_parent",] += 1
+            destination.discrepancy("parent")
         run = steps.open_run(table, self._owner, run_id, start, parent, runnable_config, self.closing.on_collected)
         if len(table.open) > self._config.max_open_runs:
             self.closing.make_room(destination, run, MOST_AT_ONCE - closed)

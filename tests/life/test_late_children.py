@@ -3,13 +3,15 @@
 import asyncio
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnablePassthrough
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.types import interrupt
@@ -233,7 +235,18 @@ def test_hidden_run_left_behind_hands_its_place_on(telemetry: RecordedSpans):
 
 
 def test_children_of_suppressed_runs_stay_suppressed(telemetry: RecordedSpans):
-    """What a suppressed run leaves behind is suppressed as well."""
+    """A run that starts outside the block in which its ended parent was suppressed is suppressed as well."""
+    handler, parent, child = telemetry.new_handler(), uuid.uuid4(), uuid.uuid4()
+    with otel_callbacks.suppress():
+        start_and_end(handler, "parent", parent)
+    start_and_end(handler, "child", child, parent)
+    start_and_end(handler, "grandchild", uuid.uuid4(), child)
+    assert telemetry.spans == ()
+    assert telemetry.total("otel_callbacks.runs") == 0
+
+
+def test_work_left_behind_in_a_suppressed_body_is_suppressed(telemetry: RecordedSpans):
+    """What a suppressed run leaves behind in a thread is suppressed."""
     later = Later()
     with otel_callbacks.suppress():
         RunnableLambda(later.in_thread).invoke("x", {"callbacks": [telemetry.new_handler()]})
@@ -279,6 +292,49 @@ def test_an_agent_that_has_ended_counts_no_more(telemetry: RecordedSpans, is_age
     late = [span for span in telemetry.spans if telemetry.parent_name(span) == "execute_tool ask"]
     assert [span.name for span in late] == ["chat", "execute_tool weather"]
     assert telemetry.span("execute_tool weather").attributes["gen_ai.agent.name"] == "helper"
+
+
+def test_a_late_call_is_not_counted_by_the_agent_around_the_ended_one(telemetry: RecordedSpans):
+    """What an inner agent leaves behind counts for no agent: the inner one has ended, the outer one did not make it."""
+    later = Later()
+    inner = agent(ScriptedChat(script=[calling("ask", city="x"), "done"]), [tool_that(later.in_thread)], "inner")
+
+    def consult() -> str:
+        inner.invoke({"messages": [("user", "hi")]})
+        later.release()
+        return "consulted"
+
+    outer = agent(ScriptedChat(script=[calling("ask", city="x"), "done"]), [tool_that(consult)], "outer")
+    outer.invoke({"messages": [("user", "hi")]}, {"callbacks": [telemetry.new_handler()]})
+    assert len([span for span in telemetry.spans if span.name == "chat"]) == 5
+    points = telemetry.points("gen_ai.invoke_agent.inference_calls")
+    assert {point.attributes["gen_ai.agent.name"]: point.sum for point in points} == {"inner": 2, "outer": 2}
+
+
+def test_a_late_step_that_fails_ends_no_run_around_its_graph(telemetry: RecordedSpans):
+    """A node that fails after its graph has ended leaves open the stream from which the graph was called."""
+    handler = telemetry.new_handler()
+    step = RunnableLambda(lambda _: 1 // 0, name="late").with_config(
+        tags=["graph:step:1"], metadata={"langgraph_checkpoint_ns": "late:1"}
+    )
+
+    def fails() -> None:
+        with suppress(ZeroDivisionError):
+            step.invoke("x")
+
+    later = Later(fails)
+
+    def request(chunks: Iterator[str]) -> Iterator[str]:
+        graph("g", leave=later.in_thread).invoke({"seen": []})
+        yield from chunks
+
+    stream = RunnableGenerator(request, name="request").stream("x", {"callbacks": [handler]})
+    assert next(stream) == "x"
+    later.release()
+    while handler._recorder._destinations.current().table.failures:
+        assert handler.open_runs <= 1
+    assert list(stream) == []
+    assert telemetry.tree() == "invoke_workflow request\n  graph g\n    node leave\n      node late [error] ERROR"
 
 
 @pytest.mark.parametrize("propagate", [True, False])
@@ -360,7 +416,7 @@ def test_the_last_4096_ended_runs_are_parents(telemetry: RecordedSpans):
     end_runs(handler, 2 * 4096)
     start_and_end(handler, "too late", uuid.uuid4(), "early")
     assert roots(telemetry) == ["invoke_workflow early", "invoke_workflow too late"]
-    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="forgotten_parent") == 1
+    assert telemetry.total("otel_callbacks.discrepancies", otel_callbacks__discrepancy__kind="parent") == 1
 
 
 def test_a_run_is_a_parent_while_its_id_lives(telemetry: RecordedSpans, monkeypatch):
@@ -383,7 +439,7 @@ def test_a_run_is_a_parent_while_its_id_lives(telemetry: RecordedSpans, monkeypa
     for run_id in [*held, *more]:
         start_and_end(handler, "child", uuid.uuid4(), run_id)
     assert roots(telemetry).count("invoke_workflow child") == 30
-    assert telemetry.total("otel_callbacks.errors", otel_callbacks__error__kind="forgotten_parent") == 30
+    assert telemetry.total("otel_callbacks.discrepancies", otel_callbacks__discrepancy__kind="parent") == 30
     ended = handler._recorder._destinations.current().table
     assert len(ended._ended) + len(ended._ended_before) + len(ended._ended_alive) <= 10 + 10 + 30
 
