@@ -14,6 +14,7 @@ OURS = {
     "gen_ai.token.modality",
     "gen_ai.tool.type",
     "otel_callbacks.outcome",
+    "otel_callbacks.retriever.inner",
 }
 """Labels whose few values this package itself sets. Every other label has to be capped."""
 MANY = 12
