@@ -23,6 +23,7 @@ from otel_callbacks import Price
 from otel_callbacks._content.identities import Identities
 from tests.life.hostile import Faceless, HostileDict, HostileError
 from tests.support.models import ScriptedChat, usage
+from tests.support.programs import CORE
 from tests.support.recorded_spans import RecordedSpans
 
 KIND = "otel_callbacks.error.kind"
@@ -249,6 +250,8 @@ def everything() -> set[str]:
 @pytest.mark.parametrize("part", PARTS)
 def test_part_that_fails_loses_only_what_depends_on_it(part: str, everything: set[str], caplog):
     """When a part of a run's end fails, all else is recorded, and the failure is counted and logged under its name."""
+    if CORE < (1, 0) and part in ("stream", "message"):
+        pytest.skip("before LangChain 1.0 a choice keeps a copy of its message's text")
     spoiled, kinds, lost = PARTS[part]
     telemetry, recorded = record(**spoiled)
     assert len(everything) == 23

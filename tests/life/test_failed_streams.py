@@ -21,6 +21,10 @@ invoke_workflow [error] ERROR
     node boom [error] ERROR"""
 
 
+RETRY = "retry_policy" if "retry_policy" in StateGraph.add_node.__kwdefaults__ else "retry"
+"""What this LangGraph calls the option."""
+
+
 class State(TypedDict):
     """What the graphs pass on."""
 
@@ -48,7 +52,7 @@ def graph_of(**nodes: Any):
     builder = StateGraph(State)
     for name, node in nodes.items():
         retry = RetryPolicy(initial_interval=0.2, jitter=False, retry_on=ValueError)
-        builder.add_node(name, node, retry_policy=retry).add_edge(START, name)
+        builder.add_node(name, node, **{RETRY: retry}).add_edge(START, name)
     return builder.compile()
 
 

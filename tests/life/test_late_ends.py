@@ -14,6 +14,7 @@ from otel_callbacks._runs import end as _end
 from otel_callbacks._runs.table import table_of
 from tests.life.test_generators import chain
 from tests.support.models import ScriptedChat
+from tests.support.programs import create_agent, needs_create_agent
 from tests.support.recorded_spans import RecordedSpans
 
 
@@ -131,10 +132,10 @@ def test_success_of_a_chain_that_is_broken_off_late_is_nothing(telemetry: Record
     "ignore:The v3 streaming protocol",
     "ignore:coroutine .* was never awaited",  # a generator that is collected cannot await its callbacks
 )
+@needs_create_agent
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_clients_that_leave_are_nothing(telemetry: RecordedSpans, version):
     """Streams of events whose reader leaves after the first one end as cancelled, and nothing is counted."""
-    create_agent = pytest.importorskip("langchain.agents").create_agent
     handler = telemetry.new_handler()
 
     async def read_one_event():
