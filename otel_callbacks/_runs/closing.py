@@ -5,6 +5,7 @@ No thread does this: runs are closed when a parent ends, by the event loop, at t
 
 import asyncio
 import atexit
+import sys
 import weakref
 from asyncio import Task, _get_running_loop
 from collections import deque
@@ -116,7 +117,9 @@ class Closing:
         A stream is suspended where it has yielded what the step had done. A consumer that has seen enough never has it
         raise the failure.
         """
-        if step.parent is not None and step.ended_parent is None and step.body is not None:
+        # Before Python 3.11 a graph's tasks do not show who waits for them: it might be LangGraph, to try again.
+        is_caller_known = sys.version_info >= (3, 11) or step.id.loop is None
+        if is_caller_known and step.parent is not None and step.ended_parent is None and step.body is not None:
             now = perf_counter_ns()
             failure = FailedStep(step.parent, end.ending, now, caller_of(step.body))
             destination.table.failures.append((now + run_end.GRACE_NS, failure))

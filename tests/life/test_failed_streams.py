@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from otel_callbacks._runs import end as _end
 from tests.life.waiting import LIMIT_S, until
+from tests.support.programs import needs_contexts_of_tasks
 from tests.support.recorded_spans import RecordedSpans
 
 pytestmark = pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
@@ -76,6 +77,7 @@ def test_a_stream_that_is_left_after_a_failure_is_failed(telemetry: RecordedSpan
     assert root.attributes["error.type"] == "RuntimeError"
 
 
+@needs_contexts_of_tasks
 @pytest.mark.parametrize("node", [boom, aboom])
 async def test_the_event_loop_ends_it_without_another_event(telemetry: RecordedSpans, node):
     """In an event loop a timer ends the graph of an async stream that is left after a failure."""

@@ -16,6 +16,8 @@ EMPTY_PANELS = {
     "Refused or lost per second": "nothing is lost",
     "Calls without usage": "every demo model reports its usage",
     "Calls without a price": "every demo model has a listed price",
+    "Contradictions": "no report of the demo contradicts another",
+    "Tool calls without an answer per second": "the demo's models ask only for tools that exist",
 }
 """Panels that stay empty on the demo's traffic, and why."""
 
