@@ -14,12 +14,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otel_callbacks._spans.body import Body, innermost
+from otel_callbacks._spans.stand_in import StandInSpan
 
 _SPAN_KEY = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 """The key under which the API keeps the current span; it has no public name."""
 
 
-class SelfHealingSpan(trace.Span):
+class SelfHealingSpan(StandInSpan):
     """Stands for a run's span inside the run's body, elsewhere for what was current before it.
 
     Everything OpenTelemetry does with the current span goes through `get_span_context()`, so new spans, outgoing
@@ -77,39 +78,8 @@ class SelfHealingSpan(trace.Span):
             span = _elsewhere(span, "outer")
         return span
 
-    def get_span_context(self) -> trace.SpanContext:
-        return self._target().get_span_context()
-
-    def is_recording(self) -> bool:
-        return self._target().is_recording()
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        self._target().set_attribute(key, value)
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self._target().set_attributes(attributes)
-
-    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        self._target().add_event(name, attributes, timestamp)
-
-    def add_link(self, context: trace.SpanContext, attributes: Any = None) -> None:
-        self._target().add_link(context, attributes)
-
-    def update_name(self, name: str) -> None:
-        self._target().update_name(name)
-
-    def set_status(self, status: Any, description: str | None = None) -> None:
-        self._target().set_status(status, description)
-
-    def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
-        self._target().record_exception(exception, *args, **kwargs)
-
     def end(self, end_time: int | None = None) -> None:
         """Do nothing: the run ends its span, not the code that runs inside it."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what else a span of the SDK has (`name`, `attributes`, `parent`), for code that reads it."""
-        return getattr(self._target(), name)
 
 
 def with_span(span: trace.Span, context: Context) -> Context:

@@ -1,14 +1,15 @@
 """A span that starts when it is first needed: many steps show only at their end that they did nothing."""
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
+from otel_callbacks._spans.stand_in import StandInSpan
 
-class LateSpan(Span):
+
+class LateSpan(StandInSpan):
     """Stands for a span until somebody asks for it, and then for the real one, which starts at that moment.
 
     Its first visible child asks, as does code that uses the current span. The real one has the run's own start time.
@@ -44,36 +45,8 @@ class LateSpan(Span):
         """Whether the span has started, or another one stands in for it."""
         return self._span is not None
 
-    def get_span_context(self) -> trace.SpanContext:
-        return self.started().get_span_context()
-
-    def is_recording(self) -> bool:
-        return self.started().is_recording()
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        self.started().set_attribute(key, value)
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self.started().set_attributes(attributes)
-
-    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        self.started().add_event(name, attributes, timestamp)
-
-    def add_link(self, context: trace.SpanContext, attributes: Any = None) -> None:
-        self.started().add_link(context, attributes)
-
-    def update_name(self, name: str) -> None:
-        self.started().update_name(name)
-
-    def set_status(self, status: Any, description: str | None = None) -> None:
-        self.started().set_status(status, description)
-
-    def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
-        self.started().record_exception(exception, *args, **kwargs)
+    def _target(self) -> Span:
+        return self.started()
 
     def end(self, end_time: int | None = None) -> None:
         self.started().end(end_time)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what else a span of the SDK has (`name`, `attributes`, `parent`), for code that reads it."""
-        return getattr(self.started(), name)
