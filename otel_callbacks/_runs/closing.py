@@ -248,7 +248,7 @@ class Closing:
 
 
 def _take_due(queue: deque[tuple[int, _T]], now: int) -> _T | None:
-    """Take the first entry out of a queue if its time has come. Other threads take from it, too."""
+    """Take the first entry out of a queue if its time has come. Other threads take entries as well."""
     try:
         if queue[0][0] > now:
             return None

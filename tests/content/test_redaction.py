@@ -237,7 +237,7 @@ def test_card_beside_other_numbers_is_hidden(redactor, text):
 
 @pytest.mark.parametrize(("issuer", "length"), [("6759", 16), ("5018", 13), ("6304", 19), ("1220", 15), ("62", 19)])
 def test_card_of_each_issuer_is_hidden(redactor, issuer, length):
-    """Maestro, UATP and UnionPay cards are cards, too."""
+    """Maestro, UATP and UnionPay cards are recognised as cards."""
     card = secrets.Maker().card(issuer, length)
 
     assert redactor.redact_text(f"card {card}.") == "card [REDACTED:card_number]."
